@@ -22,6 +22,7 @@ use crate::mail_command::{self, mail_transport};
 #[cfg(feature = "otel")]
 use crate::metrics::SPAN_TARGET;
 use crate::node::{self, Node, NodeConfig, StartError};
+use crate::oidc_settings::oidc_provider;
 use crate::rehearsal::rehearsal_runner;
 use crate::secrets_command::{self, check_key, secrets_key};
 use anyhow::Context;
@@ -276,6 +277,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     }
     let mail = mail_transport(&options.mail)?;
     let secrets_key = secrets_key(&options.secrets)?;
+    let oidc = oidc_provider(&options.oidc)?;
     init_logging(&options.log)?;
     if let Some(warning) = options.warning() {
         tracing::warn!("{warning}");
@@ -315,7 +317,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     let auth = match given {
         Some(auth) => auth,
         None => {
-            let keys = first_start::auth_keys(&store, &options.signing.auth_keys, is_new).await?;
+            let keys = first_start::auth_keys(&store, &options.signing.auth_keys, is_new, secrets_key.as_ref()).await?;
             first_start::token_auth(&keys, &options.tokens, &clock).map_err(StartError::Config)?
         }
     };
@@ -337,6 +339,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
             base_path: origins.base_path().to_owned(),
             token_max_ttl_ms: options.tokens.max_ttl_s * 1_000,
             mail,
+            oidc,
             secrets_key,
             address_guard: AddressGuard::new(options.secrets.private_addresses),
             pictures,
@@ -368,11 +371,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
 
 async fn run_migrate(options: MigrateArgs) -> anyhow::Result<()> {
     node::migrate_store(&options.store, &Clock::system()).await?;
-    print_result(
-        "The database is up to date.
-",
-    )
-    .context(CANNOT_PRINT)
+    print_result("The database is up to date.\n").context(CANNOT_PRINT)
 }
 
 fn print_token(options: TokenArgs) -> anyhow::Result<()> {

@@ -4,9 +4,10 @@ use std::io::Write;
 
 use anyhow::Context;
 
-use crate::app::App;
+use crate::app::{App, signing_key};
 use crate::clock::Clock;
 use crate::config::{OwnerArgs, TokenRuleArgs};
+use crate::domain::secrets_key::SecretsKey;
 use crate::domain::staff::link_hash;
 use crate::domain::{Role, TokenRules};
 use crate::http::auth::{JwksLocation, TokenAuth};
@@ -15,13 +16,22 @@ use crate::store::Store;
 
 /// The keys of tokens: those that were given, else the one that the shop made for itself when it was new. Empty: the shop has always
 /// had keys of the operator, so a missing one is a mistake and must not become another key.
-pub async fn auth_keys(store: &Store, given: &[String], is_new_shop: bool) -> Result<Vec<String>, StartError> {
+///
+/// With a key for secrets, the one that the shop made is encrypted with it, also when it was stored before there was such a key.
+pub async fn auth_keys(
+    store: &Store,
+    given: &[String],
+    is_new_shop: bool,
+    secrets_key: Option<&SecretsKey>,
+) -> Result<Vec<String>, StartError> {
     if !given.is_empty() {
         return Ok(given.to_vec());
     }
     let new = hex::encode(rand::random::<[u8; 32]>());
-    let stored = store.signing_key(&new, is_new_shop).await.map_err(StartError::Store)?;
-    Ok(stored.into_iter().collect())
+    let key = signing_key(store, is_new_shop.then_some(&*new), secrets_key).await.map_err(StartError::App)?;
+    let key =
+        key.map_err(|why| StartError::Config(format!("--secrets-key-file (LIVESOUK_SECRETS_KEY_FILE): {why}")))?;
+    Ok(key.into_iter().collect())
 }
 
 /// The keys and rules for tokens, as `serve` was given them.

@@ -5,6 +5,7 @@
 //! resolves to another one a moment later changes nothing.
 
 mod client;
+pub mod operator_http;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;

@@ -46,6 +46,8 @@ pub mod mail_command;
 mod metrics;
 /// A running node: start, serve, graceful shutdown.
 pub mod node;
+/// The identity provider of the settings.
+pub mod oidc_settings;
 /// Rehearsals: simulated viewers play a show on a separate node inside this process.
 pub mod rehearsal;
 

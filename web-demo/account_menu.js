@@ -62,12 +62,21 @@ export async function openAccountMenu() {
       who.passkey === 'needed' && button('prove', prove, 'primary'),
       who.passkeys && isStaff && hasSession && button('passkeys', passkeys),
       hasSession && button('rename', rename),
+      hasSession && dataLink(),
       button('sign-out', () => signOut(who)),
       hasSession && button('everywhere', () => signOutEverywhere(who)),
     ),
   ];
   const dialog = openSheet(content, { title: t('account.title'), test: 'account-menu', className: 'small' });
 }
+
+/** What the shop stores about the reader, as a file. */
+const dataLink = () =>
+  el(
+    'a.button.ghost.wide',
+    { href: route('/v1/me/data'), download: 'my-data.jsonl', 'data-test': 'account-data' },
+    t('account.data'),
+  );
 
 /** @param {Identity} who */
 function about({ kind, email }) {

@@ -21,6 +21,7 @@ const NOT_ALLOWED = {
   products: () => t('desk.not_seller'),
   mails: () => t('desk.not_seller'),
   staff: () => t('staff.not_allowed'),
+  audit: () => t('staff.not_allowed'),
   settings: () => t('settings.not_allowed'),
 };
 
@@ -75,7 +76,7 @@ async function showSection(shop, me) {
   const root = byId('desk');
   if (section === 'settings') {
     const { showSettings } = await import('./admin/settings.js');
-    return showSettings(root);
+    return showSettings(root, me.role);
   }
   if (section === 'products') return showProducts(root, shop);
   /** @type {Stream[]} */
@@ -83,6 +84,10 @@ async function showSection(shop, me) {
   if (section === 'staff') {
     const { StaffPage } = await import('./admin/staff.js');
     return new StaffPage({ root, me, shows }).start();
+  }
+  if (section === 'audit') {
+    const { AuditPage } = await import('./admin/audit_page.js');
+    return new AuditPage({ root, shows }).start();
   }
   if (section === 'mails') return new MailList({ root, shop, shows }).start();
   /** @type {{ tags: string[] }} */
@@ -128,7 +133,7 @@ function signInPage(shop, me, text) {
     if (isSignedIn) location.reload();
   };
   const props = { type: 'button', 'data-test': 'desk-signin', onclick: signInAgain };
-  const mayTry = shop.dev_login || me.email_sign_in || me.passkeys;
+  const mayTry = shop.dev_login || me.email_sign_in || me.passkeys || Boolean(me.oidc);
   const label = t(isPasskeyNeeded ? 'passkey.use' : 'sign_in.title');
   messagePage(
     t(`desk.${section}`),

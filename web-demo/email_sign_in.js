@@ -4,6 +4,7 @@
 import { get, post, Problem } from './api.js';
 import { lang, load, refusalText, t } from './i18n.js';
 import { signedIn } from './identity.js';
+import { oidcButton } from './oidc.js';
 import { openSheet, withBusy } from './sheet.js';
 import { el, style } from './ui.js';
 
@@ -25,9 +26,10 @@ export async function signInByEmail({ email, title, about }) {
   return inSheet(title, (body, done) => {
     const first = () => {
       const byPasskey = who.passkeys && !email ? [passkeyForm(done, 'button.wide')] : [];
+      const byProvider = email ? [] : oidcButton(who);
       const byCode = who.email_sign_in ? [el('p', {}, about), emailForm({ email, next: second })] : [];
-      const both = byPasskey.length && byCode.length ? [or('sign_in.or_code')] : [];
-      body.replaceChildren(...byPasskey, ...both, ...byCode);
+      const both = byPasskey.length + byProvider.length && byCode.length ? [or('sign_in.or_code')] : [];
+      body.replaceChildren(...byPasskey, ...byProvider, ...both, ...byCode);
       if (!email) body.querySelector('input')?.focus();
     };
     /** @param {Sent} sent */

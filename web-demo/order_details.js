@@ -6,8 +6,9 @@ import { call, get, post, session, token } from './api.js';
 import { shopAddress } from './base.js';
 import { formatDateTime, refusalText, t } from './i18n.js';
 import { fullTitle } from './offer.js';
-import { confirmDialog, withBusy } from './sheet.js';
+import { withBusy } from './sheet.js';
 import { el, toast } from './ui.js';
+import { withdrawalPart } from './withdrawal_part.js';
 
 /** @import { Order, OrderDetail, Withdrawal } from './types.d.ts' */
 /** @import { OrderClient } from './order_client.js' */
@@ -96,40 +97,19 @@ export class OrderDetails {
     if (this.order?.id === order.id) this.paint();
   }
 
-  /** Withdrawing takes two steps, as the law wants it: the button, and the confirmation that says what follows. */
   withdrawalPart() {
     const { order } = this;
     const known = order && this.withdrawals.get(order.id);
     if (!order || !known) return [];
-    const { withdrawn_at, may_withdraw, until } = known;
-    if (withdrawn_at) {
-      const text = t('withdrawal.received', { at: formatDateTime(withdrawn_at) });
-      return [el('section.delivery', {}, el('p', { role: 'status', 'data-test': 'withdrawn' }, text))];
-    }
-    if (!may_withdraw) return [];
-    const withdraw = async () => {
-      const isSure = await confirmDialog({
-        title: t('withdrawal.title'),
-        text: t('withdrawal.sure', { title: fullTitle(order) }),
-        yes: t('withdrawal.confirm'),
-      });
-      if (!isSure) return;
-      /** @type {Withdrawal} */
-      const done = await post(`/orders/${order.id}/withdrawal`);
-      this.withdrawals.set(order.id, { ...done, version: order.version });
-      this.paint();
-    };
-    const button = el(
-      'button.slim',
-      {
-        type: 'button',
-        'data-test': 'withdraw',
-        onclick: () => withBusy(button, withdraw, (refusal) => toast(refusalText(refusal), { kind: 'warn' })),
+    return withdrawalPart({
+      title: fullTitle(order),
+      known,
+      send: () => post(`/orders/${order.id}/withdrawal`),
+      onDone: (done) => {
+        this.withdrawals.set(order.id, { ...done, version: order.version });
+        this.paint();
       },
-      t('withdrawal.button'),
-    );
-    const note = until && el('small', {}, t('withdrawal.until', { at: formatDateTime(until) }));
-    return [el('section.delivery', {}, button, note)];
+    });
   }
 
   get history() {

@@ -15,11 +15,12 @@ import { historyPart } from './order_details.js';
 import { signInFromAddress } from './sign_in_link.js';
 import { totalOf } from './order_quote.js';
 import { byId, el, fillIcons, onTick } from './ui.js';
+import { withdrawalPart } from './withdrawal_part.js';
 
 /** The codes of a token or a session that is of no use any more. */
 const SIGN_IN_AGAIN = ['sign_in', 'token_expired', 'token_invalid', 'token_not_yet_valid', 'token_revoked'];
 
-/** @import { Order, OrderDetail, Refusal, Stream } from './types.d.ts' */
+/** @import { LinkedOrder, Order, Refusal, Stream } from './types.d.ts' */
 
 /** How long after the end of a reservation its order is asked for, and how often. */
 const LATE_MS = 1_500;
@@ -109,8 +110,16 @@ async function openSignIn() {
  * @param {string} secret
  */
 async function showLinkedOrder(secret) {
-  /** @type {OrderDetail} */
+  /** @type {LinkedOrder} */
   const order = await post('/order-links', { secret });
+  paintLinkedOrder(order, secret);
+}
+
+/**
+ * @param {LinkedOrder} order
+ * @param {string} secret
+ */
+function paintLinkedOrder(order, secret) {
   const amount = el('bdi', {}, formatMoney(totalOf(order), order.currency));
   root.replaceChildren(
     el(
@@ -120,6 +129,12 @@ async function showLinkedOrder(secret) {
       el('p', {}, t('order.qty', { n: order.qty }), ' · ', amount),
       el('p', {}, el(`span.status.${order.status}`, {}, t(`status.${order.status}`))),
       ...historyPart(order.history),
+      ...withdrawalPart({
+        title: fullTitle(order),
+        known: order.withdrawal,
+        send: () => post('/order-links/withdrawal', { secret }),
+        onDone: (withdrawal) => paintLinkedOrder({ ...order, withdrawal }, secret),
+      }),
       el('p.fine', {}, t('order.link_only')),
       el('a.button', { href: route('/orders'), onclick: leaveLink }, t('my_orders')),
     ),

@@ -4,6 +4,7 @@ import { get, post, signedInAs } from './api.js';
 import { begin, codeStep, emailForm, form, nameField, or, storeName } from './email_sign_in.js';
 import { t } from './i18n.js';
 import { signedIn } from './identity.js';
+import { oidcButton } from './oidc.js';
 import { openSheet } from './sheet.js';
 import { el } from './ui.js';
 
@@ -34,7 +35,8 @@ export async function signInSheet({ about, onlyByEmail = false } = {}) {
       body.replaceChildren(
         el('p', {}, t(why)),
         ...(onlyByEmail ? [] : [guestForm(done)]),
-        ...(who.email_sign_in && !onlyByEmail ? [or('sign_in.or')] : []),
+        ...((who.email_sign_in || who.oidc) && !onlyByEmail ? [or('sign_in.or')] : []),
+        ...oidcButton(who),
         ...(who.email_sign_in ? [emailForm({ about: t('sign_in.email_about'), next })] : []),
         ...(onlyByEmail && !who.email_sign_in ? [el('p', {}, t('error.email_off'))] : []),
       );

@@ -176,7 +176,16 @@ export interface ShopOrderDetail extends ShopOrder {
 /** An e-mail of the shop, without what it says. */
 export interface Mail {
   id: string;
-  kind: 'sign_in_code' | 'order_confirmed' | 'order_sent' | 'order_refunded' | 'withdrawal' | 'staff_invite' | 'test';
+  kind:
+    | 'sign_in_code'
+    | 'order_confirmed'
+    | 'order_sent'
+    | 'order_refunded'
+    | 'withdrawal'
+    | 'staff_invite'
+    | 'passkey_added'
+    | 'passkey_removed'
+    | 'test';
   to: string;
   language: string;
   order: string | null;
@@ -446,6 +455,8 @@ export interface Identity {
   email: string | null;
   expires_at: number | null;
   /** One can sign in by a code by e-mail here. */
+  /** The name of the identity provider; null: there is none. */
+  oidc: string | null;
   email_sign_in: boolean;
   /** Browsers make passkeys for this address. */
   passkeys: boolean;
@@ -501,6 +512,11 @@ export interface Withdrawal {
   may_withdraw: boolean;
   /** The end of the time; null: it has not begun. */
   until: number | null;
+}
+
+/** The order of a link. */
+export interface LinkedOrder extends OrderDetail {
+  withdrawal: Withdrawal;
 }
 
 /** The mail server that the desk set, without its password. */

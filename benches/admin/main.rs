@@ -1,67 +1,36 @@
-//! What the team waits for: the conversion of an uploaded photo of 12 megapixels, on one processor.
+//! What the team waits for: an uploaded photo, the list of orders of a large shop, and signing in.
 //!
-//!   cargo bench --bench admin
+//!   cargo bench --bench admin               a million orders of 100,000 customers; it takes some minutes
+//!   cargo bench --bench admin -- --quick    20,000 orders of 2,000 customers, to try the benchmark itself
 //!
-//! `figure picture_ms` is the median of its rounds, `figure picture_mb` the most memory of the whole process
-//! meanwhile, with the uploaded file.
-//! The photo is made here: noise and gradients, so that it is as hard to read as one of a camera.
+//! `figure picture_ms` is the median of its rounds, `figure picture_mb` the most memory of the whole process meanwhile, with the uploaded
+//! file. `figure orders_list_p95_ms` is the 95th percentile of one page of the list over all views of the desk, on PostgreSQL;
+//! `figure sqlite_orders_list_p95_ms` the same on SQLite. `figure sign_in_per_s` is how many people sign in by a code each second on PostgreSQL,
+//! sixteen at a time, the median of five rounds. PostgreSQL is the server of `LIVESOUK_TEST_POSTGRES`, as for the tests.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot continue panics and says where")]
 
-use std::time::Instant;
+mod large_shop;
+mod orders;
+mod picture;
+mod sign_in;
 
-use livesouk::app::convert_picture;
-
-const ROUNDS: usize = 9;
-const WIDTH: u16 = 4_000;
-const HEIGHT: u16 = 3_000;
-
-/// The most memory that this process had since the last reset, in megabytes; 0 where the system does not say it.
-fn peak_mb() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    peak.and_then(|kib| kib.trim().trim_end_matches("kB").trim().parse::<f64>().ok()).unwrap_or_default() * 1_024.0
-        / 1e6
-}
-
-/// From now on the peak is that of what follows.
-fn reset_peak() {
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
-}
-
-fn photo() -> Vec<u8> {
-    let (width, height) = (usize::from(WIDTH), usize::from(HEIGHT));
-    let mut noise = 7u32;
-    let pixels: Vec<u8> = (0..width * height * 3)
-        .map(|at| {
-            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let (x, y) = (at / 3 % width, at / 3 / width);
-            ((x * 180 / width + y * 60 / height) as u8).wrapping_add((noise >> 28) as u8)
-        })
-        .collect();
-    let mut file = Vec::new();
-    let mut encoder = jpeg_encoder::Encoder::new(&mut file, 92);
-    encoder.set_progressive(false);
-    encoder.encode(&pixels, WIDTH, HEIGHT, jpeg_encoder::ColorType::Rgb).unwrap();
-    file
-}
+use large_shop::LargeShop;
 
 fn main() {
-    let file = photo();
-    println!("{:<26}{:8.1}", "photo_mb", file.len() as f64 / 1e6);
-    let mut times = Vec::new();
-    for _ in 0..ROUNDS {
-        reset_peak();
-        let began = Instant::now();
-        let picture = convert_picture(&file).unwrap();
-        times.push((began.elapsed().as_secs_f64() * 1e3, peak_mb()));
-        assert_eq!((picture.width, picture.height), (1_600, 1_200));
-    }
-    let list =
-        |of: &dyn Fn(&(f64, f64)) -> f64| times.iter().map(|round| format!("{:8.1}", of(round))).collect::<String>();
-    println!("{:<26}{}", "picture_ms by round", list(&|round| round.0));
-    times.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let most = times.iter().map(|round| round.1).fold(0.0, f64::max);
-    println!("figure picture_mb {most:.0}");
-    println!("figure picture_ms {:.0}", times[ROUNDS / 2].0);
+    let is_quick = std::env::args().any(|argument| argument == "--quick");
+    picture::measure();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let figures = runtime.block_on(async {
+        let orders = if is_quick { 20_000 } else { 1_000_000 };
+        let sqlite = orders::measure(&LargeShop::on_sqlite(orders).await, "sqlite").await;
+        let shop = LargeShop::on_postgres(orders).await;
+        let postgres = orders::measure(&shop, "postgres").await;
+        [
+            format!("figure sqlite_orders_list_p95_ms {sqlite:.1}"),
+            format!("figure sign_in_per_s {:.0}", sign_in::measure(&shop).await),
+            format!("figure orders_list_p95_ms {postgres:.1}"),
+        ]
+    });
+    figures.iter().for_each(|figure| println!("{figure}"));
 }

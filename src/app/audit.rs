@@ -7,8 +7,10 @@ use super::context::Context;
 use super::error::Result;
 use super::publisher::Publisher;
 use super::stream_cache::StreamCache;
-use crate::domain::{Actor, AuditAction, AuditEntry, AuditEntryId, Author, OfferId, Permission, StreamId};
+use crate::domain::{Actor, AuditAction, AuditEntry, AuditEntryId, AuditFilter, Author, OfferId, Permission, StreamId};
 use crate::protocol::{AuditEntryView, server};
+
+const EXPORT_PAGE_SIZE: i64 = 500;
 
 pub struct AuditLog {
     context: Arc<Context>,
@@ -91,6 +93,42 @@ impl AuditLog {
         self.stream_cache.authorize_in_shop(actor, Permission::RevokeTokens).await?;
         let entries = self.context.store.audit_entries(AuditEntry::WHOLE_SHOP, None, after, limit).await?;
         Ok(entries.into_iter().map(AuditEntryView::of).collect())
+    }
+
+    /// May the actor read everything that the staff did?
+    pub async fn authorize_whole_log(&self, actor: &Actor) -> Result<()> {
+        self.stream_cache.authorize_in_shop(actor, Permission::RevokeTokens).await
+    }
+
+    /// A page of what the staff did in the shop and in all shows, newest first, for admins. A page may be short although older entries
+    /// match: then the second value is where the next one begins.
+    pub async fn whole_log(
+        &self,
+        actor: &Actor,
+        filter: &AuditFilter,
+        after: Option<AuditEntryId>,
+        limit: i64,
+    ) -> Result<(Vec<AuditEntryView>, Option<AuditEntryId>)> {
+        self.authorize_whole_log(actor).await?;
+        let entries = self.context.store.all_audit_entries(filter, after, limit).await?;
+        let is_full = limit <= entries.len() as i64;
+        let last = if is_full { None } else { self.context.store.last_examined_audit_entry(after).await? };
+        Ok((entries.into_iter().map(AuditEntryView::of).collect(), last))
+    }
+
+    /// Writes down that somebody exports the whole log.
+    pub async fn begin_export(&self, actor: &Actor) -> Result<()> {
+        self.authorize_whole_log(actor).await?;
+        let entry = self.audit_entry(actor, AuditEntry::WHOLE_SHOP, AuditAction::ExportAuditLog);
+        let context = self.context.clone();
+        self.context.spawn_write(async move { Ok(context.store.insert_audit_entry(&entry).await?) }).await
+    }
+
+    /// The next page of an export of the whole log, oldest first.
+    pub async fn export_whole_log(&self, actor: &Actor, after: Option<AuditEntryId>) -> Result<Vec<AuditEntry>> {
+        // Again for each page: who is banned or signed out meanwhile gets no further one.
+        self.authorize_whole_log(actor).await?;
+        Ok(self.context.store.all_audit_entries_after(after, EXPORT_PAGE_SIZE).await?)
     }
 
     /// The audit log entries that affect the caller, newest first. Banned users may ask too.

@@ -17,7 +17,7 @@ use super::revoked_token_cache::RevokedTokenCache;
 use super::settings::Settings;
 use crate::clock::Clock;
 use crate::domain::shop_settings::ShopProfile;
-use crate::domain::{Millis, Shop};
+use crate::domain::{Millis, Shop, StaffNames};
 use crate::store::{Store, StoredSettings};
 
 /// The shop and its settings, as this node knows them now.
@@ -47,6 +47,8 @@ pub struct Context {
     pub revoked_tokens: RevokedTokenCache,
     /// Notified when a mail was written to the outbox.
     pub mail_queued: Arc<Notify>,
+    /// The names of the staff, which nobody else may have in public; kept current by `Staff`.
+    staff_names: RwLock<Arc<StaffNames>>,
     epoch: AtomicI64,
     /// How many milliseconds the database's clock is ahead of ours.
     clock_offset_ms: AtomicI64,
@@ -62,7 +64,7 @@ impl Context {
     ) -> Result<Arc<Self>> {
         let epoch = AtomicI64::new(store.epoch().await?);
         let given_mail = settings.mail.clone().map(Arc::new);
-        let (counters, tasks, revoked_tokens, mail_queued, clock_offset_ms) = Default::default();
+        let (counters, tasks, revoked_tokens, mail_queued, staff_names, clock_offset_ms) = Default::default();
         Ok(Arc::new(Self {
             store,
             clock,
@@ -79,6 +81,7 @@ impl Context {
             stop,
             revoked_tokens,
             mail_queued,
+            staff_names,
             epoch,
             clock_offset_ms,
         }))
@@ -127,6 +130,17 @@ impl Context {
         let mut live = self.live_settings.write().unwrap_or_else(PoisonError::into_inner);
         if live.version <= new.version {
             *live = new;
+        }
+    }
+
+    pub fn staff_names(&self) -> Arc<StaffNames> {
+        self.staff_names.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_staff_names(&self, names: StaffNames) {
+        let mut known = self.staff_names.write().unwrap_or_else(PoisonError::into_inner);
+        if **known != names {
+            *known = Arc::new(names);
         }
     }
 

@@ -42,6 +42,7 @@ mod jobs;
 mod mail;
 mod mail_server;
 mod moderation;
+mod oidc_provider;
 #[cfg(feature = "s3")]
 mod picture_bucket;
 mod picture_storage;
@@ -96,9 +97,9 @@ use stream_cache::StreamCache;
 use streams::Streams;
 use token::Tokens;
 
-pub use accounts::{PasskeyChallenge, PasskeyUse, StartedSession};
+pub use accounts::{OidcAnswer, PasskeyChallenge, PasskeyUse, StartedSession};
 pub use catalogue::{Gallery, NewProduct, NewQuickItem, NewVariant};
-pub use checkout::{OrderResult, PurchaseResult, WithdrawalState};
+pub use checkout::{OrderResult, OwnDataPlace, PurchaseResult, WithdrawalState};
 pub use counters::AppCounters;
 pub use error::{Error, Result};
 pub use imports::{IMPORT_UPLOADS_MAX, NewImport};
@@ -106,11 +107,12 @@ pub use jobs::{BackgroundJob, JobSpec, JobStatus, NextRun};
 pub use mail::send_test_mail;
 pub use mail_server::{MailTransport, SmtpServer};
 pub use moderation::{AcceptedInvite, ExportedMessage};
+pub use oidc_provider::OidcProvider;
 pub use picture_storage::PictureStorage;
 pub use pictures::{UPLOADS_MAX, UploadSlot, convert_picture};
 pub use selling::SellingCounters;
 pub use settings::{ChatRateLimit, ReconcileSettings, Settings};
-pub use settings_sync::{check_secrets, rekey_secrets};
+pub use settings_sync::{check_secrets, rekey_secrets, signing_key};
 pub use sign_in::NewSignInCode;
 pub use staff::{OpenedInvite, SetupForm, SetupState, StaffInviteForm};
 pub use streams::{NewStream, Rehearsal, RehearsalPlan, RehearsalRunner};
@@ -184,7 +186,7 @@ impl App {
         let tokens = Tokens::start(&context, &publisher, &audit).await?;
         let accounts = Accounts::new(&context, &stream_cache, &tokens);
         let settings_sync = SettingsSync::start(&context, &stream_cache, &audit).await?;
-        let staff = Staff::new(&context, &stream_cache, &audit, &tokens, &accounts, &settings_sync);
+        let staff = Staff::new((&context, &publisher), &stream_cache, &audit, &tokens, &accounts, &settings_sync);
         let chat = Chat::new(&context, &publisher, &stream_cache, &audit);
         let catalogue = Catalogue::new(&context, &publisher, &stream_cache, &audit);
         let pictures = Pictures::new(&context, &stream_cache);
@@ -252,6 +254,7 @@ impl Services {
         runner.start(context, token::TokenRevocationJob(self.tokens.clone()));
         runner.start(context, settings_sync::ShopSettingsJob(self.settings_sync.clone()));
         runner.start(context, accounts::SignInCleanupJob(context.clone()));
+        runner.start(context, staff::StaffSyncJob(self.staff.clone()));
         runner.start(context, cluster_sync::PendingDeliveryJob(self.cluster_sync.clone()));
         if let Some(retention) = moderation::RetentionJob::new(context.clone()) {
             runner.start(context, retention);

@@ -1,8 +1,10 @@
 //! What an operator may configure about the use cases.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::mail_server::MailTransport;
+use super::oidc_provider::OidcProvider;
 use super::picture_storage::PictureStorage;
 use super::webhook_signature::WebhookSecret;
 use crate::domain::secrets_key::SecretsKey;
@@ -33,6 +35,8 @@ pub struct Settings {
     pub token_max_ttl_ms: Millis,
     /// Where mails go; `None`: this shop sends none.
     pub mail: Option<MailTransport>,
+    /// The identity provider with which people sign in.
+    pub oidc: Option<Arc<OidcProvider>>,
     /// Encrypts the secrets of the shop in the database; `None`: the desk stores none.
     pub secrets_key: Option<SecretsKey>,
     /// Which addresses that somebody typed on a page may be reached.
@@ -62,6 +66,7 @@ impl Default for Settings {
             base_path: String::new(),
             token_max_ttl_ms: TokenRules::default().max_ttl_ms,
             mail: None,
+            oidc: None,
             secrets_key: None,
             address_guard: AddressGuard::default(),
             mail_retention_ms: None,

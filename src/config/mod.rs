@@ -2,6 +2,7 @@
 //! How variables and files are read is in `sources.rs`, and holds for every setting.
 
 mod mail;
+mod oidc;
 mod pictures;
 mod secrets;
 mod sources;
@@ -16,6 +17,7 @@ use ipnet::IpNet;
 use value::{address_range, compact_list, listen_address, log_filter, number};
 
 pub use mail::{MailAction, MailArgs, MailCommandArgs};
+pub use oidc::OidcArgs;
 pub use pictures::{PictureArgs, PicturePlace, folder_beside};
 pub use secrets::{SecretArgs, SecretsAction, SecretsCommandArgs};
 pub use sources::{command, parse};
@@ -151,6 +153,8 @@ pub struct ServeArgs {
     pub payments: PaymentArgs,
     #[command(flatten)]
     pub mail: MailArgs,
+    #[command(flatten)]
+    pub oidc: OidcArgs,
     #[command(flatten)]
     pub secrets: SecretArgs,
     #[command(flatten)]

@@ -35,6 +35,7 @@ audit_actions! {
     Unban "unban",
     Approve "approve",
     Reject "reject",
+    Requeue "requeue",
     Rules "rules",
     Blocklist "blocklist",
     Announce "announce",
@@ -54,6 +55,7 @@ audit_actions! {
     UndoFulfilment "undo_fulfilment",
     ReadAddress "read_address",
     ExportOrders "export_orders",
+    ExportAuditLog "export_audit_log",
     ReadMails "read_mails",
     SendMailAgain "send_mail_again",
     Erase "erase",
@@ -85,11 +87,12 @@ impl AuditAction {
     /// Is this an action on one user, who may see the entry?
     pub fn affects_user(self) -> bool {
         use AuditAction::*;
-        matches!(self, Delete | Mute | Unmute | Ban | Unban | Approve | Reject)
+        matches!(self, Delete | Mute | Unmute | Ban | Unban | Approve | Reject | Requeue)
     }
 }
 
-/// One entry of the audit log. An entry never changes, except that the names of users are removed when their data is erased.
+/// One entry of the audit log. An entry never changes, except that the names of users are removed when their data is erased; the database
+/// refuses everything else.
 #[derive(Clone, PartialEq, Debug)]
 pub struct AuditEntry {
     pub id: AuditEntryId,
@@ -131,6 +134,14 @@ impl AuditEntry {
             text: None,
         }
     }
+}
+
+/// Which entries of all that the shop has somebody wants to read.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AuditFilter {
+    pub kind: Option<AuditAction>,
+    /// Only what this user did.
+    pub by: Option<UserId>,
 }
 
 /// In characters.

@@ -14,13 +14,25 @@ pub enum MailKind {
     OrderRefunded,
     Withdrawal,
     StaffInvite,
+    PasskeyAdded,
+    PasskeyRemoved,
     Test,
 }
 
 impl MailKind {
-    pub const ALL: [MailKind; 7] = {
+    pub const ALL: [MailKind; 9] = {
         use MailKind::*;
-        [SignInCode, OrderConfirmed, OrderSent, OrderRefunded, Withdrawal, StaffInvite, Test]
+        [
+            SignInCode,
+            OrderConfirmed,
+            OrderSent,
+            OrderRefunded,
+            Withdrawal,
+            StaffInvite,
+            PasskeyAdded,
+            PasskeyRemoved,
+            Test,
+        ]
     };
 
     pub fn name(self) -> &'static str {
@@ -31,6 +43,8 @@ impl MailKind {
             MailKind::OrderRefunded => "order_refunded",
             MailKind::Withdrawal => "withdrawal",
             MailKind::StaffInvite => "staff_invite",
+            MailKind::PasskeyAdded => "passkey_added",
+            MailKind::PasskeyRemoved => "passkey_removed",
             MailKind::Test => "test",
         }
     }
@@ -86,6 +100,14 @@ pub enum MailContent {
         by: String,
         expires_at: Millis,
     },
+    /// The account has a new passkey. It is told, because somebody else may have made it.
+    PasskeyAdded {
+        /// The name of the passkey.
+        passkey: String,
+    },
+    PasskeyRemoved {
+        passkey: String,
+    },
     Test,
 }
 
@@ -98,6 +120,8 @@ impl MailContent {
             MailContent::OrderRefunded { .. } => MailKind::OrderRefunded,
             MailContent::Withdrawal { .. } => MailKind::Withdrawal,
             MailContent::StaffInvite { .. } => MailKind::StaffInvite,
+            MailContent::PasskeyAdded { .. } => MailKind::PasskeyAdded,
+            MailContent::PasskeyRemoved { .. } => MailKind::PasskeyRemoved,
             MailContent::Test => MailKind::Test,
         }
     }
@@ -108,7 +132,11 @@ impl MailContent {
             | MailContent::OrderSent { order, .. }
             | MailContent::OrderRefunded { order }
             | MailContent::Withdrawal { order } => Some(*order),
-            MailContent::SignInCode { .. } | MailContent::StaffInvite { .. } | MailContent::Test => None,
+            MailContent::SignInCode { .. }
+            | MailContent::StaffInvite { .. }
+            | MailContent::PasskeyAdded { .. }
+            | MailContent::PasskeyRemoved { .. }
+            | MailContent::Test => None,
         }
     }
 

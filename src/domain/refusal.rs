@@ -161,6 +161,12 @@ pub enum Refusal {
     NoSuchPasskey,
     /// Browsers make no passkeys for an address without a host name or HTTPS.
     PasskeysOff,
+    /// This shop has no identity provider.
+    OidcOff,
+    /// The sign-in was used, is too old, or was begun in another browser.
+    OidcInvalid,
+    /// The identity provider did not answer, or what it said is not valid.
+    OidcFailed,
     /// This user sends too many requests of this kind.
     TooManyRequests {
         retry_ms: Millis,
@@ -435,6 +441,13 @@ error_codes! {
     Refusal::PasskeysOff =>
         "passkeys_off", 409, "Passkeys need a shop with a host name, and HTTPS except on the own machine.",
         "error.passkeys_off";
+    Refusal::OidcOff => "oidc_off", 409, "This shop has no identity provider.", "error.oidc_off";
+    Refusal::OidcInvalid =>
+        "oidc_invalid", 400, "This sign-in was used, is too old, or was begun in another browser. Begin again.",
+        "error.oidc_invalid";
+    Refusal::OidcFailed =>
+        "oidc_failed", 502, "The identity provider did not answer, or its answer was not accepted. Try again.",
+        "error.oidc_failed";
     Refusal::TooManyRequests { .. } =>
         "too_many_requests", 429, "Too many requests. Nothing was done. Wait a moment.", "error.too_many_requests";
     Refusal::TooManyPayments { .. } =>

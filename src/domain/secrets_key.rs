@@ -33,6 +33,11 @@ pub enum SealFault {
     Damaged,
 }
 
+/// Whether this text has the form of a sealed secret. A key in hexadecimal digits, which was stored as it is, has no dots.
+pub fn is_sealed(text: &str) -> bool {
+    text.split('.').count() == 3 && text.starts_with(FORMAT)
+}
+
 impl SecretsKey {
     /// Reads 32 bytes in base64, as `head -c 32 /dev/urandom | base64` prints them. The message of an error never has the key.
     pub fn parse(text: &str) -> Result<Self, String> {

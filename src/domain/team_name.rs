@@ -4,10 +4,10 @@
 //! name is refused; it is not changed, because nobody would know why. Words are compared as a reader sees them: without case, accents
 //! and invisible characters, and with letters of other scripts that look the same.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use super::blocklist;
+use super::{Name, UserId, blocklist};
 
 /// Check marks and shields. People read them as "verified".
 const BADGES: &str = "✅✓✔☑✓🗸🗹𐄂⍻√🛡⚔";
@@ -59,8 +59,32 @@ pub fn claims_role(name: &str) -> bool {
 
 /// Would a reader take these two names for the same? Letters that look alike are the same, and signs and case do not count.
 pub fn reads_like(name: &str, other: &str) -> bool {
-    let (one, two) = (words(name).concat(), words(other).concat());
-    if one.is_empty() || two.is_empty() { name == other } else { one == two }
+    as_read(name) == as_read(other)
+}
+
+/// One text for all names that a reader takes for the same. A name without letters stands for itself.
+fn as_read(name: &str) -> String {
+    let read = words(name).concat();
+    if read.is_empty() { name.to_owned() } else { read }
+}
+
+/// The names of the staff, and who has them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct StaffNames(HashMap<String, Vec<UserId>>);
+
+impl StaffNames {
+    pub fn new(staff: impl IntoIterator<Item = (UserId, Name)>) -> Self {
+        let mut names: HashMap<String, Vec<UserId>> = HashMap::new();
+        for (user, name) in staff {
+            names.entry(as_read(name.as_str())).or_default().push(user);
+        }
+        Self(names)
+    }
+
+    /// Would a reader take this user for a member of the staff whose name reads the same?
+    pub fn would_confuse(&self, user: &UserId, name: &str) -> bool {
+        !self.0.is_empty() && self.0.get(&as_read(name)).is_some_and(|bearers| !bearers.contains(user))
+    }
 }
 
 /// Signs that set a part of a name apart. A hyphen or apostrophe is a part of many names.
@@ -201,6 +225,18 @@ mod tests {
         ] {
             assert_eq!(reads_like(name, other), same, "{name} and {other}");
         }
+    }
+
+    #[test]
+    fn only_the_staff_themselves_have_their_names() {
+        let (noura, eve) = (UserId::parse("noura").unwrap(), UserId::parse("eve").unwrap());
+        let names = StaffNames::new([(noura.clone(), Name::parse("Noura").unwrap())]);
+        for (user, name, confuses) in
+            [(&eve, "Nоurа ✿", true), (&noura, "noura", false), (&eve, "Noura S", false), (&eve, "🌟", false)]
+        {
+            assert_eq!(names.would_confuse(user, name), confuses, "{user} as {name}");
+        }
+        assert!(!StaffNames::default().would_confuse(&eve, "Noura"));
     }
 
     #[test]

@@ -24,12 +24,12 @@ impl Name {
         exact_line(text, Self::LENGTH_MAX).map(Self).map_err(|fault| fault.refusal("name", Self::LENGTH_MAX))
     }
 
-    /// Would readers take the bearer of this name for a member of the team? Viewers with such a name cannot write in the chat.
     /// Would a reader take this name for the other one?
     pub fn reads_like(&self, other: &Name) -> bool {
         team_name::reads_like(&self.0, &other.0)
     }
 
+    /// Would readers take the bearer of this name for a member of the team? Viewers with such a name cannot write in the chat.
     pub fn claims_role(&self) -> bool {
         team_name::claims_role(&self.0)
     }

@@ -85,7 +85,7 @@ impl TokenRules {
         let user = text(claims, "sub", "The `sub` of the token must be a text.")?;
         if user.is_some_and(is_reserved) {
             return Err(refused(
-                "The `sub` of the token begins with `acct:`, `guest:` or `crowd:`: such ids are given by this server only.",
+                "The `sub` of the token begins with `acct:`, `guest:`, `oidc:` or `crowd:`: such ids are given by this server only.",
             ));
         }
         let user = user.and_then(|user| UserId::parse(user).ok());

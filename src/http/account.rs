@@ -41,6 +41,8 @@ pub struct IdentityView {
     expires_at: Option<Millis>,
     /// Whether one can sign in by a code by e-mail here.
     email_sign_in: bool,
+    /// The name of the identity provider with which one can sign in; null: there is none.
+    oidc: Option<String>,
     /// Whether browsers make passkeys for this address.
     passkeys: bool,
     /// What this session has to do with the passkeys of its account. While one is `needed`, the roles of the staff do not count.
@@ -59,6 +61,7 @@ impl IdentityView {
             email: actor.session.as_ref().and_then(|session| session.email.clone()),
             expires_at: actor.expires_at,
             email_sign_in: state.app.accounts.can_send_codes(),
+            oidc: state.app.accounts.oidc_name().map(str::to_owned),
             passkeys: scope.passkey_site().is_some(),
             passkey: actor.session.as_ref().map(|session| session.passkey).unwrap_or_default(),
         }

@@ -100,10 +100,10 @@ fn chat_row(line: ExportedMessage) -> Vec<Value> {
     ]
 }
 
-const AUDIT_LOG_COLUMNS: [&str; 13] =
+pub const AUDIT_LOG_COLUMNS: [&str; 13] =
     ["id", "at", "kind", "by", "by_name", "role", "user", "name", "message", "text", "subject", "detail", "reason"];
 
-fn audit_log_row(entry: AuditEntry) -> Vec<Value> {
+pub fn audit_log_row(entry: AuditEntry) -> Vec<Value> {
     vec![
         json!(entry.id),
         json!(entry.at),

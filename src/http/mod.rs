@@ -14,6 +14,7 @@ mod account;
 mod address;
 mod address_limit;
 mod asyncapi;
+mod audit_log;
 mod base_url;
 mod chat;
 mod client_address;
@@ -43,11 +44,13 @@ mod mail;
 mod mail_server;
 mod moderation;
 mod offer;
+mod oidc;
 mod openapi;
 mod ops;
 mod order;
 mod order_export;
 mod origin;
+mod own_data;
 mod page;
 mod page_language;
 mod page_policy;
@@ -194,12 +197,15 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(order::show))
         .routes(routes!(order::create_link))
         .routes(routes!(order::of_link))
+        .routes(routes!(oidc::begin))
+        .routes(routes!(oidc::finish))
         .routes(routes!(passkey::challenge))
         .routes(routes!(passkey::use_passkey))
         .routes(routes!(passkey::list, passkey::add))
         .routes(routes!(passkey::new_challenge))
         .routes(routes!(passkey::remove))
         .routes(routes!(withdrawal::show, withdrawal::withdraw))
+        .routes(routes!(withdrawal::withdraw_by_link))
         .routes(routes!(shop_order::of_shop))
         .routes(routes!(shop_order::of_stream))
         .routes(routes!(shop_order::show))
@@ -224,11 +230,14 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(moderation::audit_log))
         .routes(routes!(moderation::my_audit_log))
         .routes(routes!(export::export))
+        .routes(routes!(own_data::export))
         .routes(routes!(user_data::erase_me))
         .routes(routes!(user_data::erase_user))
         .routes(routes!(token::list, token::revoke))
         .routes(routes!(token::undo))
         .routes(routes!(token::shop_audit_log))
+        .routes(routes!(audit_log::list))
+        .routes(routes!(audit_log::export))
         .routes(routes!(invite::list, invite::create))
         .routes(routes!(invite::revoke))
         .routes(routes!(invite::accept))
@@ -304,6 +313,7 @@ pub fn router(state: AppState) -> Router {
         .route("/admin", get(page::admin))
         .route("/setup", get(page::setup))
         .route("/join", get(page::join))
+        .route("/sign-in", get(page::sign_in))
         .route("/pictures/{picture}/{size}", get(picture::file))
         .route("/docs", get(page::docs))
         .route("/docs/errors", get(error_page::index))

@@ -10,6 +10,7 @@ use super::AppState;
 use super::client_address::ClientIp;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams, idempotency_key};
+use super::withdrawal::WithdrawalView;
 use crate::domain::{IdempotencyKey, OrderId, ReservationId, StreamId};
 use crate::protocol::{OrderDetail, OrderView, ReservationView};
 
@@ -130,17 +131,27 @@ pub async fn create_link(
 
 #[derive(Deserialize, ToSchema)]
 pub struct OrderOfLinkRequest {
-    secret: String,
+    pub secret: String,
+}
+
+/// The order of a link, and whether its buyer may withdraw from it or did.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LinkedOrder)]
+pub struct LinkedOrderView {
+    #[serde(flatten)]
+    order: OrderDetail,
+    withdrawal: WithdrawalView,
 }
 
 /// The order of a link. A POST, because addresses end up in logs; it changes nothing.
 #[utoipa::path(post, path = "/v1/order-links", operation_id = "of_link", tag = "orders", request_body = OrderOfLinkRequest,
-    responses((status = 200, body = OrderDetail), (status = "default", body = Problem)))]
+    responses((status = 200, body = LinkedOrderView), (status = "default", body = Problem)))]
 pub async fn of_link(
     State(state): State<AppState>,
     ClientIp(client): ClientIp,
     JsonBody(form): JsonBody<OrderOfLinkRequest>,
-) -> ApiResult<Json<OrderDetail>> {
+) -> ApiResult<Json<LinkedOrderView>> {
     state.sign_in_attempts.take(client, state.app.now())?;
-    Ok(Json(state.app.checkout.order_of_link(&form.secret).await?))
+    let (order, withdrawal) = state.app.checkout.order_of_link(&form.secret).await?;
+    Ok(Json(LinkedOrderView { order, withdrawal: withdrawal.into() }))
 }

@@ -7,8 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::AppState;
+use super::client_address::ClientIp;
 use super::error::{ApiResult, Problem};
-use super::extract::{Caller, PathId};
+use super::extract::{Caller, JsonBody, PathId};
+use super::order::OrderOfLinkRequest;
 use crate::app::WithdrawalState;
 use crate::domain::{Millis, OrderId};
 
@@ -40,6 +42,18 @@ pub async fn show(
     PathId(order): PathId<OrderId>,
 ) -> ApiResult<Json<WithdrawalView>> {
     Ok(Json(state.app.checkout.withdrawal(&actor, order).await?.into()))
+}
+
+/// Withdraws from the order of a link: for a guest, who has nothing to sign in with. It is like the withdrawal from one of my orders.
+#[utoipa::path(post, path = "/v1/order-links/withdrawal", operation_id = "withdraw_by_link", tag = "orders", request_body = OrderOfLinkRequest,
+    responses((status = 201, body = WithdrawalView), (status = "default", body = Problem)))]
+pub async fn withdraw_by_link(
+    State(state): State<AppState>,
+    ClientIp(client): ClientIp,
+    JsonBody(form): JsonBody<OrderOfLinkRequest>,
+) -> ApiResult<(StatusCode, Json<WithdrawalView>)> {
+    state.sign_in_attempts.take(client, state.app.now())?;
+    Ok((StatusCode::CREATED, Json(state.app.checkout.withdraw_by_link(&form.secret).await?.into())))
 }
 
 /// Withdraws from one of my orders. It is confirmed by e-mail, and the shop refunds. To do it again changes nothing.

@@ -1,6 +1,6 @@
 //! All rooms of this node, and the connections of each user.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,7 +10,7 @@ use dashmap::mapref::entry::Entry;
 use super::inbox::Inbox;
 use super::{Member, Room, RoomCounters, RoomLoad, lock};
 use crate::clock::Clock;
-use crate::domain::{Actor, Permission, Place, Role, StreamId, UserId, authorize_by_role};
+use crate::domain::{Actor, Permission, Place, Role, SignInSessionId, StreamId, UserId, authorize_by_role};
 use crate::protocol::{Close, Frame};
 
 /// All rooms on this node. Map guards never leave these functions.
@@ -141,6 +141,19 @@ impl Rooms {
         members.map(|member| member.actor.role).reduce(|a, b| if b.outranks(a) { b } else { a })
     }
 
+    /// The sign-in sessions that are connected to this node with a role of the staff.
+    pub fn staff_sessions(&self) -> HashSet<SignInSessionId> {
+        self.users.staff.iter().filter_map(|member| member.actor.session.as_ref().map(|session| session.id)).collect()
+    }
+
+    /// Closes the connections of the staff that `is_concerned` selects, so that they reconnect with the roles that they have now.
+    /// Gives their users.
+    pub fn close_staff(&self, close: Close, is_concerned: impl Fn(&Actor, StreamId) -> bool) -> Vec<UserId> {
+        let staff: Vec<Arc<Member>> = self.users.staff.iter().map(|member| member.clone()).collect();
+        let concerned = staff.into_iter().filter(|member| is_concerned(&member.actor, member.stream()));
+        concerned.inspect(|member| member.close(close)).map(|member| member.actor.user.clone()).collect()
+    }
+
     /// The streams whose tokens are used on this node to watch other streams.
     pub fn streams_of_visitors(&self) -> Vec<StreamId> {
         self.users.visitors.iter().map(|entry| *entry.key()).collect()
@@ -171,6 +184,11 @@ fn is_moderator(member: &Member) -> bool {
     authorize_by_role(&member.actor, Permission::Moderate, Place::Stream(member.stream())).is_ok()
 }
 
+/// Whether the user signed in on our own pages and has a role of the staff, in whatever place.
+fn is_staff(member: &Member) -> bool {
+    member.actor.session.as_ref().is_some_and(|session| !session.roles.is_empty())
+}
+
 /// The stream in which the token of a member is valid, if that is another stream.
 fn own_stream_elsewhere(member: &Member) -> Option<StreamId> {
     member.actor.stream.filter(|own| *own != member.stream())
@@ -184,6 +202,8 @@ pub struct ConnectedUsers {
     moderators: DashMap<StreamId, Vec<Arc<Member>>>,
     /// Connections to other streams of users whose token is valid in this one, by their join numbers.
     visitors: DashMap<StreamId, HashMap<u64, Arc<Member>>>,
+    /// Connections of the staff, by their join numbers.
+    staff: DashMap<u64, Arc<Member>>,
     joins: AtomicU64,
     sockets_per_user: usize,
 }
@@ -204,6 +224,9 @@ impl ConnectedUsers {
         }
         if is_moderator(member) {
             self.moderators.entry(member.stream()).or_default().push(member.clone());
+        }
+        if is_staff(member) {
+            self.staff.insert(member.join_number, member.clone());
         }
         if let Some(own) = own_stream_elsewhere(member) {
             self.visitors.entry(own).or_default().insert(member.join_number, member.clone());
@@ -229,6 +252,9 @@ impl ConnectedUsers {
                 members.retain(|other| !Arc::ptr_eq(other, member));
                 members.is_empty()
             });
+        }
+        if is_staff(member) {
+            self.staff.remove(&member.join_number);
         }
         if let Some(own) = own_stream_elsewhere(member) {
             self.visitors.remove_if_mut(&own, |_, members| {

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::oidc::erase_identities;
 use super::passkey::erase_passkeys;
 use super::row::from_row;
 use super::staff::{check_name_is_free, erase_staff_roles};
@@ -148,6 +149,7 @@ pub(super) async fn erase_sign_in(tx: &mut Transaction<'_>, user: &UserId) -> Re
     let Some(account) = AccountId::of_user(user) else { return Ok(()) };
     erase_staff_roles(tx, account).await?;
     erase_passkeys(tx, account).await?;
+    erase_identities(tx, account).await?;
     let codes = "delete from email_codes where email = (select email from accounts where id = $1)";
     tx.query(codes).bind(account.0).execute().await?;
     tx.query("delete from accounts where id = $1").bind(account.0).execute().await?;

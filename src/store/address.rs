@@ -117,6 +117,9 @@ impl Store {
                 .bind(address.language.map(Language::tag))
                 .execute()
                 .await?;
+            if written > 0 {
+                remember_country(tx, order, &address.country).await?;
+            }
             if written > 0 && address.email.is_some() {
                 confirm_late(tx, order).await?;
             }
@@ -144,6 +147,17 @@ impl Store {
         })
         .await
     }
+}
+
+/// Writes down where an order goes. What was written when it was paid stays: a later address does not change the rights of its buyer.
+async fn remember_country(tx: &mut Transaction<'_>, order: OrderId, country: &str) -> Result<()> {
+    let write = concat!(
+        "insert into order_countries (order_id, country) values ($1, $2)
+        on conflict (order_id) do update set country = excluded.country where ",
+        order_status!("$1"),
+        " = 'held'"
+    );
+    tx.query(write).bind(order.0).bind(country).execute().await.map(drop)
 }
 
 /// Writes the confirmation of a paid order that has none.

@@ -5,7 +5,10 @@ use uuid::Uuid;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known};
-use crate::domain::{AuditAction, AuditEntry, AuditEntryId, Author, MessageId, Role, StreamId, UserId};
+use crate::domain::{AuditAction, AuditEntry, AuditEntryId, AuditFilter, Author, MessageId, Role, StreamId, UserId};
+
+/// Entries that a page of a filtered list looks at, at most.
+pub const AUDIT_ENTRIES_EXAMINED_MAX: i64 = 20_000;
 
 /// Writes an entry in the transaction of the action that it describes.
 pub(super) async fn insert_audit_entry(tx: &mut Transaction<'_>, entry: &AuditEntry) -> Result<()> {
@@ -117,7 +120,7 @@ impl Store {
         let read = if of.is_some() {
             audit_entries!(
                 "a.user_id = $3 and a.stream = $1 and a.id < $2
-                and a.kind in ('delete', 'mute', 'unmute', 'ban', 'unban', 'approve', 'reject') order by a.id desc limit $4"
+                and a.kind in ('delete', 'mute', 'unmute', 'ban', 'unban', 'approve', 'reject', 'requeue') order by a.id desc limit $4"
             )
         } else {
             audit_entries!("$3 = '' and a.stream = $1 and a.id < $2 order by a.id desc limit $4")
@@ -126,6 +129,46 @@ impl Store {
         let user = of.map_or("", UserId::as_str);
         let rows: Vec<AuditRow> =
             self.query(read).bind(stream.0).bind(before).bind(user).bind(limit).fetch_all().await?;
+        rows.into_iter().map(AuditRow::into_entry).collect()
+    }
+
+    /// Reads a page of the entries of all shows and of the shop itself, newest first, before `after`. It looks at
+    /// [`AUDIT_ENTRIES_EXAMINED_MAX`] entries at most.
+    pub async fn all_audit_entries(
+        &self,
+        filter: &AuditFilter,
+        after: Option<AuditEntryId>,
+        limit: i64,
+    ) -> Result<Vec<AuditEntry>> {
+        let read = "select a.id, a.stream, a.at, a.by_user, a.by_name, a.by_role, a.kind, a.user_id, a.user_name, a.message,
+            a.subject, a.detail, a.reason, m.body
+            from (select * from audit_log where id < $1 order by id desc limit $2) a left join messages m on m.id = a.message
+            where ($3 = '' or a.kind = $3) and ($4 = '' or a.by_user = $4) order by a.id desc limit $5";
+        let query = self
+            .report_query(read)
+            .bind(after.map_or(Uuid::max(), |id| id.0))
+            .bind(AUDIT_ENTRIES_EXAMINED_MAX)
+            .bind(filter.kind.map_or("", AuditAction::name))
+            .bind(filter.by.as_ref().map_or("", UserId::as_str))
+            .bind(limit);
+        let rows: Vec<AuditRow> = query.fetch_all().await?;
+        rows.into_iter().map(AuditRow::into_entry).collect()
+    }
+
+    /// The last entry at which a page with a filter looked, if there are older ones.
+    pub async fn last_examined_audit_entry(&self, after: Option<AuditEntryId>) -> Result<Option<AuditEntryId>> {
+        let read = "select id from audit_log where id < $1 order by id desc limit 1 offset $2";
+        let query =
+            self.report_query(read).bind(after.map_or(Uuid::max(), |id| id.0)).bind(AUDIT_ENTRIES_EXAMINED_MAX - 1);
+        let last: Option<Uuid> = query.fetch_optional_value().await?;
+        Ok(last.map(AuditEntryId))
+    }
+
+    /// Reads a page of the entries of all shows and of the shop itself, oldest first, after `after`.
+    pub async fn all_audit_entries_after(&self, after: Option<AuditEntryId>, limit: i64) -> Result<Vec<AuditEntry>> {
+        let read = audit_entries!("a.id > $1 order by a.id limit $2");
+        let query = self.report_query(read).bind(after.map_or(Uuid::nil(), |id| id.0)).bind(limit);
+        let rows: Vec<AuditRow> = query.fetch_all().await?;
         rows.into_iter().map(AuditRow::into_entry).collect()
     }
 

@@ -139,6 +139,11 @@ macro_rules! move_statements {
                 ") order by a.changed_at desc, a.order_id desc limit 1)"
             ),
             concat!("update addresses set order_id = $2 where order_id <> $2 and order_id in (", $given, ")"),
+            concat!(
+                "insert into order_countries (order_id, country) select order_id, country from addresses where order_id = $2
+                    and 0 < (select count(*) from (", $given, ") joined)
+                    on conflict (order_id) do update set country = excluded.country"
+            ),
             concat!("update order_links set order_id = $2 where order_id in (", $given, ")"),
             concat!("update order_notes set order_id = $2 where order_id in (", $given, ")"),
             concat!(

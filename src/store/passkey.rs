@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::account::read_account;
+use super::mail::queue_mail;
 use super::row::from_row;
 use super::sign_in_session::{NewSession, insert_account_session};
 use super::transaction::Transaction;
@@ -10,7 +11,7 @@ use super::{Error, Result, Store};
 use crate::domain::passkey::{
     ChallengeHash, PASSKEY_CHALLENGE_TTL_MS, PASSKEYS_OF_ACCOUNT_MAX, Passkey, PasskeyPurpose,
 };
-use crate::domain::{AccountId, PasskeyId, Refusal, SignInSession, SignInSessionId};
+use crate::domain::{Account, AccountId, MailContent, NewMail, PasskeyId, Refusal, SignInSession, SignInSessionId};
 
 struct PasskeyRow {
     id: Uuid,
@@ -84,12 +85,14 @@ impl Store {
         row.map(PasskeyRow::into_passkey).transpose()
     }
 
-    /// Adds a passkey to an account and uses the challenge up. The session in which it was made has proved it.
+    /// Adds a passkey to an account and uses the challenge up. The session in which it was made has proved it. `is_mailed`: the
+    /// account is told by e-mail.
     pub async fn add_passkey(
         &self,
         challenge: &ChallengeHash,
         passkey: &Passkey,
         session: SignInSessionId,
+        is_mailed: bool,
     ) -> Result<()> {
         self.transaction(async |tx| {
             take_challenge(tx, challenge, PasskeyPurpose::Register(passkey.account)).await?;
@@ -117,6 +120,9 @@ impl Store {
                 .await?;
             if added == 0 {
                 return Err(Refusal::PasskeyInvalid("It is known already.").into());
+            }
+            if is_mailed {
+                tell(tx, passkey.account, MailContent::PasskeyAdded { passkey: passkey.name.clone() }).await?;
             }
             prove_session(tx, session, passkey.account).await
         })
@@ -153,12 +159,26 @@ impl Store {
         .await
     }
 
-    /// Removes a passkey of an account. `false`: it has no such one.
-    pub async fn remove_passkey(&self, account: AccountId, id: PasskeyId) -> Result<bool> {
-        let delete = "delete from passkeys where id = $1 and account = $2";
-        let removed = self.transaction(async |tx| tx.query(delete).bind(id.0).bind(account.0).execute().await).await?;
-        Ok(removed > 0)
+    /// Removes a passkey of an account. `false`: it has no such one. `is_mailed`: the account is told by e-mail.
+    pub async fn remove_passkey(&self, account: AccountId, id: PasskeyId, is_mailed: bool) -> Result<bool> {
+        self.transaction(async |tx| {
+            let delete = "delete from passkeys where id = $1 and account = $2 returning name";
+            let removed: Option<String> = tx.query(delete).bind(id.0).bind(account.0).fetch_optional_value().await?;
+            let Some(passkey) = removed else { return Ok(false) };
+            if is_mailed {
+                tell(tx, account, MailContent::PasskeyRemoved { passkey }).await?;
+            }
+            Ok(true)
+        })
+        .await
     }
+}
+
+/// Writes a mail to the owner of an account, if the account has an address.
+async fn tell(tx: &mut Transaction<'_>, account: AccountId, content: MailContent) -> Result<()> {
+    let Account { id, email, language, .. } = read_account(tx, account).await?;
+    let Some(to) = email else { return Ok(()) };
+    queue_mail(tx, &NewMail { to, language, user: Some(id.user()), content }).await.map(drop)
 }
 
 /// Uses a challenge up. Refused when it was used, is too old, or was made for something else.

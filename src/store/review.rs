@@ -1,7 +1,5 @@
 //! The review queue: chat messages that are published only after a decision of the team.
 
-use uuid::Uuid;
-
 use super::chat::{MessageRow, PENDING_REVIEW, PUBLISHED, REJECTED, insert_message, messages, read_message};
 use super::{Result, Store};
 use crate::domain::chat::REVIEW_QUEUE_MAX;
@@ -69,14 +67,13 @@ impl Store {
         row.into_message()
     }
 
-    /// Puts an approved message back into the review queue because it could not be broadcast, and removes its audit log
-    /// entry.
-    pub async fn requeue_for_review(&self, id: MessageId, entry: Uuid) -> Result<()> {
+    /// Puts an approved message back into the review queue because it could not be broadcast. `entry`, the one of the approval with
+    /// another id and kind, says so in the audit log.
+    pub async fn requeue_for_review(&self, id: MessageId, entry: &AuditEntry) -> Result<()> {
         self.transaction(async |tx| {
             let set = "update messages set status = 'pending_review' where id = $1 and status = 'published'";
             tx.query(set).bind(id.0).execute().await?;
-            tx.query("delete from audit_log where id = $1").bind(entry).execute().await?;
-            Ok(())
+            read_message(tx, entry.stream, id).await?.insert_audit_entry(tx, entry).await
         })
         .await
     }

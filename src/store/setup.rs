@@ -79,11 +79,11 @@ impl Store {
         .await
     }
 
-    /// The key that signs the tokens of this shop, if the operator has never given one; `new` becomes it if there is none yet and
-    /// `may_create`. Every node gets the same.
-    pub async fn signing_key(&self, new: &str, may_create: bool) -> Result<Option<String>> {
+    /// The key that signs the tokens of this shop, as it is stored, if the operator has never given one; `new` becomes it if there is
+    /// none yet. Every node gets the same.
+    pub async fn signing_key(&self, new: Option<&str>) -> Result<Option<String>> {
         self.transaction(async |tx| {
-            if may_create {
+            if let Some(new) = new {
                 let now = tx.now().await?;
                 let insert =
                     "insert into signing_keys (one, secret, created_at) values (1, $1, $2) on conflict do nothing";
@@ -92,5 +92,12 @@ impl Store {
             tx.query("select secret from signing_keys where one = 1").fetch_optional_value().await
         })
         .await
+    }
+
+    /// Stores the same signing key in another form, unless another node has done so since it was read as `before`.
+    pub async fn replace_signing_key(&self, before: &str, after: &str) -> Result<bool> {
+        let write = "update signing_keys set secret = $2 where one = 1 and secret = $1";
+        let changed = self.transaction(async |tx| tx.query(write).bind(before).bind(after).execute().await).await?;
+        Ok(changed > 0)
     }
 }

@@ -27,6 +27,14 @@ pub struct StoredSettings {
     pub version: i64,
 }
 
+/// A secret that is encrypted in the database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StoredSecret {
+    MailPassword,
+    /// The key that signs the tokens of a shop that was started without one.
+    SigningKey,
+}
+
 impl Store {
     pub async fn shop_settings(&self) -> Result<StoredSettings> {
         let rows: Vec<(String, String, i64)> =
@@ -64,27 +72,39 @@ impl Store {
         .await
     }
 
-    /// Encrypts the password of the mail server again: `seal` gets the stored one. The settings are the same, so that no node has to read
-    /// them again. `false`: none is stored.
-    pub async fn seal_mail_password_again(
+    /// Encrypts the secrets in the database again: `seal` gets each stored one with its name. The settings are the same, so that no node
+    /// has to read them again. `false`: none is stored. After an error of `seal` nothing is changed.
+    pub async fn seal_secrets_again(
         &self,
-        seal: impl Fn(&str) -> std::result::Result<String, String>,
+        seal: impl Fn(StoredSecret, &str) -> std::result::Result<String, String>,
     ) -> Result<std::result::Result<bool, String>> {
         self.transaction(async |tx| {
             tx.lock_name("shop_settings").await?;
             let read = "select value from shop_settings where name = $1";
             let stored: Option<String> = tx.query(read).bind(MAIL).fetch_optional_value().await?;
-            let stored: Option<MailSettings> = stored.map(|value| parse(MAIL, &value)).transpose()?.flatten();
-            let Some(settings) = stored else { return Ok(Ok(false)) };
-            let Some(password) = &settings.sealed_password else { return Ok(Ok(false)) };
-            let sealed = match seal(password) {
-                Ok(sealed) => sealed,
-                Err(why) => return Ok(Err(why)),
+            let mail: Option<MailSettings> = stored.map(|value| parse(MAIL, &value)).transpose()?.flatten();
+            let password = mail.as_ref().and_then(|mail| mail.sealed_password.clone());
+            let read = "select secret from signing_keys where one = 1";
+            let signing: Option<String> = tx.query(read).fetch_optional_value().await?;
+            let again = |secret, sealed: Option<&String>| sealed.map(|sealed| seal(secret, sealed)).transpose();
+            // All of them first: what cannot be read must not leave the others changed.
+            let (password, signing) = match (
+                again(StoredSecret::MailPassword, password.as_ref()),
+                again(StoredSecret::SigningKey, signing.as_ref()),
+            ) {
+                (Ok(password), Ok(signing)) => (password, signing),
+                (Err(why), _) | (_, Err(why)) => return Ok(Err(why)),
             };
-            let again = MailSettings { sealed_password: Some(sealed), ..settings };
-            let write = "update shop_settings set value = $2 where name = $1";
-            tx.query(write).bind(MAIL).bind(to_json(&Some(again))?).execute().await?;
-            Ok(Ok(true))
+            let is_any = password.is_some() || signing.is_some();
+            if let (Some(mail), Some(password)) = (mail, password) {
+                let again = MailSettings { sealed_password: Some(password), ..mail };
+                let write = "update shop_settings set value = $2 where name = $1";
+                tx.query(write).bind(MAIL).bind(to_json(&Some(again))?).execute().await?;
+            }
+            if let Some(signing) = signing {
+                tx.query("update signing_keys set secret = $1 where one = 1").bind(signing).execute().await?;
+            }
+            Ok(Ok(is_any))
         })
         .await
     }

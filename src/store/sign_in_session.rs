@@ -174,7 +174,7 @@ impl Store {
         self.transaction(async |tx| end_sessions_of(tx, actor, &actor.user).await).await
     }
 
-    /// Deletes sessions and challenges for passkeys that have expired, and codes that are not counted any more, at most `most` of each.
+    /// Deletes sessions, challenges for passkeys and sign-ins at an identity provider that have expired, and codes that are not counted any more, at most `most` of each.
     /// Gives how many went.
     pub async fn delete_expired_sign_ins(&self, codes_before: Millis, most: i64) -> Result<u64> {
         self.transaction(async |tx| {
@@ -188,7 +188,10 @@ impl Store {
             let challenges = "delete from passkey_challenges where challenge_hash in
                 (select challenge_hash from passkey_challenges where expires_at <= $1 order by expires_at limit $2)";
             let challenges = tx.query(challenges).bind(now).bind(most).execute().await?;
-            Ok(sessions + codes + challenges)
+            let begun = "delete from oidc_sign_ins where state_hash in
+                (select state_hash from oidc_sign_ins where expires_at <= $1 order by expires_at limit $2)";
+            let begun = tx.query(begun).bind(now).bind(most).execute().await?;
+            Ok(sessions + codes + challenges + begun)
         })
         .await
     }

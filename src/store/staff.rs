@@ -1,6 +1,8 @@
 //! The staff: roles of accounts, and the invites by which they came. Every change runs in one transaction with its entry in the
 //! audit log. Changes wait for each other: the last owner must stay whatever two owners do at the same moment.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use super::account::{parse_email, parse_name};
@@ -9,12 +11,13 @@ use super::mail::queue_mail;
 use super::row::from_row;
 use super::sign_in_session::end_sessions_of;
 use super::transaction::Transaction;
-use super::{Error, Result, Store, require_known};
+use super::{Error, Result, Store, ids_to_json, require_known};
 use crate::domain::staff::{
     LinkHash, STAFF_INVITES_MAX, STAFF_MAX, StaffInvite, StaffMember, StaffRole, check_owner_stays, check_rank,
 };
 use crate::domain::{
-    AccountId, Actor, AuditEntry, EmailAddress, Millis, Name, NewMail, Refusal, Role, StaffInviteId, StreamId,
+    AccountId, Actor, AuditEntry, EmailAddress, Millis, Name, NewMail, Refusal, Role, SignInSessionId, StaffInviteId,
+    StreamId, UserId,
 };
 
 struct MemberRow {
@@ -88,6 +91,36 @@ impl Store {
         let read = "select role, stream from staff where account = $1";
         let rows: Vec<(String, Option<Uuid>)> = self.query(read).bind(account.0).fetch_all().await?;
         rows.into_iter().map(|(role, stream)| parse_place(&role, stream)).collect()
+    }
+
+    /// The roles that count in these sessions, without those that need a passkey which the session has not proved. A session
+    /// without roles is not among them.
+    pub async fn roles_of_sessions(
+        &self,
+        sessions: &[SignInSessionId],
+    ) -> Result<HashMap<SignInSessionId, Vec<StaffRole>>> {
+        let read = self.choose(
+            "select s.id, r.role, r.stream from sign_in_sessions s join staff r on r.account = s.account
+                where s.id = any (array(select json_array_elements_text($1::json)::uuid)) and (s.passkey_at is not null
+                    or not exists (select 1 from passkeys p where p.account = s.account))",
+            "select s.id, r.role, r.stream from sign_in_sessions s join staff r on r.account = s.account
+                where s.id in (select unhex(value) from json_each($1)) and (s.passkey_at is not null
+                    or not exists (select 1 from passkeys p where p.account = s.account))",
+        );
+        let ids = ids_to_json(sessions.iter().map(|id| id.0))?;
+        let rows: Vec<(Uuid, String, Option<Uuid>)> = self.query(read).bind(ids).fetch_all().await?;
+        let mut roles: HashMap<SignInSessionId, Vec<StaffRole>> = HashMap::new();
+        for (id, role, stream) in rows {
+            roles.entry(SignInSessionId(id)).or_default().push(parse_place(&role, stream)?);
+        }
+        Ok(roles)
+    }
+
+    /// The names of everybody with a role.
+    pub async fn staff_names(&self) -> Result<Vec<(UserId, Name)>> {
+        let read = "select distinct a.id, a.name from staff s join accounts a on a.id = s.account limit $1";
+        let rows: Vec<(Uuid, String)> = self.query(read).bind(STAFF_MAX).fetch_all().await?;
+        rows.into_iter().map(|(id, name)| Ok((AccountId(id).user(), parse_name(&name)?))).collect()
     }
 
     /// Everybody with a role, in the order in which they came.

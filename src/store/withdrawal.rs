@@ -12,6 +12,12 @@ impl Store {
         self.query(read).bind(order.0).fetch_optional_value().await
     }
 
+    /// The country to which the order went when it was paid; `None`: no address was given.
+    pub async fn country_of_order(&self, order: OrderId) -> Result<Option<String>> {
+        let read = "select country from order_countries where order_id = $1";
+        self.query(read).bind(order.0).fetch_optional_value().await
+    }
+
     /// Writes a withdrawal, and gives its time. A second one changes nothing and gives the time of the first.
     pub async fn withdraw(&self, order: OrderId) -> Result<Millis> {
         self.transaction(async |tx| {

@@ -15,6 +15,7 @@ mod desk;
 mod desk_mail;
 mod example;
 mod focus;
+mod guest_order;
 mod host;
 mod moderation;
 mod money;

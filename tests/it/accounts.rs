@@ -2,4 +2,6 @@
 
 mod cookie;
 mod email_code;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod session;

@@ -1,6 +1,7 @@
 //! The staff of the shop: its set-up by the owner, invites, roles, and the settings that change without a restart.
 
-mod first_start;
+mod audit_log;
+pub mod first_start;
 mod invite;
 mod mail_server;
 mod passkey;

@@ -4,12 +4,12 @@ import { t } from '../i18n.js';
 import { el } from '../ui.js';
 
 /** @import { Role } from '../types.d.ts' */
-/** @typedef {'orders' | 'products' | 'mails' | 'staff' | 'settings'} Section */
+/** @typedef {'orders' | 'products' | 'mails' | 'staff' | 'audit' | 'settings'} Section */
 
 /** @type {Section[]} */
-const SECTIONS = ['orders', 'products', 'mails', 'staff', 'settings'];
+const SECTIONS = ['orders', 'products', 'mails', 'staff', 'audit', 'settings'];
 /** Sections that only owners and admins see. */
-const FOR_MANAGERS = new Set(['staff', 'settings']);
+const FOR_MANAGERS = new Set(['staff', 'audit', 'settings']);
 
 /** @param {Section} section */
 export const sectionAddress = (section) => `?${new URLSearchParams({ section })}`;

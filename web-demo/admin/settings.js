@@ -8,13 +8,14 @@ import { el, setText, setVisible, toast } from '../ui.js';
 import { mailForm, removeMailServer } from './mail_form.js';
 import { shopForm, shopRequest } from './shop_form.js';
 
-/** @import { Identity, Refusal, ShopSettings } from '../types.d.ts' */
+/** @import { Identity, MailServer, Refusal, Role, ShopSettings } from '../types.d.ts' */
 
 /**
  * Shows the settings. A refusal of the first read is thrown, so that the page can offer to sign in.
  * @param {HTMLElement} root
+ * @param {Role} role of the user
  */
-export async function showSettings(root) {
+export async function showSettings(root, role) {
   /** @type {ShopSettings} */
   const settings = await get('/shop/settings');
   const hasProducts = /** @type {{ items: unknown[] }} */ (await get('/products?status=any&limit=1')).items.length > 0;
@@ -47,7 +48,22 @@ export async function showSettings(root) {
   globalThis.addEventListener('beforeunload', (event) => {
     if (isChanged) event.preventDefault();
   });
-  root.replaceChildren(form, await mailPart());
+  root.replaceChildren(form, role === 'owner' ? await mailPart() : await mailWords());
+}
+
+/** What an admin reads about the mail server, which only an owner sets. */
+async function mailWords() {
+  /** @type {MailServer} */
+  const { is_given, host, from } = await get('/shop/settings/mail');
+  const inUse = host ? t('mail_server.in_use', { host, from: from ?? '' }) : t('mail_server.not_set');
+  return el(
+    'section.desk-form',
+    { 'data-test': 'mail-words' },
+    el('h2', {}, t('mail_server.title')),
+    el('p.fine', {}, t('mail_server.about')),
+    el('p', {}, is_given ? t('mail_server.given') : inUse),
+    el('p', {}, t('mail_server.owner_only')),
+  );
 }
 
 /** The mail server, a form of its own. What changes it needs a recent sign-in. */

@@ -17,8 +17,7 @@ export default {
   'host.sign_in_link': 'افتح هذه الصفحة برابط المقدّم من متجرك.',
   'host.not_staff': 'سجّلت الدخول، لكنك لست عضوًا في الفريق.',
   'shop.watch': 'شاهد',
-
-  // The bars and the panels.
+  /// The bars and the panels.
   'host.parts': 'أقسام اللوحة',
   'host.sell': 'البيع',
   'host.figures': 'الإحصاءات',
@@ -423,6 +422,7 @@ export default {
   'audit.unban': 'أُلغي حظر {name} (بواسطة {by})',
   'audit.approve': 'وافق {by} على رسالة من {name}',
   'audit.reject': 'رفض {by} رسالة من {name}',
+  'audit.requeue': 'تعذّر عرض رسالة من {name} وافق عليها {by}، وهي تنتظر من جديد',
   'audit.rules': 'غيّر {by} قواعد الدردشة',
   'audit.blocklist': 'غيّر {by} الكلمات المحجوبة',
   'audit.announce': 'أزال {by} الإعلان',
@@ -443,6 +443,7 @@ export default {
   'audit.read_mails': 'اطّلع {by} على سجل رسائل البريد الإلكتروني',
   'audit.send_mail_again': 'أعاد {by} إرسال رسالة بريد إلكتروني',
   'audit.read_address': 'اطّلع {by} على عنوان طلب',
+  'audit.export_audit_log': 'صدّر {by} سجل التدقيق',
   'audit.export_orders': 'صدّر {by} الطلبات مع عناوينها',
   'audit.erase': 'محا {by} بيانات مستخدم',
   'audit.revoke_tokens': 'أنهى {by} كل جلسات مستخدم، أو ألغى رمز دخول',
@@ -469,6 +470,8 @@ export default {
   'audit.step_delivered': 'الوصول',
   'audit.set_up': 'جهّز {by} المتجر، أو دخل برابط التجهيز',
   'audit.change_settings': 'غيّر {by} إعدادات المتجر',
+  'audit.set_mail_server': 'ضبط {by} خادم البريد',
+  'audit.remove_mail_server': 'أزال {by} خادم البريد',
   'audit.invite_staff': 'دعا {by} شخصًا إلى الموظفين',
   'audit.withdraw_staff_invite': 'سحب {by} دعوة إلى الموظفين',
   'audit.accept_staff_invite': 'انضم {by} إلى الموظفين',
@@ -482,8 +485,7 @@ export default {
   'audit.change_show': 'عدّل {by} البث',
   'audit.cancel_show': 'ألغى {by} البث',
   'audit.other': '{by}: {action}',
-
-  // Refusals.
+  /// Refusals.
   'error.no_such_message': 'لم تعد هذه الرسالة موجودة.',
   'error.no_such_product': 'لم يعد هذا المنتج موجودًا.',
   'error.no_such_invite': 'لم تعد هذه الدعوة صالحة. اطلب من المقدّم دعوة جديدة.',

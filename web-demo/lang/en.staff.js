@@ -124,6 +124,9 @@ export default {
     'If you skip this: buyers get no messages, nobody can sign in by a code or be invited, and flash sales cannot be kept to verified buyers. You can set it later in the settings.',
   'mail_server.no_key':
     'This server has no key to encrypt a password with, so the mail server cannot be typed here. The operator of the server sets it by --smtp-url and --mail-from, or gives a --secrets-key-file. Until then buyers get no messages, nobody can sign in by a code or be invited, and you come back only by “livesouk owner recover”.',
+  'mail_server.owner_only': 'Only an owner sets the mail server, because the codes to sign in go through it.',
+  'mail_server.in_use': 'E-mails go through {host}, from {from}.',
+  'mail_server.not_set': 'There is no mail server yet.',
   'mail_server.given': 'This server was started with a mail server (--smtp-url), and it is in use.',
   'mail_server.host': 'Server',
   'mail_server.protection': 'Protection',

@@ -124,6 +124,9 @@ export default {
     'Kalau dilewati: pembeli tidak menerima pesan, tidak ada yang bisa masuk dengan kode atau diundang, dan flash sale tidak bisa dibatasi untuk pembeli terverifikasi. Anda bisa mengaturnya nanti di pengaturan.',
   'mail_server.no_key':
     'Server ini tidak punya kunci untuk mengenkripsi kata sandi, jadi server email tidak bisa diketik di sini. Pengelola server mengaturnya dengan --smtp-url dan --mail-from, atau memberi --secrets-key-file. Sampai saat itu pembeli tidak menerima pesan, tidak ada yang bisa masuk dengan kode atau diundang, dan Anda hanya bisa kembali dengan “livesouk owner recover”.',
+  'mail_server.owner_only': 'Hanya pemilik yang mengatur server email, karena kode masuk dikirim melaluinya.',
+  'mail_server.in_use': 'Email dikirim melalui {host}, dari {from}.',
+  'mail_server.not_set': 'Belum ada server email.',
   'mail_server.given': 'Server ini dinyalakan dengan server email (--smtp-url), dan itulah yang dipakai.',
   'mail_server.host': 'Server',
   'mail_server.protection': 'Perlindungan',

@@ -1,13 +1,13 @@
 //! A real mail server: aiosmtpd, which takes mails, refuses them, delays them or breaks off, as the test says.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::process::Process;
+use super::python::python_with;
 use super::{SOON, until_some};
 
 const REQUIREMENTS: &str = include_str!("../mail_server/requirements.txt");
@@ -54,7 +54,9 @@ impl MailServer {
 
     /// The same with options of `server.py`, like `user=shop`.
     pub async fn start_with(mode: MailMode, options: &[&str]) -> MailServer {
-        let python = tokio::task::spawn_blocking(python).await.expect("the tools are installed");
+        let python = tokio::task::spawn_blocking(|| python_with("mail_server", REQUIREMENTS))
+            .await
+            .expect("the tools are installed");
         let folder = tempfile::tempdir().expect("a temporary folder");
         write_mode(folder.path(), mode);
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("mail_server/server.py");
@@ -105,28 +107,4 @@ fn write_mode(folder: &Path, mode: MailMode) {
     // Renamed, because the server must not read half of it.
     std::fs::write(folder.join("mode.new"), mode.name()).expect("the folder is ours");
     std::fs::rename(folder.join("mode.new"), folder.join("mode")).expect("the folder is ours");
-}
-
-/// The Python that has aiosmtpd: an environment in the target folder, made at the first use. Several test binaries may want it at
-/// once.
-fn python() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |own| root.join(own));
-    let (home, python) = (target.join("mail-server"), target.join("mail-server/venv/bin/python"));
-    std::fs::create_dir_all(&home).expect("the target folder is writable");
-    let lock = File::create(home.join("lock")).expect("the target folder is writable");
-    lock.lock().expect("the file can be locked");
-    let installed = home.join("installed.txt");
-    if std::fs::read_to_string(&installed).is_ok_and(|text| text == REQUIREMENTS) {
-        return python;
-    }
-    let run = |command: &mut Command| {
-        let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; install python3-venv"));
-        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    run(Command::new("python3").args(["-m", "venv"]).arg(home.join("venv")));
-    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("mail_server/requirements.txt");
-    run(Command::new(&python).args(["-m", "pip", "install", "-q", "--disable-pip-version-check", "-r"]).arg(list));
-    std::fs::write(installed, REQUIREMENTS).expect("the target folder is writable");
-    python
 }

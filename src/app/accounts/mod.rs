@@ -5,6 +5,7 @@
 
 mod cleanup;
 mod email_code;
+mod oidc;
 mod passkey;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::domain::{
 use crate::store::NewSession;
 
 pub use cleanup::SignInCleanupJob;
+pub use oidc::OidcAnswer;
 pub use passkey::{PasskeyChallenge, PasskeyUse};
 
 /// Sessions that a node keeps, about 500 bytes each. Above that, those that were used least are read again.

@@ -83,7 +83,12 @@ impl Accounts {
             last_used_at: None,
         };
         let (context, stored) = (self.context.clone(), passkey.clone());
-        let add = async move { Ok(context.store.add_passkey(&challenge, &stored, session).await?) };
+        let add = async move {
+            let is_mailed = context.sends_email();
+            context.store.add_passkey(&challenge, &stored, session, is_mailed).await?;
+            context.mail_queued.notify_one();
+            Ok(())
+        };
         self.context.spawn_write(add).await?;
         self.forget(&actor.user);
         Ok(passkey)
@@ -140,7 +145,12 @@ impl Accounts {
         let (account, _) = account_of(actor)?;
         self.check_strong(actor)?;
         let context = self.context.clone();
-        let remove = async move { Ok(context.store.remove_passkey(account, id).await?) };
+        let remove = async move {
+            let is_mailed = context.sends_email();
+            let is_removed = context.store.remove_passkey(account, id, is_mailed).await?;
+            context.mail_queued.notify_one();
+            Ok(is_removed)
+        };
         if !self.context.spawn_write(remove).await? {
             return Err(Refusal::NoSuchPasskey.into());
         }

@@ -38,6 +38,9 @@ impl Chat {
         // A host of another stream is a viewer here: displayed as one, and subject to the rate limits of viewers.
         let actor = &actor.clone().scoped_to(stream);
         let text = ChatText::parse(text)?.into_string();
+        if !actor.is_team() && self.context.staff_names().would_confuse(&actor.user, actor.name.as_str()) {
+            return Err(Refusal::NameClaimsRole.into());
+        }
         let writer_slot = self.writer.reserve()?;
         let now = self.context.now();
         let decision = cached.admit_message(actor, &text, now, self.context.settings.chat)?;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::Chat;
 use crate::app::error::Result;
-use crate::domain::{Actor, AuditAction, AuditEntry, ChatMessage, MessageId, Permission, StreamId, audit};
+use crate::domain::{
+    Actor, AuditAction, AuditEntry, AuditEntryId, ChatMessage, MessageId, Permission, StreamId, audit,
+};
 use crate::protocol::{MessageView, SayReply, server};
 
 impl Chat {
@@ -67,7 +69,8 @@ impl Chat {
                 let say = kind == AuditAction::Approve;
                 let message = this.context.store.decide_review(stream, id, say, &entry).await?;
                 if say && let Err(error) = this.publisher.publish_event(stream, &message.event()).await {
-                    this.context.store.requeue_for_review(id, entry.id.0).await?;
+                    let again = AuditEntry { id: AuditEntryId::new(), kind: AuditAction::Requeue, ..entry };
+                    this.context.store.requeue_for_review(id, &again).await?;
                     return Err(error);
                 }
                 this.notify_team_reviewed(stream, id);

@@ -1,8 +1,8 @@
 //! Links to one order: a guest, who has nothing to sign in with, comes back by an unguessable link.
 
-use super::Checkout;
+use super::{Checkout, WithdrawalState};
 use crate::app::error::Result;
-use crate::domain::{Actor, OrderId, Refusal, SessionSecret, order_history};
+use crate::domain::{Actor, Order, OrderId, Refusal, SessionSecret, order_history};
 use crate::protocol::OrderDetail;
 
 impl Checkout {
@@ -16,13 +16,19 @@ impl Checkout {
     }
 
     /// The order of a link, without the address: a link may be read by others.
-    pub async fn order_of_link(&self, secret: &str) -> Result<OrderDetail> {
+    pub async fn order_of_link(&self, secret: &str) -> Result<(OrderDetail, WithdrawalState)> {
+        let order = self.linked_order(secret).await?;
+        let timestamps = self.context.store.order_timestamps(order.id).await?;
+        let history = order_history(&order, &timestamps);
+        let detail = OrderDetail { order: self.quoted_view(&order).await?, history, address: None };
+        Ok((detail, self.withdrawal_of(&order).await?))
+    }
+
+    /// The order of a link. A secret that is unknown, or was one of an order that is gone, is refused.
+    pub(super) async fn linked_order(&self, secret: &str) -> Result<Order> {
         let secret = SessionSecret::parse(secret).ok_or(Refusal::NotYours)?;
         let store = &self.context.store;
         let id = store.order_of_link(&secret.hash()).await?.ok_or(Refusal::NotYours)?;
-        let order = store.order(id).await?.ok_or(Refusal::NotYours)?;
-        let timestamps = store.order_timestamps(order.id).await?;
-        let history = order_history(&order, &timestamps);
-        Ok(OrderDetail { order: self.quoted_view(&order).await?, history, address: None })
+        Ok(store.order(id).await?.ok_or(Refusal::NotYours)?)
     }
 }

@@ -53,8 +53,9 @@ impl Checkout {
                     Err(Error::Refused(_)) => false,
                     Err(fault) => return Err(fault),
                 };
+                let is_of_staff = context.staff_names().would_confuse(&order.buyer, &order.buyer_name);
                 let names = context.settings.purchase_names;
-                let name = if may_show_name { names.shown(&order.buyer_name) } else { String::new() };
+                let name = if may_show_name && !is_of_staff { names.shown(&order.buyer_name) } else { String::new() };
                 // Another node may have read the same event, or this node may have published it without marking it as
                 // delivered.
                 for line in order.lines.iter().filter(|line| line.status == ReservationStatus::Sold) {

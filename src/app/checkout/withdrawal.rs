@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Checkout;
 use crate::app::error::Result;
 use crate::domain::withdrawal::WithdrawalFacts;
-use crate::domain::{Actor, Millis, OrderId, Refusal};
+use crate::domain::{Actor, Millis, Order, OrderId, Refusal};
 
 /// Whether a buyer may withdraw, and whether they did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,14 +19,31 @@ pub struct WithdrawalState {
 impl Checkout {
     /// The withdrawal from one of the caller's own orders.
     pub async fn withdrawal(&self, actor: &Actor, id: OrderId) -> Result<WithdrawalState> {
-        self.withdrawal_and_check(actor, id).await.map(|(state, _)| state)
+        let order = self.own_order(actor, id).await?;
+        self.withdrawal_and_check(&order).await.map(|(state, _)| state)
+    }
+
+    /// The withdrawal from an order of which the caller knows the link.
+    pub(super) async fn withdrawal_of(&self, order: &Order) -> Result<WithdrawalState> {
+        self.withdrawal_and_check(order).await.map(|(state, _)| state)
     }
 
     /// Withdraws from one of the caller's own orders. To do it again changes nothing.
     pub async fn withdraw(self: &Arc<Self>, actor: &Actor, id: OrderId) -> Result<WithdrawalState> {
         // A reservation of the order stands for the whole of it.
-        let id = self.own_order(actor, id).await?.id;
-        let (before, check) = self.withdrawal_and_check(actor, id).await?;
+        let order = self.own_order(actor, id).await?;
+        self.withdraw_order(&order).await
+    }
+
+    /// Withdraws from the order of a link. A guest may have nothing else to come back with.
+    pub async fn withdraw_by_link(self: &Arc<Self>, secret: &str) -> Result<WithdrawalState> {
+        let order = self.linked_order(secret).await?;
+        self.withdraw_order(&order).await
+    }
+
+    async fn withdraw_order(self: &Arc<Self>, order: &Order) -> Result<WithdrawalState> {
+        let id = order.id;
+        let (before, check) = self.withdrawal_and_check(order).await?;
         if before.withdrawn_at.is_some() {
             return Ok(before);
         }
@@ -43,18 +60,18 @@ impl Checkout {
         Ok(WithdrawalState { withdrawn_at: Some(withdrawn_at), may_withdraw: false, ..before })
     }
 
-    async fn withdrawal_and_check(
-        &self,
-        actor: &Actor,
-        id: OrderId,
-    ) -> Result<(WithdrawalState, std::result::Result<(), Refusal>)> {
-        let order = self.own_order(actor, id).await?;
+    async fn withdrawal_and_check(&self, order: &Order) -> Result<(WithdrawalState, std::result::Result<(), Refusal>)> {
         let (store, id) = (&self.context.store, order.id);
         let withdrawn_at = store.withdrawn_at(id).await?;
-        let (address, profile) = (store.address(id).await?, self.context.profile());
+        // An address that a node of the former version wrote has no country beside it.
+        let country = match store.country_of_order(id).await? {
+            Some(country) => Some(country),
+            None => store.address(id).await?.map(|address| address.country),
+        };
+        let profile = self.context.profile();
         let facts = WithdrawalFacts {
             status: order.status,
-            country: address.as_ref().map(|address| address.country.as_str()),
+            country: country.as_deref(),
             shop_country: profile.country.as_deref(),
             delivered_at: store.fulfilment(id).await?.delivered_at,
         };

@@ -58,6 +58,16 @@ pub fn compose(mail: &ClaimedMail, facts: Option<&OrderFacts>, sender: &Sender<'
             let say = |text| Block::Text(fill(language, text, &values));
             (words.invite_subject, vec![say(words.invite_intro), link, say(words.invite_valid)])
         }
+        MailContent::PasskeyAdded { passkey } | MailContent::PasskeyRemoved { passkey } => {
+            values.extend([("time", written.as_str()), ("passkey", passkey)]);
+            let is_new = matches!(mail.content, MailContent::PasskeyAdded { .. });
+            let (subject, intro) = match is_new {
+                true => (words.passkey_added_subject, words.passkey_added_intro),
+                false => (words.passkey_removed_subject, words.passkey_removed_intro),
+            };
+            let say = |text| Block::Text(fill(language, text, &values));
+            (subject, vec![say(intro), say(words.passkey_not_you)])
+        }
         MailContent::Test => (words.test_subject, vec![Block::Text(fill(language, words.test_intro, &values))]),
         MailContent::OrderConfirmed { .. }
         | MailContent::OrderSent { .. }

@@ -9,10 +9,9 @@ use crate::domain::mail_settings::{MailServerRequest, MailSettings, TypedMailSer
 use crate::domain::secrets_key::SecretsKey;
 use crate::domain::{Actor, AuditAction, AuditEntry, EmailAddress, Permission, Place, Refusal, Role};
 use crate::guarded_address::AddressGuard;
-use crate::store::Store;
 
 /// The name under which the password is sealed.
-const PASSWORD: &str = "mail password";
+pub(super) const PASSWORD: &str = "mail password";
 
 /// What the page of the mail server shows.
 #[derive(Clone, Debug)]
@@ -131,7 +130,7 @@ impl SettingsSync {
 }
 
 /// Opens the password of a stored mail server. The error is a sentence for the operator.
-fn open_mail_server(
+pub(super) fn open_mail_server(
     stored: MailSettings,
     key: Option<&SecretsKey>,
     guard: &AddressGuard,
@@ -149,26 +148,4 @@ fn open_mail_server(
     let MailSettings { host, port, protection, user, from, .. } = stored;
     let from = EmailAddress::parse(&from).map_err(|_| "the sender of the mails is no e-mail address".to_owned())?;
     Ok(MailTransport::typed(TypedMailServer { host, port, protection, user, password, from }, guard.clone()))
-}
-
-/// Whether this key opens every secret in the database. The inner error is a sentence for the operator.
-pub async fn check_secrets(store: &Store, key: Option<&SecretsKey>) -> Result<std::result::Result<(), String>> {
-    let stored = store.shop_settings().await?.mail;
-    Ok(stored.map_or(Ok(()), |stored| open_mail_server(stored, key, &AddressGuard::default()).map(drop)))
-}
-
-/// Encrypts every secret in the database with `new` instead of `old`. `true`: there was one. The inner error is a sentence for the
-/// operator; then nothing was changed.
-pub async fn rekey_secrets(
-    store: &Store,
-    old: &SecretsKey,
-    new: &SecretsKey,
-) -> Result<std::result::Result<bool, String>> {
-    let again = |sealed: &str| {
-        let password = old.open(PASSWORD, sealed);
-        let password = password
-            .map_err(|why| format!("the password of the mail server cannot be read with the old key: {why}"))?;
-        new.seal(PASSWORD, &password, rand::random()).ok_or_else(|| "the password is too long".to_owned())
-    };
-    Ok(store.seal_mail_password_again(again).await?)
 }

@@ -1,6 +1,7 @@
 //! The settings that the desk changes while the node runs: kept in memory, and read again when another node has changed them.
 
 mod mail;
+mod secrets;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::app::stream_cache::StreamCache;
 use crate::domain::shop_settings::{ShopForm, ShopProfile};
 use crate::domain::{Actor, AuditAction, AuditEntry, Permission, Shop};
 
-pub use mail::{check_secrets, rekey_secrets};
+pub use secrets::{check_secrets, rekey_secrets, signing_key};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 

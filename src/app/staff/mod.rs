@@ -3,6 +3,7 @@
 //! A role counts with the next look-up of a session, within two seconds on every node. Whoever loses power is signed out everywhere.
 
 mod setup;
+mod sync;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use super::accounts::Accounts;
 use super::audit::AuditLog;
 use super::context::Context;
 use super::error::Result;
+use super::publisher::Publisher;
 use super::settings_sync::SettingsSync;
 use super::stream_cache::StreamCache;
 use super::token::Tokens;
@@ -20,9 +22,11 @@ use crate::domain::{
 };
 
 pub use setup::{SetupForm, SetupState};
+pub use sync::StaffSyncJob;
 
 pub struct Staff {
     context: Arc<Context>,
+    publisher: Arc<Publisher>,
     stream_cache: Arc<StreamCache>,
     audit: Arc<AuditLog>,
     tokens: Arc<Tokens>,
@@ -48,7 +52,7 @@ pub struct OpenedInvite {
 
 impl Staff {
     pub fn new(
-        context: &Arc<Context>,
+        (context, publisher): (&Arc<Context>, &Arc<Publisher>),
         stream_cache: &Arc<StreamCache>,
         audit: &Arc<AuditLog>,
         tokens: &Arc<Tokens>,
@@ -57,6 +61,7 @@ impl Staff {
     ) -> Arc<Self> {
         Arc::new(Self {
             context: context.clone(),
+            publisher: publisher.clone(),
             stream_cache: stream_cache.clone(),
             audit: audit.clone(),
             tokens: tokens.clone(),

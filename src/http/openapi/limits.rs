@@ -10,6 +10,7 @@ use crate::domain::catalogue_import::FILE_NAME_LENGTH_MAX;
 use crate::domain::chat::ChatText;
 use crate::domain::limits::{self, Limit};
 use crate::domain::mail_settings::LOGIN_LENGTH_MAX;
+use crate::domain::oidc::OIDC_CODE_MAX;
 use crate::domain::order::LINES_PER_ORDER_MAX;
 use crate::domain::passkey::PASSKEY_NAME_MAX;
 use crate::domain::picture::{ALT_LENGTH_MAX, FOCUS, GALLERY_MAX, PICTURE_BYTES_MAX};
@@ -19,7 +20,7 @@ use crate::domain::shop_settings::TAX_BP_MAX;
 use crate::domain::staff::STAFF_ROLES;
 use crate::domain::stream_change;
 use crate::domain::test_provider::TestScenario;
-use crate::domain::{EmailAddress, ErrorCode, Name, Role, StreamStatus, UserId};
+use crate::domain::{AuditAction, EmailAddress, ErrorCode, Name, Role, StreamStatus, UserId};
 
 /// Numbers in JSON are exact up to here in every language.
 const SAFE_INTEGER: i64 = (1 << 53) - 1;
@@ -220,7 +221,7 @@ impl Limiter {
             ("MailServerRequest", "from") => {
                 json!({ "minLength": 5, "maxLength": EmailAddress::LENGTH_MAX, "pattern": EMAIL })
             }
-            (_, "user" | "buyer") => {
+            (_, "user" | "buyer" | "by_user") => {
                 json!({ "minLength": 1, "maxLength": UserId::LENGTH_MAX, "pattern": VISIBLE_ASCII })
             }
             (_, "Idempotency-Key" | "key") => json!({ "minLength": 8, "maxLength": 255, "pattern": IDEMPOTENCY_KEY }),
@@ -233,6 +234,8 @@ impl Limiter {
             ("StaffInviteRequest" | "SetStaffRoleRequest", "role") => json!({ "enum": STAFF_ROLES.map(Role::name) }),
             ("DevTokenRequest", "role") => json!({ "enum": roles(|_| true) }),
             (_, "status") => json!({ "enum": StreamStatus::ALL.map(StreamStatus::name) }),
+            (_, "audit_file") => json!({ "enum": ["audit-log.csv", "audit-log.jsonl"] }),
+            ("", "kind") => json!({ "enum": AuditAction::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>() }),
             (_, "orders_file") => json!({ "enum": ["orders.csv", "orders.jsonl"] }),
             (_, "catalogue_file") => json!({ "enum": ["products.csv", "products-shopify.csv"] }),
             (_, "file_name") => visible(FILE_NAME_LENGTH_MAX),
@@ -249,6 +252,11 @@ impl Limiter {
             (_, "tax_bp") => range((0, TAX_BP_MAX)),
             (_, "query") => json!({ "maxLength": QUERY_LENGTH_MAX, "pattern": "^[!-~]*$" }),
             (_, "lang") => json!({ "minLength": 2, "maxLength": 16, "pattern": "^[A-Za-z0-9-]+$" }),
+            ("FinishOidcRequest", "code") => {
+                json!({ "minLength": 1, "maxLength": OIDC_CODE_MAX, "pattern": VISIBLE_ASCII })
+            }
+            ("FinishOidcRequest", "state") => json!({ "minLength": 64, "maxLength": 64, "pattern": "^[0-9a-f]{64}$" }),
+            (_, "iss") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
             ("VerifyEmailCodeRequest", "code") => json!({ "minLength": 6, "maxLength": 6, "pattern": "^[0-9]{6}$" }),
             (_, "secret") => json!({ "minLength": 64, "maxLength": 64, "pattern": "^[0-9a-f]{64}$" }),
             (_, "email") => {

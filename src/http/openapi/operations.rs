@@ -16,7 +16,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 94] = [
+const ACCESS: [(&str, Access); 100] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -25,6 +25,8 @@ const ACCESS: [(&str, Access); 94] = [
     ("shop_sign_in_guest", Access::Public),
     ("shop_send_email_code", Access::Public),
     ("shop_verify_email_code", Access::Public),
+    ("shop_begin_oidc", Access::Public),
+    ("shop_finish_oidc", Access::TokenOptional),
     ("shop_passkey_challenge", Access::TokenOptional),
     ("shop_use_passkey", Access::TokenOptional),
     ("shop_settings", Access::Least(Role::Admin)),
@@ -42,11 +44,14 @@ const ACCESS: [(&str, Access); 94] = [
     ("staff_open_setup", Access::Public),
     ("staff_set_up", Access::Public),
     ("shop_erase_me", Access::Least(Role::Viewer)),
+    ("shop_my_data", Access::Least(Role::Viewer)),
     ("shop_erase_user", Access::Least(Role::Admin)),
     ("shop_list_token_revocations", Access::Least(Role::Admin)),
     ("shop_revoke_tokens", Access::Least(Role::Admin)),
     ("shop_restore_tokens", Access::Least(Role::Admin)),
     ("shop_audit_log", Access::Least(Role::Admin)),
+    ("shop_whole_audit_log", Access::Least(Role::Admin)),
+    ("shop_export_audit_log", Access::Least(Role::Admin)),
     ("streams_list", Access::Public),
     ("streams_show", Access::Public),
     ("streams_calendar", Access::Public),
@@ -65,6 +70,7 @@ const ACCESS: [(&str, Access); 94] = [
     ("streams_rehearsal_show", Access::Least(Role::Host)),
     ("streams_rehearsal_stop", Access::Least(Role::Host)),
     ("orders_of_link", Access::Public),
+    ("orders_withdraw_by_link", Access::Public),
     ("orders_of_shop", Access::Least(Role::Producer)),
     ("shop_list_saved_views", Access::Least(Role::Producer)),
     ("shop_save_view", Access::Least(Role::Producer)),

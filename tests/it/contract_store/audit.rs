@@ -11,6 +11,7 @@ facts! {
     audit_log_has_actor_target_and_reason
     audit_log_is_paged_from_both_ends
     user_sees_only_entries_that_affected_them
+    database_refuses_to_change_or_delete_an_entry
 }
 
 async fn audit_log_has_actor_target_and_reason(shop: Fixture) {
@@ -83,4 +84,26 @@ async fn user_sees_only_entries_that_affected_them(shop: Fixture) {
     }
     seen.reverse();
     assert_eq!(seen, AuditAction::ALL.iter().copied().filter(|kind| kind.affects_user()).collect::<Vec<_>>());
+}
+
+async fn database_refuses_to_change_or_delete_an_entry(shop: Fixture) {
+    let reason = Some("spam".to_owned());
+    let ban = AuditEntry { user: Some(user("ann")), reason, ..audit_entry(shop.stream, AuditAction::Ban) };
+    shop.store.insert_audit_entry(&ban).await.unwrap();
+    for refused in [
+        "delete from audit_log",
+        "update audit_log set kind = 'unban'",
+        "update audit_log set by_name = 'Eve'",
+        "update audit_log set by_user = 'eve', by_name = ''",
+        "update audit_log set user_id = null",
+        "update audit_log set reason = 'other'",
+        "update audit_log set at = at + 1",
+        "truncate audit_log",
+    ] {
+        assert!(shop.try_run(refused).await.is_err(), "{refused}");
+    }
+    // The erasure of somebody's data takes out their name and what was written about them.
+    shop.run("update audit_log set by_name = '', user_name = null, reason = null, detail = null").await;
+    let log = shop.store.audit_entries(shop.stream, None, None, 9).await.unwrap();
+    assert_eq!((log.len(), log[0].by.name.as_str(), &log[0].user), (1, "", &ban.user));
 }

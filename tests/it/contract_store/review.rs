@@ -2,8 +2,8 @@
 
 use livesouk::domain::chat::REVIEW_QUEUE_MAX;
 use livesouk::domain::{
-    AuditAction, BlockAction, BlockedWord, Blocklist, ChatMessage, ChatRulesForm, LinkRule, MessageId, Quote, Refusal,
-    SanctionKind, StreamId,
+    AuditAction, AuditEntry, AuditEntryId, BlockAction, BlockedWord, Blocklist, ChatMessage, ChatRulesForm, LinkRule,
+    MessageId, Quote, Refusal, SanctionKind, StreamId,
 };
 
 use super::builders::{audit_entry, refusal, user};
@@ -50,13 +50,17 @@ async fn message_in_review_is_hidden_until_approved(shop: Fixture) {
     assert_eq!(refusal(nothing.await), Refusal::NoSuchMessage);
     let logged = shop.store.audit_entries(shop.stream, None, None, 9).await.unwrap();
     assert_eq!((logged.len(), &logged[0].user, logged[0].text.as_deref()), (1, &Some(user("ann")), Some("see a.com")));
-    shop.store.requeue_for_review(said.id, entry.id.0).await.unwrap();
+    let again = AuditEntry { id: AuditEntryId::new(), kind: AuditAction::Requeue, ..entry };
+    shop.store.requeue_for_review(said.id, &again).await.unwrap();
     assert_eq!(
         shop.store.review_queue(shop.stream, None).await.unwrap().len(),
         2,
         "a message that could not be broadcast is queued again"
     );
-    assert_eq!(shop.store.audit_entries(shop.stream, None, None, 9).await.unwrap(), []);
+    let logged = shop.store.audit_entries(shop.stream, None, None, 9).await.unwrap();
+    let kinds: Vec<AuditAction> = logged.iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, [AuditAction::Requeue, AuditAction::Approve]);
+    assert_eq!(logged[0].user, Some(user("ann")));
 }
 
 async fn rejected_message_is_never_published(shop: Fixture) {

@@ -135,11 +135,15 @@ async fn setup_link_makes_one_owner_also_when_many_open_it_at_once(shop: Fixture
 }
 
 async fn nodes_that_start_at_once_have_one_signing_key(shop: Fixture) {
-    assert_eq!(shop.store.signing_key("mine", false).await.unwrap(), None);
-    let (one, two) = tokio::join!(shop.store.signing_key("one", true), shop.store.signing_key("two", true));
+    assert_eq!(shop.store.signing_key(None).await.unwrap(), None);
+    let (one, two) = tokio::join!(shop.store.signing_key(Some("one")), shop.store.signing_key(Some("two")));
     let key = one.unwrap().unwrap();
     assert_eq!(two.unwrap(), Some(key.clone()));
-    assert_eq!(shop.store.signing_key("three", true).await.unwrap(), Some(key));
+    assert_eq!(shop.store.signing_key(Some("three")).await.unwrap(), Some(key.clone()));
+    // Of two nodes that encrypt it at the same moment, one stores its form.
+    assert!(shop.store.replace_signing_key(&key, "sealed").await.unwrap());
+    assert!(!shop.store.replace_signing_key(&key, "sealed too").await.unwrap());
+    assert_eq!(shop.store.signing_key(None).await.unwrap().as_deref(), Some("sealed"));
 }
 
 async fn settings_have_a_version_that_grows(shop: Fixture) {

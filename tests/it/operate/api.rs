@@ -112,6 +112,7 @@ async fn every_documented_path_exists() {
         ("{orders_file}", "orders.csv".to_owned()),
         ("{catalogue_file}", "products.csv".to_owned()),
         ("{import}", "01890000-0000-7000-8000-000000000000".to_owned()),
+        ("{audit_file}", "audit-log.csv".to_owned()),
         ("{note}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{tag}", "gift".to_owned()),
         ("{session}", "01890000-0000-7000-8000-000000000000".to_owned()),

@@ -131,6 +131,10 @@ pub const ROWS: &[Row] = &[
     rest("POST /v1/session/email/verify", PUBLIC)
         .body(r#"{"id":"{session}","code":"123456"}"#)
         .on("in the browser that asked", &[]),
+    rest("POST /v1/session/oidc", PUBLIC).on("from our own pages", &[]),
+    rest("POST /v1/session/oidc/finish", PUBLIC)
+        .body(r#"{"code":"abc","state":"0"}"#)
+        .on("from our own pages", &[]),
     rest("POST /v1/session/passkey/challenge", PUBLIC).on("from our own pages", &[]),
     rest("POST /v1/session/passkey", PUBLIC)
         .body(r#"{"credential":"AAAA","client_data":"AAAA","authenticator_data":"AAAA","signature":"AAAA"}"#)
@@ -244,6 +248,9 @@ pub const ROWS: &[Row] = &[
     rest("POST /v1/orders/{order}/withdrawal", OWN).on("the caller's own", OWN_ORDER),
     rest("POST /v1/orders/{order}/withdrawal", OTHERS).on("of another user", &[]),
     rest("POST /v1/order-links", UNKNOWN_LINK).body(r#"{"secret":"{revocation}"}"#).on("without its secret", &[]),
+    rest("POST /v1/order-links/withdrawal", UNKNOWN_LINK)
+        .body(r#"{"secret":"{revocation}"}"#)
+        .on("without its secret", &[]),
     rest("GET /v1/orders/{order}/address", OWN).on("the caller's own", OWN_ORDER),
     rest("GET /v1/orders/{order}/address", ADDRESS).on("of another user", &[]),
     rest("PUT /v1/orders/{order}/address", OWN).body(HOME).on("the caller's own", OWN_ORDER),
@@ -284,12 +291,15 @@ pub const ROWS: &[Row] = &[
         .special(),
     rest("POST /v1/webhooks/{provider}", PUBLIC).on("signed", &[("provider", "test_provider")]),
     rest("POST /v1/test-provider/{payment}/approve", PUBLIC).body(r#"{"approve":true}"#).on("test provider only", &[]),
+    rest("GET /v1/me/data", OWN),
     rest("DELETE /v1/me", OWN),
     rest("DELETE /v1/users/{user}", ERASE),
     rest("GET /v1/token-revocations", ERASE),
     rest("POST /v1/token-revocations", ERASE).body(r#"{"user":"{user}"}"#),
     rest("DELETE /v1/token-revocations/{revocation}", ERASE),
     rest("GET /v1/audit-log", ERASE),
+    rest("GET /v1/shop/audit-log", ERASE),
+    rest("GET /v1/shop/audit-log/{audit_file}", ERASE),
     // Chat and moderation.
     rest("GET /v1/streams/{stream}/messages", SEE_DELETED).reveals("these words were deleted"),
     verb("POST /v1/streams/{stream}/messages", "say", CHAT).body(r#"{"text":"hello from {me}"}"#),
@@ -338,7 +348,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// Routes beside the API, and who gets an answer.
-pub const SERVICE_ROUTES: [(&str, &str); 21] = [
+pub const SERVICE_ROUTES: [(&str, &str); 22] = [
     (
         "/v1/streams/{stream}/live",
         "The socket. Everybody may watch; a banned user is closed with 4502, a revoked token with 4501",
@@ -357,6 +367,7 @@ pub const SERVICE_ROUTES: [(&str, &str); 21] = [
     ("/admin", "Everybody"),
     ("/setup", "Everybody: the code of the link is the credential"),
     ("/join", "Everybody: the code of the invite is the credential"),
+    ("/sign-in", "Everybody: the page to which the identity provider sends the browser back"),
     ("/pictures/{picture}/{size}", "Everybody"),
     ("/docs", "Everybody"),
     ("/docs/errors", "Everybody"),

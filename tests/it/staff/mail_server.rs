@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
 
 use super::first_start::form;
 use crate::support::SOON;
@@ -11,6 +12,7 @@ use crate::support::cookie_page::CookiePage;
 use crate::support::mail_server::{MailMode, MailServer};
 use crate::support::new_shop::NewShop;
 use crate::support::process::Process;
+use crate::support::rest::Rest;
 
 const MAIL: &str = "/v1/shop/settings/mail";
 /// 32 bytes in base64.
@@ -141,4 +143,45 @@ async fn server_without_a_key_for_secrets_stores_no_mail_server() {
     owner.put(MAIL, relay(25)).await.expect_problem(409, "secrets_key_missing");
     let test = json!({"server": relay(25), "email": "noura@example.com"});
     owner.post(&format!("{MAIL}/test"), test).await.expect_problem(409, "secrets_key_missing");
+}
+
+#[tokio::test]
+async fn signing_key_of_the_shop_is_encrypted_as_soon_as_there_is_a_key_for_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    key_file(folder.path(), "key", KEY);
+    key_file(folder.path(), "new-key", NEW_KEY);
+    let stored = async || {
+        let url = format!("sqlite:{}", folder.path().join("shop.db").display());
+        let mut db = SqliteConnection::connect(&url).await.unwrap();
+        let secret: String = sqlx::query_scalar("select secret from signing_keys").fetch_one(&mut db).await.unwrap();
+        db.close().await.unwrap();
+        secret
+    };
+    let (mut shop, _) = shop_with_owner(folder.path(), &[]).await;
+    shop.stop().await;
+    let plain = stored().await;
+    assert_eq!(plain.len(), 64);
+    let args = ["token", "--user", "ann", "--name", "Ann", "--role", "admin", "--auth-key", &plain];
+    let mut token = Process::livesouk(&args, folder.path());
+    assert!(token.end(SOON).await.success(), "{}", token.stderr());
+    let token = token.stdout().trim().to_owned();
+    let accepts = async |secrets_key: &str| {
+        let mut shop = NewShop::serve(folder.path(), &[&format!("--secrets-key-file={secrets_key}")]).await;
+        let rest = Rest::new(&shop.url).with_token(&token);
+        rest.get("/v1/shop/settings").await.expect(200);
+        shop.stop().await;
+    };
+    accepts("key").await;
+    let sealed = stored().await;
+    assert!(!sealed.contains(&plain) && sealed.starts_with("1."), "{sealed}");
+
+    let args = ["serve", "--listen", "127.0.0.1:0", "--store", "sqlite:shop.db"];
+    let mut refused = Process::livesouk(&args, folder.path());
+    assert_eq!(refused.end(SOON).await.code(), Some(2), "{}", refused.stderr());
+    assert!(refused.stderr().contains("the key that signs tokens is encrypted"), "{}", refused.stderr());
+    let args = ["secrets", "rekey", "--store=sqlite:shop.db", "--old-file=key", "--new-file=new-key"];
+    let mut rekey = Process::livesouk(&args, folder.path());
+    assert!(rekey.end(SOON).await.success(), "{}", rekey.stderr());
+    assert_ne!(stored().await, sealed);
+    accepts("new-key").await;
 }

@@ -8,8 +8,9 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
 
-use super::role::{age_sessions, demo_with_owner, join};
+use super::role::{age_sessions, demo_with_owner, demo_with_owner_and, join};
 use crate::support::cookie_page::CookiePage;
+use crate::support::mail_server::{MailMode, MailServer};
 use crate::support::process::Process;
 use crate::support::shop::Shop;
 use crate::support::{SOON, until_some};
@@ -215,4 +216,46 @@ async fn passkeys_are_for_the_staff_of_a_shop_with_a_host_name() {
     assert_eq!(owner.get("/v1/passkeys").await.expect(200)["items"], json!([]));
     let id = made["id"].as_str().unwrap();
     owner.delete(&format!("/v1/passkeys/{id}")).await.expect_problem(404, "no_such_passkey");
+}
+
+#[tokio::test]
+async fn open_connection_loses_the_role_that_needs_a_passkey_now() {
+    let (shop, owner, _) = demo_with_owner().await;
+    let (laptop, origin) = (by_name(&shop, &owner), local(&shop));
+    let phone = CookiePage::at(&origin, &origin);
+    phone.sign_in_by_email(&shop.server, "olla@example.com", "Olla").await;
+    let (mut of_phone, mut of_laptop) =
+        (phone.join(&shop.stream).await.unwrap(), laptop.join(&shop.stream).await.unwrap());
+    assert_eq!(of_phone.hello["you"]["role"], "owner");
+    let device = Device::new();
+    let asked = laptop.post("/v1/passkeys/challenge", json!({})).await.expect(201);
+    laptop.post("/v1/passkeys", device.make(&asked, &origin)).await.expect(201);
+
+    assert_eq!(of_phone.closed(IN_FORCE_WITHIN).await.code, 4001, "it may reconnect");
+    let weaker = async || {
+        let again = phone.join(&shop.stream).await.ok()?;
+        (again.hello["you"]["role"] == "viewer").then_some(())
+    };
+    until_some("a connection without the role", IN_FORCE_WITHIN, weaker).await;
+    // The session that made the passkey has proved it.
+    of_laptop.ask(json!({"do": "announce", "text": "hello"})).await.unwrap();
+}
+
+#[tokio::test]
+async fn account_is_told_by_e_mail_of_a_passkey_that_comes_or_goes() {
+    let server = MailServer::start(MailMode::Accept).await;
+    let settings = server.settings();
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let (shop, owner, _) = demo_with_owner_and(&settings).await;
+    let (laptop, origin) = (by_name(&shop, &owner), local(&shop));
+    let device = Device::new();
+    let asked = laptop.post("/v1/passkeys/challenge", json!({})).await.expect(201);
+    let made = laptop.post("/v1/passkeys", device.make(&asked, &origin)).await.expect(201);
+    laptop.delete(&format!("/v1/passkeys/{}", made["id"].as_str().unwrap())).await.expect(204);
+    let mails = server.until_mails(2).await;
+    for (mail, words) in mails.iter().zip(["was added to your account", "was removed from your account"]) {
+        assert_eq!(mail["to"], json!(["olla@example.com"]));
+        let text = mail.to_string();
+        assert!(text.contains(words) && text.contains("Phone"), "{text}");
+    }
 }

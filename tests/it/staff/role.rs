@@ -15,13 +15,18 @@ const IN_FORCE_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// A demo with an owner, and the browser of the owner.
 pub async fn demo_with_owner() -> (Shop, CookiePage, String) {
+    demo_with_owner_and(&[]).await
+}
+
+/// The same with more settings.
+pub async fn demo_with_owner_and(more: &[&str]) -> (Shop, CookiePage, String) {
     let mut shop = Shop::demo(&[]).await;
     let folder = shop.server.folder();
     shop.server.stop().await;
     let mut recover = Process::livesouk(&["owner", "recover", "--store", "sqlite:data/livesouk.db"], folder.path());
     assert!(recover.end(SOON).await.success(), "{}", recover.stderr());
     let code = recover.stdout().trim().split_once("/setup#").unwrap().1.to_owned();
-    let shop = Shop::demo_in(folder, &[]).await;
+    let shop = Shop::demo_in(folder, more).await;
     let page = CookiePage::of(&shop.server);
     let owner = json!({"name": "Olla", "email": "olla@example.com"});
     let me = page.post("/v1/setup", json!({"code": code, "owner": owner})).await.expect(201);
@@ -118,6 +123,12 @@ async fn nobody_takes_the_name_of_somebody_who_works_here() {
     // The code stays good for another name, and the owner keeps hers.
     page.post("/v1/session/email/verify", typed("Ann")).await.expect(201);
     owner.patch("/v1/session", json!({"name": "Olla"})).await.expect(200);
+    // The shop's own site signs what it likes; in public its buyer does not pass for her either.
+    let say = async |name: &str| shop.rest(name, "viewer").post(&shop.path("messages"), json!({"text": "hello"})).await;
+    let refused = async || (say("0lla").await.body["code"] == "name_claims_role").then_some(());
+    until_some("the name to be reserved", IN_FORCE_WITHIN, refused).await;
+    say("Olla-S").await.expect(201);
+    owner.post(&shop.path("messages"), json!({"text": "it is me"})).await.expect(201);
 }
 
 /// Makes every sign-in of this demo eleven minutes older.

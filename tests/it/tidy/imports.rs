@@ -7,15 +7,16 @@ use super::source::{Token, tokens};
 
 /// The top of the tree, where everything is put together, and what each of its files may import of it. A new folder or file under
 /// `src/` needs a row here or in `TABLE` before it can be used.
-const TOP_LEVEL_FILES: [(&str, &[&str]); 9] = [
+const TOP_LEVEL_FILES: [(&str, &[&str]); 10] = [
     ("lib", &[]),
     ("demo", &[]),
     ("node", &[]),
     ("rehearsal", &["node"]),
     ("first_start", &["node"]),
     ("mail_command", &["node"]),
+    ("oidc_settings", &["node"]),
     ("secrets_command", &["node"]),
-    ("commands", &["demo", "first_start", "mail_command", "node", "rehearsal", "secrets_command"]),
+    ("commands", &["demo", "first_start", "mail_command", "node", "oidc_settings", "rehearsal", "secrets_command"]),
     ("main", &["commands"]),
 ];
 const SHARED_MODULES: [&str; 6] = ["clock", "config", "connection_url", "fault", "guarded_address", "metrics"];

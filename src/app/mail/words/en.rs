@@ -21,6 +21,12 @@ pub const WORDS: Words = Words {
     invite_intro: "{by} invites you to the team of {shop}. Your role: {role}.",
     invite_link: "Accept the invite",
     invite_valid: "The link works once, until {time}. It is for you alone, so do not pass it on.",
+    passkey_added_subject: "{shop}: your account has a new passkey",
+    passkey_added_intro: "The passkey {passkey} was added to your account of {shop} on {time}.",
+    passkey_removed_subject: "{shop}: a passkey of your account was removed",
+    passkey_removed_intro: "The passkey {passkey} was removed from your account of {shop} on {time}.",
+    passkey_not_you: "If this was not you, tell an owner of the shop at once, sign out everywhere, and check the passkeys of your \
+        account.",
     test_subject: "{shop}: a test message",
     test_intro: "This is a test message. {shop} can send e-mails.",
     order_number: "Order",

@@ -22,6 +22,12 @@ pub const WORDS: Words = Words {
     invite_intro: "{by} mengundang Anda ke tim {shop}. Peran Anda: {role}.",
     invite_link: "Terima undangan",
     invite_valid: "Tautan berlaku sekali, sampai {time}. Tautan ini hanya untuk Anda, jadi jangan diteruskan.",
+    passkey_added_subject: "{shop}: kunci sandi baru di akun Anda",
+    passkey_added_intro: "Kunci sandi {passkey} ditambahkan ke akun Anda di {shop} pada {time}.",
+    passkey_removed_subject: "{shop}: sebuah kunci sandi dihapus dari akun Anda",
+    passkey_removed_intro: "Kunci sandi {passkey} dihapus dari akun Anda di {shop} pada {time}.",
+    passkey_not_you: "Jika bukan Anda yang melakukannya, segera beri tahu pemilik toko, keluar dari semua perangkat, dan periksa \
+        kunci sandi di akun Anda.",
     test_subject: "{shop}: pesan percobaan",
     test_intro: "Ini pesan percobaan. {shop} dapat mengirim email.",
     order_number: "Nomor pesanan",

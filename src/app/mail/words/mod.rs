@@ -26,6 +26,12 @@ pub struct Words {
     pub invite_intro: &'static str,
     pub invite_link: &'static str,
     pub invite_valid: &'static str,
+    pub passkey_added_subject: &'static str,
+    pub passkey_added_intro: &'static str,
+    pub passkey_removed_subject: &'static str,
+    pub passkey_removed_intro: &'static str,
+    /// What to do if it was somebody else.
+    pub passkey_not_you: &'static str,
     pub test_subject: &'static str,
     pub test_intro: &'static str,
     pub order_number: &'static str,

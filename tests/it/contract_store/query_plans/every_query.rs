@@ -6,9 +6,9 @@ use livesouk::domain::sign_in_code::hash_sign_in_code;
 use livesouk::domain::stream_change::StreamForm;
 use livesouk::domain::test_provider::{IntentChange, TestScenario};
 use livesouk::domain::{
-    Actor, AuditAction, AuditEntry, Blocklist, ChatMessage, ChatRulesForm, FulfilmentStep, Helper, Invite, InviteId,
-    Language, MessageId, Name, OfferId, OrderId, PaymentStatus, Product, Quote, QuoteRules, Role, SanctionKind,
-    ShopOrderFilter, StreamId, StreamStatus, Variant, VariantId,
+    Actor, AuditAction, AuditEntry, AuditFilter, Blocklist, ChatMessage, ChatRulesForm, FulfilmentStep, Helper, Invite,
+    InviteId, Language, MessageId, Name, OfferId, OrderId, PaymentStatus, Product, Quote, QuoteRules, Role,
+    SanctionKind, ShopOrderFilter, StreamId, StreamStatus, Variant, VariantId,
 };
 use livesouk::store::{
     IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewRefund, NewSession, OrderNote, PaymentEvent,
@@ -163,11 +163,14 @@ async fn chat(c: &Calls) {
     call!(c, review_queue(shop.stream, Some(&user("cem"))));
     let decision = entry(AuditAction::Approve);
     call!(c, decide_review(shop.stream, doubtful.id, true, &decision));
-    call!(c, requeue_for_review(doubtful.id, decision.id.0));
+    call!(c, requeue_for_review(doubtful.id, &entry(AuditAction::Requeue)));
     call!(c, insert_audit_entry(&entry(AuditAction::Open)));
     call!(c, audit_entries(old_stream(), None, None, 50));
     call!(c, audit_entries(old_stream(), Some(&user(OLD_USER)), None, 50));
     call!(c, audit_entries_after(old_stream(), None, 50));
+    call!(c, all_audit_entries(&AuditFilter::default(), None, 50));
+    call!(c, all_audit_entries_after(None, 50));
+    call!(c, last_examined_audit_entry(None));
     call!(c, delete_messages_before(1_000));
 }
 
@@ -448,6 +451,7 @@ async fn no_query_reads_a_whole_table() {
     people::mails(&c).await;
     people::staff(&c).await;
     people::withdrawals(&c).await;
+    people::identities(&c).await;
     people::settings(&c).await;
     erasure(&c).await;
 

@@ -1,6 +1,7 @@
 //! The calls for e-mails, staff, the set-up and the settings.
 
 use livesouk::domain::mail_settings::{MailProtection, MailSettings};
+use livesouk::domain::oidc::OidcIdentity;
 use livesouk::domain::passkey::{Passkey, PasskeyPurpose};
 use livesouk::domain::setup::NewOwner;
 use livesouk::domain::shop_settings::ShopProfile;
@@ -9,7 +10,7 @@ use livesouk::domain::{
     Actor, AuditAction, AuditEntry, Consignment, EmailAddress, Language, MailContent, MailStatus, MailStep, Name,
     NewMail, PasskeyId, Role, SavedView, SignInSession, StaffInviteId,
 };
-use livesouk::store::NewSession;
+use livesouk::store::{NewSession, OidcSignIn, StoredSecret};
 
 use super::every_query::{Calls, call};
 use super::large_tables::{OLD_USER, old_order, old_stream};
@@ -83,7 +84,8 @@ pub(super) async fn settings(c: &Calls) {
     let session = NewSession { secret: secret(9), user_agent: "a browser".into(), is_strong: true };
     let profile = ShopProfile::default();
     call!(c, use_setup_link(&link, Some(&owner), Some(&(c.shop.shop.clone(), profile.clone())), &session));
-    call!(c, signing_key("a key of at least thirty-two bytes", true));
+    call!(c, signing_key(Some("a key of at least thirty-two bytes")));
+    call!(c, replace_signing_key("a key of at least thirty-two bytes", "sealed"));
     call!(c, shop_settings());
     call!(c, shop_settings_version());
     call!(c, update_shop(&c.shop.shop, &profile, &whole_shop(AuditAction::ChangeSettings)));
@@ -96,8 +98,8 @@ pub(super) async fn settings(c: &Calls) {
         from: "shop@example.com".to_owned(),
     };
     call!(c, update_mail_settings(Some(&server), &whole_shop(AuditAction::ChangeSettings)));
-    let again = |sealed: &str| Ok(format!("{sealed} again"));
-    assert_eq!(call!(c, seal_mail_password_again(again)), Some(Ok(true)));
+    let again = |_: StoredSecret, sealed: &str| Ok(format!("{sealed} again"));
+    assert_eq!(call!(c, seal_secrets_again(again)), Some(Ok(true)));
 }
 
 /// The session is that of an account.
@@ -114,17 +116,45 @@ pub(super) async fn passkeys(c: &Calls, session: &SignInSession) {
         last_used_at: None,
     };
     call!(c, create_passkey_challenge(&[1; 32], PasskeyPurpose::Register(passkey.account)));
-    call!(c, add_passkey(&[1; 32], &passkey, session.id)).expect("it is added");
+    call!(c, add_passkey(&[1; 32], &passkey, session.id, true)).expect("it is added");
     call!(c, passkeys_of(passkey.account));
     call!(c, passkey_by_credential(&passkey.credential)).flatten().expect("it is there");
     call!(c, create_passkey_challenge(&[2; 32], PasskeyPurpose::Prove));
     let new = NewSession { secret: secret(8), user_agent: "a browser".into(), is_strong: true };
     call!(c, use_passkey(&[2; 32], (&passkey, 2), None, &new)).flatten().expect("a session begins");
-    call!(c, remove_passkey(passkey.account, passkey.id));
+    call!(c, roles_of_sessions(&[session.id]));
+    call!(c, staff_names());
+    call!(c, remove_passkey(passkey.account, passkey.id, true));
+}
+
+pub(super) async fn identities(c: &Calls) {
+    call!(c, own_data(&user(OLD_USER)));
+    call!(c, messages_of_user(&user(OLD_USER), None, 50));
+    call!(c, create_oidc_sign_in(&[3; 32], &[4; 32]));
+    call!(c, take_oidc_sign_in(&[3; 32], &[4; 32]));
+    let identity = OidcIdentity {
+        issuer: "https://login.example".to_owned(),
+        subject: "1".to_owned(),
+        email: EmailAddress::parse("carl@example.com").ok(),
+        is_email_verified: true,
+        names: vec!["Carl".to_owned()],
+    };
+    let new = OidcSignIn {
+        identity,
+        trusts_email: true,
+        language: Language::English,
+        spare_name: Name::parse("Shopper 1").unwrap(),
+        guest: None,
+        session: NewSession { secret: secret(18), user_agent: "a browser".into(), is_strong: false },
+    };
+    call!(c, sign_in_by_oidc(&new));
+    let again = NewSession { secret: secret(19), ..new.session.clone() };
+    call!(c, sign_in_by_oidc(&OidcSignIn { session: again, ..new }));
 }
 
 pub(super) async fn withdrawals(c: &Calls) {
     call!(c, withdraw(old_order()));
     call!(c, withdraw(old_order()));
     call!(c, withdrawn_at(old_order()));
+    call!(c, country_of_order(old_order()));
 }
