@@ -143,7 +143,7 @@ function importRow(one) {
     'li',
     {},
     el(
-      'a.desk-row',
+      'a.desk-row.import-link',
       { href: importAddress(one.id), 'data-import': one.id },
       el(
         'span.row-text',
