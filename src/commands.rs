@@ -23,6 +23,7 @@ use crate::mail_command::{self, mail_transport};
 use crate::metrics::SPAN_TARGET;
 use crate::node::{self, Node, NodeConfig, StartError};
 use crate::oidc_settings::oidc_provider;
+use crate::payment_settings;
 use crate::rehearsal::rehearsal_runner;
 use crate::secrets_command::{self, check_key, secrets_key};
 use anyhow::Context;
@@ -236,6 +237,7 @@ fn app_settings(limits: &LimitArgs, payments: &PaymentArgs, kind: NodeKind) -> S
         address_retention_ms: kept_ms(limits.address_days),
         mail_retention_ms: kept_ms(limits.mail_days),
         is_dev_login_enabled: matches!(kind, NodeKind::Demo),
+        stripe: None,
         is_test_provider_enabled: matches!(kind, NodeKind::Demo | NodeKind::Serve { has_test_payments: true }),
         webhook_secret,
         are_requests_limited: limits.request_limits,
@@ -283,13 +285,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     let has_test_payments = options.payment_provider == Some(PaymentProviderName::Test);
-    match options.payment_provider {
-        Some(PaymentProviderName::Test) => tracing::warn!(
-            "TEST PAYMENTS ARE ON (--payments test): anybody can pay without money, and every such order counts as paid; \
-             never use this for a real shop"
-        ),
-        None => tracing::info!("this shop takes no payments: --payments is not given"),
-    }
+    payment_settings::log_provider(&options);
     if mail.is_none() {
         tracing::info!("--smtp-url is not given: this shop sends e-mails only if the desk has set a mail server");
     }
@@ -342,6 +338,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
             oidc,
             secrets_key,
             address_guard: AddressGuard::new(options.secrets.private_addresses),
+            stripe: payment_settings::stripe(options.payment_provider, options.stripe, public_url.as_deref()),
             pictures,
             public_url,
             ..app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments })

@@ -6,6 +6,7 @@
 
 mod client;
 pub mod operator_http;
+pub mod provider_http;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;

@@ -48,6 +48,8 @@ mod metrics;
 pub mod node;
 /// The identity provider of the settings.
 pub mod oidc_settings;
+/// The payment provider that the command line chose.
+mod payment_settings;
 /// Rehearsals: simulated viewers play a show on a separate node inside this process.
 pub mod rehearsal;
 

@@ -62,8 +62,10 @@ export class PaymentForm {
     const total = quoteTable(order, quote);
     const alert = failure && el('p.alert', { role: 'alert', 'data-test': 'pay-error' }, refusalText(failure));
     // What costs nothing needs no provider.
-    if (!this.payments && due > 0) {
-      const why = el('p.test-payments', { role: 'note', 'data-test': 'payments-off' }, t('error.payments_off'));
+    if (this.payments !== 'test' && due > 0) {
+      // These pages have no form for the cards of Stripe.
+      const reason = this.payments ? t('payment.elsewhere') : t('error.payments_off');
+      const why = el('p.test-payments', { role: 'note', 'data-test': 'payments-off' }, reason);
       return el('div.pay', {}, why, total, alert, cancel);
     }
     const submit = (/** @type {Event} */ event) => {

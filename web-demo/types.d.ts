@@ -36,8 +36,11 @@ export interface Shop {
   decimals: number;
   /** A demo: everyone can sign in with a name. */
   dev_login: boolean;
-  /** `test`: payments are trials without money. Null: the shop takes no payments. */
-  payments: 'test' | null;
+  /**
+   * `test`: payments are trials without money. `stripe`: real payments, for clients of the API; these pages have no form for them. Null:
+   * the shop takes no payments.
+   */
+  payments: 'test' | 'stripe' | null;
   /** Whether the shop sends e-mails. */
   emails: boolean;
   base_url: string | null;

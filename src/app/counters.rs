@@ -15,8 +15,10 @@ pub struct AppCounters {
     pub refund_outcomes: LabeledCounter,
     /// The waiting time of buyers who were not refused from memory: the queue and the batch.
     pub buy_duration: DurationHistogram,
-    /// Payments captured although no order of ours asked for them: should be 0.
+    /// Looks at payments that the provider does not know as ours: should be 0.
     pub unmatched_payments: AtomicU64,
+    /// Payments whose money is owed to their buyers, in the whole shop: should be 0 after a minute.
+    pub owed_refunds: AtomicU64,
     /// Ended holds by reason, how long they had lasted, and how late after their time they were released.
     pub ended_holds: LabeledCounter,
     pub hold_duration: DurationHistogram,
@@ -32,6 +34,12 @@ pub struct AppCounters {
     pub orders_unsummed: AtomicI64,
     /// How long the oldest snapshot of the database was open at the last look.
     pub oldest_snapshot_ms: AtomicI64,
+    /// Disputes of buyers that the payment provider reported.
+    pub disputes: AtomicU64,
+    /// Looks at refunds that were done and have failed at the bank since.
+    pub refunds_failed_later: AtomicU64,
+    /// Events of the outbox that were dropped because they cannot be read.
+    pub outbox_unreadable: AtomicU64,
     /// Payments and refunds that the reconciler checked.
     pub reconciled: AtomicU64,
     /// Frames that were read later, because their connection sent too many.
@@ -82,6 +90,10 @@ impl Default for AppCounters {
             refund_outcomes: outcomes(&["refunded", "replayed"]),
             buy_duration: DurationHistogram::default(),
             unmatched_payments: AtomicU64::new(0),
+            owed_refunds: AtomicU64::new(0),
+            disputes: AtomicU64::new(0),
+            refunds_failed_later: AtomicU64::new(0),
+            outbox_unreadable: AtomicU64::new(0),
             ended_holds: LabeledCounter::new(["paid", "hold_ended", "buyer_cancel", "capture_failed", "other"]),
             hold_duration: DurationHistogram::default(),
             release_delay: DurationHistogram::default(),

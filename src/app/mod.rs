@@ -99,7 +99,7 @@ use token::Tokens;
 
 pub use accounts::{OidcAnswer, PasskeyChallenge, PasskeyUse, StartedSession};
 pub use catalogue::{Gallery, NewProduct, NewQuickItem, NewVariant};
-pub use checkout::{OrderResult, OwnDataPlace, PurchaseResult, WithdrawalState};
+pub use checkout::{OrderResult, OwnDataPlace, PurchaseResult, STRIPE_BASE, WithdrawalState, is_live_stripe_key};
 pub use counters::AppCounters;
 pub use error::{Error, Result};
 pub use imports::{IMPORT_UPLOADS_MAX, NewImport};
@@ -111,7 +111,7 @@ pub use oidc_provider::OidcProvider;
 pub use picture_storage::PictureStorage;
 pub use pictures::{UPLOADS_MAX, UploadSlot, convert_picture};
 pub use selling::SellingCounters;
-pub use settings::{ChatRateLimit, ReconcileSettings, Settings};
+pub use settings::{ChatRateLimit, ReconcileSettings, Settings, StripeSettings};
 pub use settings_sync::{check_secrets, rekey_secrets, signing_key};
 pub use sign_in::NewSignInCode;
 pub use staff::{OpenedInvite, SetupForm, SetupState, StaffInviteForm};

@@ -24,6 +24,8 @@ pub struct Settings {
     pub is_dev_login_enabled: bool,
     /// Enables the test provider, with which anybody can pay without money. Without it this server takes no payments.
     pub is_test_provider_enabled: bool,
+    /// The account at Stripe that takes the payments. `None`: Stripe does not.
+    pub stripe: Option<StripeSettings>,
     /// The key that signs webhooks. Random when none is configured: then only the built-in test provider can sign.
     pub webhook_secret: WebhookSecret,
     /// Deadline of one call to a payment provider. After it, the outcome of the call is unknown.
@@ -60,6 +62,7 @@ impl Default for Settings {
             address_retention_ms: None,
             is_dev_login_enabled: false,
             is_test_provider_enabled: false,
+            stripe: None,
             webhook_secret: WebhookSecret::random(),
             provider_deadline: Duration::from_secs(10),
             reconcile: ReconcileSettings::default(),
@@ -77,6 +80,26 @@ impl Default for Settings {
     }
 }
 
+/// How to reach an account at Stripe.
+#[derive(Clone)]
+pub struct StripeSettings {
+    /// A secret or restricted key.
+    pub key: String,
+    /// The address of the API.
+    pub api_base: String,
+    /// The secrets with which its webhooks may be signed: two while the operator changes them.
+    pub webhook_secrets: Vec<WebhookSecret>,
+    /// Where the bank sends the buyer back.
+    pub return_url: String,
+}
+
+impl std::fmt::Debug for StripeSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the keys.
+        f.debug_struct("StripeSettings").field("api_base", &self.api_base).finish_non_exhaustive()
+    }
+}
+
 /// Chat rate limit in messages per second on average: of one viewer, with a burst of five messages, and of all viewers
 /// of a stream together on this node, with a burst of two seconds. 0 means no limit.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -90,10 +113,13 @@ pub struct ChatRateLimit {
 pub struct ReconcileSettings {
     pub interval: Duration,
     pub min_age_ms: Millis,
+    /// How long after its deadline a request may still arrive at the payment provider. Until then, a provider that does not know a
+    /// payment may learn of it.
+    pub late_request_ms: Millis,
 }
 
 impl Default for ReconcileSettings {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(30), min_age_ms: 60_000 }
+        Self { interval: Duration::from_secs(30), min_age_ms: 60_000, late_request_ms: 120_000 }
     }
 }

@@ -6,6 +6,7 @@ mod oidc;
 mod pictures;
 mod secrets;
 mod sources;
+mod stripe;
 mod value;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ pub use oidc::OidcArgs;
 pub use pictures::{PictureArgs, PicturePlace, folder_beside};
 pub use secrets::{SecretArgs, SecretsAction, SecretsCommandArgs};
 pub use sources::{command, parse};
+pub use stripe::StripeArgs;
 
 /// The version and the commit from which this binary was built, like `0.1.0 (1a2b3c4d5e6f)`.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("LIVESOUK_COMMIT"), ")");
@@ -141,7 +143,8 @@ pub struct ServeArgs {
     /// Proxy whose X-Forwarded-For header is trusted: an IP address, or a range like 10.0.0.0/8; may be repeated
     #[arg(long = "trusted-proxy", env = "LIVESOUK_TRUSTED_PROXY", value_name = "IP", value_delimiter = ',', value_parser = address_range)]
     pub trusted_proxies: Vec<IpNet>,
-    /// Payment provider. `test` is for trials: it takes no money, and anybody can pay with it. Default: none, and nobody can pay
+    /// Payment provider. `stripe` takes real money. `test` is for trials: it takes no money, and anybody can pay with it. Default: none,
+    /// and nobody can pay
     // A flag only: a variable that was left behind in an environment must not turn a shop into one that gives its goods away.
     #[arg(long = "payments", value_name = "PROVIDER")]
     pub payment_provider: Option<PaymentProviderName>,
@@ -151,6 +154,8 @@ pub struct ServeArgs {
     pub video: VideoArgs,
     #[command(flatten)]
     pub payments: PaymentArgs,
+    #[command(flatten)]
+    pub stripe: StripeArgs,
     #[command(flatten)]
     pub mail: MailArgs,
     #[command(flatten)]
@@ -182,6 +187,7 @@ pub struct PageArgs {
 /// The payment providers that `--payments` accepts.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PaymentProviderName {
+    Stripe,
     Test,
 }
 
@@ -418,6 +424,9 @@ impl ServeArgs {
         }
         if self.currency.len() != 3 || !self.currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err("--currency (LIVESOUK_CURRENCY) must be three capital letters, like SAR".to_owned());
+        }
+        if self.payment_provider == Some(PaymentProviderName::Stripe) {
+            self.stripe.check(self.base_url.as_deref())?;
         }
         self.payments.check()
     }

@@ -24,6 +24,9 @@ const SECRET_FILE_BYTES_MAX: usize = 64 * 1024;
 /// The distance between two flags in the help, with room for the `--…-file` of the first.
 const HELP_STEP: usize = 2;
 
+/// Secrets that move money: every user of a machine can see the arguments of its processes.
+const NEVER_ARGUMENTS: [&str; 1] = ["stripe-key"];
+
 /// Reads an environment variable: its value, or nothing if it is not set.
 pub type ReadVariable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
@@ -146,6 +149,9 @@ impl Setting {
         }
         match (flag.is_empty(), file_flag, value.is_empty(), file_value) {
             (false, Some(_), ..) => Err(format!("--{long} and --{long}-file were both given: remove one of them")),
+            (false, None, ..) if NEVER_ARGUMENTS.contains(&long) => {
+                Err(format!("--{long} is not taken as an argument: put it into a file (--{long}-file) or into {name}"))
+            }
             (false, None, ..) => Ok(Self { values: flag, variable: None }),
             (true, Some(path), ..) => Ok(Self { values: read_secret(arg, &path)?, variable: None }),
             (true, None, false, Some(_)) => Err(format!("{name} and {file_name} are both set: remove one of them")),

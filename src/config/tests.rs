@@ -130,7 +130,8 @@ fn example_of(arg: &clap::Arg) -> &'static str {
 #[test]
 fn variable_sets_what_its_flag_sets_and_the_flag_counts_first() {
     for args in COMMANDS.iter().filter(|args| args[0] != "migrate") {
-        for (flag, variable, arg) in settings(args[0]).iter().filter(|(flag, ..)| !flag.ends_with("-file")) {
+        let is_argument = |flag: &str| !flag.ends_with("-file") && flag != "stripe-key";
+        for (flag, variable, arg) in settings(args[0]).iter().filter(|(flag, ..)| is_argument(flag)) {
             let value = example_of(arg);
             let flag = format!("--{flag}={value}");
             let with_flag = [args, &[flag.as_str()][..]].concat();
@@ -196,7 +197,11 @@ fn secret_comes_from_a_file() {
         for (flag, variable, arg) in settings(args[0]).iter().filter(|(.., arg)| arg.is_hide_env_values_set()) {
             let value = example_of(arg);
             let path = file("secret", format!("{value}\n").as_bytes());
-            let by_flag = shown(&[args, &[format!("--{flag}={value}").as_str()][..]].concat(), &[]);
+            let by_flag = match flag.as_str() {
+                // It is not taken as an argument.
+                "stripe-key" => shown(args, &[(variable, value)]),
+                _ => shown(&[args, &[format!("--{flag}={value}").as_str()][..]].concat(), &[]),
+            };
             let with_file = format!("--{flag}-file={path}");
             assert_eq!(shown(&[args, &[with_file.as_str()][..]].concat(), &[]), by_flag);
             let file_variable = format!("{variable}_FILE");
@@ -302,6 +307,38 @@ fn test_provider_is_on_only_by_its_flag() {
     let serve = command.find_subcommand("serve").unwrap();
     let flag = serve.get_arguments().find(|flag| flag.get_long() == Some("payments")).unwrap();
     assert_eq!(flag.get_env(), None, "no variable may turn the test provider on");
+}
+
+#[test]
+fn stripe_needs_its_keys_and_a_live_key_goes_to_stripe_only() {
+    let key = [("LIVESOUK_STRIPE_KEY", "rk_live_1")];
+    let live =
+        ["--payments", "stripe", "--stripe-webhook-secret", "whsec_a,whsec_b", "--base-url", "https://shop.example"];
+    assert_eq!(serve(&live, &key).check(), Ok(()));
+    assert_eq!(serve(&live, &key).stripe.stripe_webhook_secrets, ["whsec_a", "whsec_b"]);
+    let without = |flag: &str| -> Vec<&str> {
+        let at = live.iter().position(|arg| *arg == flag).unwrap();
+        [&live[..at], &live[at + 2..]].concat()
+    };
+    let elsewhere = [&live[..], &["--stripe-api-base", "http://127.0.0.1:1"]].concat();
+    for (args, key, part) in [
+        (live.to_vec(), "", "--stripe-key-file"),
+        (live.to_vec(), "pk_live_1", "rk_… or sk_…"),
+        (without("--stripe-webhook-secret"), "rk_live_1", "LIVESOUK_STRIPE_WEBHOOK_SECRET"),
+        (without("--base-url"), "rk_live_1", "--base-url"),
+        (elsewhere.clone(), "rk_live_1", "--stripe-api-base is refused"),
+        (elsewhere.clone(), "sk_live_1", "--stripe-api-base is refused"),
+    ] {
+        let said = serve(&args, &[("LIVESOUK_STRIPE_KEY", key)]).check().unwrap_err();
+        assert!(said.contains(part), "{args:?} {key}: {said}");
+    }
+    assert_eq!(serve(&elsewhere, &[("LIVESOUK_STRIPE_KEY", "rk_test_1")]).check(), Ok(()));
+    let said = refused(&["serve", "--stripe-key", "rk_live_1"], &[]);
+    assert!(said.contains("not taken as an argument") && !said.contains("rk_live_1"), "{said}");
+    let command = super::command();
+    let serve = command.find_subcommand("serve").unwrap();
+    let base = serve.get_arguments().find(|flag| flag.get_long() == Some("stripe-api-base")).unwrap();
+    assert_eq!(base.get_env(), None, "no variable may send payments elsewhere");
 }
 
 #[test]

@@ -60,6 +60,7 @@ pub mod spam;
 pub mod staff;
 pub mod stream;
 pub mod stream_change;
+pub mod stripe_amount;
 pub mod team_name;
 pub mod test_provider;
 pub mod text;
@@ -95,7 +96,7 @@ pub use offer::{
 pub use offer_buyers::OfferBuyers;
 pub use order::{IdempotencyKey, Order, OrderHeader, OrderStatus, RequestHash, check_joinable};
 pub use order_history::{OrderHistoryEntry, OrderHistoryKind, OrderTimestamps, order_history};
-pub use payment::{Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, Refund, RefundStatus};
+pub use payment::{OwedStatus, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, Refund, RefundStatus};
 pub use picture::{PictureFocus, PictureHash, PictureKind, PictureSize, ProductPicture};
 pub use product::{Product, ProductOption, ProductStatus, ProductTexts, Shop, Variant};
 pub use product_change::{PriceChange, ProductForm, ProductRevision, StockChange, StockReason, VariantForm};

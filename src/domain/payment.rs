@@ -62,14 +62,55 @@ impl PaymentStatus {
         match self {
             Creating => next != Creating,
             NeedsAction => !matches!(next, Creating | NeedsAction),
-            Authorized => matches!(next, Voiding | Captured | Cancelled | Failed),
+            Authorized => matches!(next, Voiding | Captured | Declined | Cancelled | Failed),
             Voiding => matches!(next, Captured | Declined | Cancelled | Failed),
-            // The request reached the provider very late: an attempt that seemed cancelled has an authorization after all.
-            Cancelled | Failed => next == Voiding,
-            Captured | Declined => false,
+            // The request reached the provider very late, or the buyer tried again with a card that was declined: an attempt that
+            // seemed finished has an authorization after all.
+            Cancelled | Failed | Declined => next == Voiding,
+            Captured => false,
         }
     }
 }
+
+/// Money that was taken and is not for an order: what has become of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OwedStatus {
+    /// It must be given back.
+    Owed,
+    /// The provider has given it back.
+    Returned,
+}
+
+impl OwedStatus {
+    pub fn name(self) -> &'static str {
+        match self {
+            OwedStatus::Owed => "owed",
+            OwedStatus::Returned => "returned",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [OwedStatus::Owed, OwedStatus::Returned].into_iter().find(|status| status.name() == text)
+    }
+}
+
+/// How old an attempt is, as far as it decides what a missing intent means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AttemptAge {
+    /// The request that creates the intent may still be on its way to the provider.
+    Young,
+    /// No request of ours can arrive any more.
+    Settled,
+    /// An authorization of this age has lapsed, so it cannot be captured any more.
+    Lapsed,
+}
+
+/// Time after which an authorization that was never captured has lapsed at every provider.
+pub const AUTHORIZATION_LAPSE_MS: Millis = 8 * 24 * 3_600_000;
+
+/// Providers forget an idempotency key after a day. After this time the request that creates an intent is not repeated, because it
+/// could create a second one; the provider is only asked.
+pub const CREATE_REPEAT_MAX_MS: Millis = 12 * 3_600_000;
 
 /// A payment attempt, together with the status of its order at the same moment.
 #[derive(Clone, PartialEq, Debug)]
@@ -90,6 +131,8 @@ pub struct Payment {
     pub wins: bool,
     /// Of a held order: a line that the attempt was to pay has ended, so the attempt can no longer win.
     pub has_lost_lines: bool,
+    /// Its money was taken and is not for its order. `None`: it was not.
+    pub owed: Option<OwedStatus>,
 }
 
 /// A payment intent: the provider's view of an attempt.
@@ -117,12 +160,14 @@ pub enum PaymentIntentStatus {
     Cancelled,
     /// The intent was authorized, and the capture was refused.
     Failed,
+    /// The provider has not decided yet, and nobody has to do anything.
+    Working,
 }
 
 impl PaymentIntentStatus {
-    pub const ALL: [PaymentIntentStatus; 6] = {
+    pub const ALL: [PaymentIntentStatus; 7] = {
         use PaymentIntentStatus::*;
-        [NeedsAction, Declined, Authorized, Captured, Cancelled, Failed]
+        [NeedsAction, Declined, Authorized, Captured, Cancelled, Failed, Working]
     };
 
     pub fn name(self) -> &'static str {
@@ -133,6 +178,7 @@ impl PaymentIntentStatus {
             PaymentIntentStatus::Captured => "captured",
             PaymentIntentStatus::Cancelled => "cancelled",
             PaymentIntentStatus::Failed => "failed",
+            PaymentIntentStatus::Working => "working",
         }
     }
 
@@ -156,8 +202,17 @@ pub enum PaymentStep {
     FailOrder,
     /// Another attempt has won, or no attempt can win any more: cancel the authorization.
     Void,
-    /// Money was captured although this attempt did not win. This must never happen; an operator has to look at it.
-    UnmatchedCapture,
+    /// Nothing can be decided yet: look again later.
+    Wait,
+    /// Money was taken that is not for this order: note that it is owed.
+    Owe,
+    /// Money is owed: ask the provider to give it back.
+    GiveBack,
+    /// The provider has given back what was owed.
+    RecordReturn,
+    /// The provider does not know the intent that it reported before, or it is another one. The order may be paid, so nothing is
+    /// cancelled: an operator has to look at it.
+    Unexplained,
 }
 
 impl Payment {
@@ -187,37 +242,81 @@ impl Payment {
         (intent.order, intent.attempt) == (self.order, self.attempt)
     }
 
-    /// The next step, given the intent that the provider reports. `None`: the provider does not know the attempt and will never
-    /// receive it.
-    pub fn next_step(&self, reported: Option<&PaymentIntent>, livemode: bool) -> PaymentStep {
+    /// The idempotency key of the refund that gives back money which is owed.
+    pub fn return_key(&self) -> String {
+        format!("ret:{}:{}", self.order, self.attempt)
+    }
+
+    /// `late_ms`: the time after which no request of ours can arrive at the provider any more.
+    pub fn age(&self, now: Millis, late_ms: Millis) -> AttemptAge {
+        match now - self.created_at {
+            age if age >= AUTHORIZATION_LAPSE_MS => AttemptAge::Lapsed,
+            age if age >= late_ms => AttemptAge::Settled,
+            _ => AttemptAge::Young,
+        }
+    }
+
+    /// The next step, given the intent that the provider reports. `None`: the provider does not know the attempt.
+    pub fn next_step(&self, reported: Option<&PaymentIntent>, livemode: bool, age: AttemptAge) -> PaymentStep {
         let is_capturing = self.wins && self.order_status == OrderStatus::Capturing;
         let ended = if self.wins { PaymentStatus::Failed } else { PaymentStatus::Cancelled };
         // An intent that names another attempt is not ours. It must be neither captured nor cancelled.
         let Some(intent) = reported.filter(|intent| self.is_same_attempt(intent)) else {
-            return if is_capturing { PaymentStep::FailOrder } else { PaymentStep::Record(ended) };
+            return match age {
+                _ if self.owed == Some(OwedStatus::Owed) => PaymentStep::Unexplained,
+                _ if self.status.is_final() => PaymentStep::Record(self.status),
+                AttemptAge::Young if self.reference.is_none() => PaymentStep::Wait,
+                AttemptAge::Young | AttemptAge::Settled if self.reference.is_some() => PaymentStep::Unexplained,
+                _ if is_capturing => PaymentStep::FailOrder,
+                _ => PaymentStep::Record(ended),
+            };
         };
+        let matches = self.matches(intent, livemode);
         match intent.status {
-            PaymentIntentStatus::Captured if !self.matches(intent, livemode) => PaymentStep::UnmatchedCapture,
-            _ if !self.matches(intent, livemode) && is_capturing => PaymentStep::FailOrder,
-            PaymentIntentStatus::NeedsAction | PaymentIntentStatus::Authorized if !self.matches(intent, livemode) => {
-                PaymentStep::Void
+            PaymentIntentStatus::Captured if is_capturing && matches => PaymentStep::MarkPaid,
+            PaymentIntentStatus::Captured if self.wins && self.order_status.is_or_was_paid() => {
+                if matches {
+                    PaymentStep::Record(PaymentStatus::Captured)
+                } else {
+                    PaymentStep::Unexplained
+                }
             }
+            _ if !matches && is_capturing => PaymentStep::FailOrder,
+            PaymentIntentStatus::Captured => self.next_step_of_debt(intent),
+            PaymentIntentStatus::Working => PaymentStep::Wait,
+            PaymentIntentStatus::NeedsAction | PaymentIntentStatus::Authorized if !matches => PaymentStep::Void,
             PaymentIntentStatus::NeedsAction if self.can_win() => PaymentStep::Record(PaymentStatus::NeedsAction),
             PaymentIntentStatus::Authorized if self.can_win() => PaymentStep::Win,
             PaymentIntentStatus::Authorized if is_capturing => PaymentStep::Capture,
+            // The capture was declined, and the buyer began again: what the order had won is gone.
+            PaymentIntentStatus::NeedsAction if is_capturing => PaymentStep::FailOrder,
             PaymentIntentStatus::NeedsAction | PaymentIntentStatus::Authorized => PaymentStep::Void,
-            PaymentIntentStatus::Captured if is_capturing => PaymentStep::MarkPaid,
-            PaymentIntentStatus::Captured if self.wins && self.order_status.is_or_was_paid() => {
-                PaymentStep::Record(PaymentStatus::Captured)
-            }
-            PaymentIntentStatus::Captured => PaymentStep::UnmatchedCapture,
             PaymentIntentStatus::Declined | PaymentIntentStatus::Cancelled | PaymentIntentStatus::Failed
                 if is_capturing =>
             {
                 PaymentStep::FailOrder
             }
-            PaymentIntentStatus::Declined => PaymentStep::Record(PaymentStatus::Declined),
-            PaymentIntentStatus::Cancelled | PaymentIntentStatus::Failed => PaymentStep::Record(ended),
+            // It ended before, for whatever reason.
+            PaymentIntentStatus::Declined | PaymentIntentStatus::Cancelled | PaymentIntentStatus::Failed
+                if self.status.is_final() =>
+            {
+                PaymentStep::Record(self.status)
+            }
+            PaymentIntentStatus::Declined if !self.wins => PaymentStep::Record(PaymentStatus::Declined),
+            PaymentIntentStatus::Declined | PaymentIntentStatus::Cancelled | PaymentIntentStatus::Failed => {
+                PaymentStep::Record(ended)
+            }
+        }
+    }
+
+    /// The next step of money that was taken and is not for the order. A refund of it may fail later; then it is owed again.
+    fn next_step_of_debt(&self, intent: &PaymentIntent) -> PaymentStep {
+        let is_returned = intent.refunded >= intent.captured;
+        match self.owed {
+            Some(OwedStatus::Owed) if is_returned => PaymentStep::RecordReturn,
+            Some(OwedStatus::Owed) => PaymentStep::GiveBack,
+            Some(OwedStatus::Returned) if is_returned => PaymentStep::Record(self.status),
+            Some(OwedStatus::Returned) | None => PaymentStep::Owe,
         }
     }
 
@@ -266,119 +365,9 @@ impl Refund {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+#[path = "payment_test.rs"]
+mod tests;
 
-    fn payment(status: PaymentStatus, order_status: OrderStatus, wins: bool) -> Payment {
-        Payment {
-            order: OrderId(uuid::Uuid::nil()),
-            attempt: 2,
-            provider: "test".into(),
-            token: "ok".into(),
-            reference: Some("r".into()),
-            status,
-            amount: 4_900,
-            currency: "SAR".into(),
-            created_at: 0,
-            order_status,
-            wins,
-            has_lost_lines: false,
-        }
-    }
-
-    fn intent(status: PaymentIntentStatus) -> PaymentIntent {
-        PaymentIntent {
-            reference: "r".into(),
-            status,
-            amount: 4_900,
-            currency: "SAR".into(),
-            order: OrderId(uuid::Uuid::nil()),
-            attempt: 2,
-            livemode: false,
-            captured: 0,
-            refunded: 0,
-        }
-    }
-
-    #[test]
-    fn next_step_follows_from_attempt_order_and_intent() {
-        use OrderStatus::{Cancelled, Capturing, Expired, Held, Paid, Refunded};
-        use PaymentStatus as P;
-        let authorized = Some(PaymentIntentStatus::Authorized);
-        for (status, order, wins, reported, step) in [
-            (P::Creating, Held, false, authorized, PaymentStep::Win),
-            (P::NeedsAction, Held, false, authorized, PaymentStep::Win),
-            (P::Creating, Held, false, Some(PaymentIntentStatus::NeedsAction), PaymentStep::Record(P::NeedsAction)),
-            (P::Creating, Held, false, Some(PaymentIntentStatus::Declined), PaymentStep::Record(P::Declined)),
-            (P::Creating, Held, false, None, PaymentStep::Record(P::Cancelled)),
-            (P::Cancelled, Held, false, authorized, PaymentStep::Void),
-            (P::Voiding, Held, false, authorized, PaymentStep::Void),
-            (P::Creating, Expired, false, authorized, PaymentStep::Void),
-            (P::Creating, Capturing, false, authorized, PaymentStep::Void),
-            (P::NeedsAction, Paid, false, Some(PaymentIntentStatus::NeedsAction), PaymentStep::Void),
-            (P::Authorized, Capturing, true, authorized, PaymentStep::Capture),
-            (P::Authorized, Capturing, true, Some(PaymentIntentStatus::Captured), PaymentStep::MarkPaid),
-            (P::Authorized, Capturing, true, Some(PaymentIntentStatus::Failed), PaymentStep::FailOrder),
-            (P::Authorized, Capturing, true, None, PaymentStep::FailOrder),
-            (P::Authorized, Cancelled, true, authorized, PaymentStep::Void),
-            (P::Voiding, Cancelled, true, Some(PaymentIntentStatus::Cancelled), PaymentStep::Record(P::Failed)),
-            (P::Voiding, Expired, false, Some(PaymentIntentStatus::Cancelled), PaymentStep::Record(P::Cancelled)),
-            (P::Captured, Refunded, true, Some(PaymentIntentStatus::Captured), PaymentStep::Record(P::Captured)),
-            (P::Cancelled, Expired, false, Some(PaymentIntentStatus::Captured), PaymentStep::UnmatchedCapture),
-        ] {
-            let reported = reported.map(intent);
-            assert_eq!(
-                payment(status, order, wins).next_step(reported.as_ref(), false),
-                step,
-                "{status:?} {order:?} {wins} {reported:?}"
-            );
-        }
-    }
-
-    /// For every reported intent: no money is captured for an attempt that did not win, or for another amount.
-    #[test]
-    fn money_is_captured_only_for_the_winner_and_the_requested_amount() {
-        let wrong: [fn(&mut PaymentIntent); 5] = [
-            |intent| intent.amount += 1,
-            |intent| intent.currency = "USD".into(),
-            |intent| intent.order = OrderId::new(),
-            |intent| intent.attempt = 1,
-            |intent| intent.livemode = true,
-        ];
-        for order in OrderStatus::ALL {
-            for (status, wins) in PaymentStatus::ALL.into_iter().flat_map(|status| [(status, true), (status, false)]) {
-                for reported in PaymentIntentStatus::ALL {
-                    let payment = payment(status, order, wins);
-                    let step = payment.next_step(Some(&intent(reported)), false);
-                    let taking = wins && order == OrderStatus::Capturing;
-                    assert!(step != PaymentStep::Capture || (taking && reported == PaymentIntentStatus::Authorized));
-                    assert!(step != PaymentStep::MarkPaid || (taking && reported == PaymentIntentStatus::Captured));
-                    assert!(step != PaymentStep::Win || (order == OrderStatus::Held && status.is_open()));
-                    for change in wrong {
-                        let mut changed = intent(reported);
-                        change(&mut changed);
-                        let step = payment.next_step(Some(&changed), false);
-                        assert!(
-                            !matches!(step, PaymentStep::Win | PaymentStep::Capture | PaymentStep::MarkPaid),
-                            "{payment:?} {changed:?}"
-                        );
-                        assert!(
-                            step != PaymentStep::Void || payment.is_same_attempt(&changed),
-                            "{payment:?} {changed:?}"
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn finished_attempt_never_becomes_open_again() {
-        use PaymentStatus::*;
-        for from in PaymentStatus::ALL.into_iter().filter(|status| !status.is_open()) {
-            for to in [Creating, NeedsAction, Authorized] {
-                assert!(!from.can_become(to), "{from:?} to {to:?}");
-            }
-        }
-    }
-}
+#[cfg(test)]
+#[path = "payment_states_test.rs"]
+mod states_test;

@@ -275,8 +275,24 @@ fn payments(page: &mut MetricsPage<'_>, app: &App) {
     }
     page.counter(
         "livesouk_unmatched_payments_total",
-        "Payments that belong to no order: compare with the payment provider",
+        "Looks at payments that the provider does not know as ours: compare with the payment provider",
         load(&counters.unmatched_payments),
+    );
+    page.gauge(
+        "livesouk_owed_refunds",
+        "Payments whose money was taken and is not for an order, and is not given back yet",
+        load(&counters.owed_refunds) as f64,
+    );
+    page.counter("livesouk_payment_disputes_total", "Payments that buyers dispute", load(&counters.disputes));
+    page.counter(
+        "livesouk_refunds_failed_later_total",
+        "Looks at refunds that were done and have failed at the bank since",
+        load(&counters.refunds_failed_later),
+    );
+    page.counter(
+        "livesouk_outbox_unreadable_total",
+        "Events of the outbox that were dropped because they cannot be read",
+        load(&counters.outbox_unreadable),
     );
     page.counter(
         "livesouk_payments_reconciled_total",

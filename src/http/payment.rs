@@ -15,8 +15,9 @@ use crate::domain::{ErrorCode, Refusal};
 /// Receives a webhook of a payment provider. 200: the event is saved, now or before. Its content is not trusted: the server asks the
 /// provider for the state of the payment.
 #[utoipa::path(post, path = "/v1/webhooks/{provider}", tag = "payments",
-    params(("provider" = String, Path, description = "`test`"),
-        ("livesouk-signature" = String, Header, description = "`t=<unix seconds>,v1=<hex>`: HMAC-SHA256 of `<t>.<body>`, at most 300 s old")),
+    params(("provider" = String, Path, description = "`stripe` or `test`"),
+        ("livesouk-signature" = Option<String>, Header, description = "Of `test`: `t=<unix seconds>,v1=<hex>`, HMAC-SHA256 of `<t>.<body>`, at most 300 s old"),
+        ("stripe-signature" = Option<String>, Header, description = "Of `stripe`: the same form")),
     request_body(content = Object, description = "`{\"id\",\"type\",\"data\":{\"object\":{\"id\"}}}`"),
     responses((status = 200, description = "Saved, now or before"), (status = "default", body = Problem)))]
 pub async fn webhook(

@@ -20,7 +20,8 @@ pub struct ShopView {
     pub decimals: u8,
     /// `true` in a demo: `POST /v1/dev/tokens` gives a viewer's token to anybody.
     pub dev_login: bool,
-    /// The payment provider. `test`: payments are trials without money. Null: the shop takes no payments, and reservations end at
+    /// The payment provider. `stripe`: tokens are confirmation tokens of Stripe. `test`: payments are trials without money. Null: the
+    /// shop takes no payments, and reservations end at
     /// their time.
     pub payments: Option<&'static str>,
     /// Whether the shop sends e-mails: then an address that a buyer gives with the delivery address gets some.

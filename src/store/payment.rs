@@ -12,8 +12,8 @@ use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known};
 use crate::domain::{
-    IdempotencyKey, Millis, Order, OrderId, OrderStatus, Payment, PaymentStatus, QuoteRules, Refusal, RequestHash,
-    UserId,
+    IdempotencyKey, Millis, Order, OrderId, OrderStatus, OwedStatus, Payment, PaymentStatus, QuoteRules, Refusal,
+    RequestHash, UserId,
 };
 
 /// What a buyer requests with `pay`.
@@ -51,6 +51,7 @@ struct PaymentRow {
     order_status: String,
     wins: bool,
     has_lost_lines: bool,
+    owed: Option<String>,
 }
 
 from_row!(PaymentRow {
@@ -65,7 +66,8 @@ from_row!(PaymentRow {
     created_at,
     order_status,
     wins,
-    has_lost_lines
+    has_lost_lines,
+    owed
 });
 
 impl PaymentRow {
@@ -83,6 +85,10 @@ impl PaymentRow {
             order_status: require_known(OrderStatus::parse(&self.order_status), "order status", &self.order_status)?,
             wins: self.wins,
             has_lost_lines: self.has_lost_lines,
+            owed: self
+                .owed
+                .map(|text| require_known(OwedStatus::parse(&text), "status of owed money", &text))
+                .transpose()?,
         })
     }
 }
@@ -99,7 +105,8 @@ macro_rules! payments {
                 p.created_at, coalesce(o.attempt = p.attempt, false) as wins,
                 p.lines <> (select count(*) from reservations h where h.order_id = p.order_id and h.status = 'held')
                     or coalesce(p.goods, p.amount) <> (select coalesce(sum(h.amount), 0) from reservations h
-                        where h.order_id = p.order_id and h.status = 'held') as has_lost_lines, ",
+                        where h.order_id = p.order_id and h.status = 'held') as has_lost_lines,
+                (select w.status from owed_refunds w where w.order_id = p.order_id and w.attempt = p.attempt) as owed, ",
             order_status!("p.order_id"),
             " as order_status
             from payments p join orders o on o.id = p.order_id where ",
@@ -192,8 +199,7 @@ impl Store {
     ) -> Result<bool> {
         self.transaction(async |tx| {
             let order = lock_order(tx, payment.order).await?.status;
-            let read = tx.query(SELECT_PAYMENT).bind(payment.order.0).bind(payment.attempt);
-            let before = read.fetch_one::<PaymentRow>().await?.into_payment()?;
+            let before = read_payment(tx, payment).await?;
             let has_won = before.wins && (order == OrderStatus::Capturing || order.is_or_was_paid());
             let is_allowed = before.status.can_become(next) && (!has_won || next == PaymentStatus::Captured);
             if is_allowed {
@@ -278,19 +284,24 @@ impl Store {
         rows.into_iter().map(PaymentRow::into_payment).collect()
     }
 
-    /// Notes that the reconciler checks this attempt now.
-    pub async fn mark_payment_checked(&self, payment: &Payment) -> Result<()> {
+    /// Claims the look at this attempt, so that one node asks the provider. `false`: another node has looked since `since`.
+    pub async fn claim_payment(&self, payment: &Payment, since: Millis) -> Result<bool> {
         self.transaction(async |tx| {
             let now = tx.now().await?;
-            let mark = "update payments set tried_at = $3 where order_id = $1 and attempt = $2";
-            tx.query(mark).bind(payment.order.0).bind(payment.attempt).bind(now).execute().await?;
-            Ok(())
+            let mark = "update payments set tried_at = $3 where order_id = $1 and attempt = $2 and tried_at <= $4";
+            let query = tx.query(mark).bind(payment.order.0).bind(payment.attempt).bind(now).bind(since);
+            Ok(query.execute().await? > 0)
         })
         .await
     }
 }
 
-async fn set_payment_status(
+pub(super) async fn read_payment(tx: &mut Transaction<'_>, payment: &Payment) -> Result<Payment> {
+    let read = tx.query(SELECT_PAYMENT).bind(payment.order.0).bind(payment.attempt);
+    read.fetch_one::<PaymentRow>().await?.into_payment()
+}
+
+pub(super) async fn set_payment_status(
     tx: &mut Transaction<'_>,
     payment: &Payment,
     next: PaymentStatus,

@@ -118,6 +118,13 @@ impl Store {
         row.map(RefundRow::into_refund).transpose()
     }
 
+    /// Sums the refunds of an order that are done.
+    pub async fn refunded_amount(&self, order: OrderId) -> Result<i64> {
+        let read =
+            "select cast(coalesce(sum(amount), 0) as bigint) from refunds where order_id = $1 and status = 'done'";
+        self.query(read).bind(order.0).fetch_value().await
+    }
+
     /// Gives back every line of a paid order, together with the refund's own row and the units: they go back on sale,
     /// into the stock if the offer is closed, or nowhere if the goods are not returned. `None`: another node was first.
     pub async fn finish_refund(&self, refund: &Refund) -> Result<Option<Order>> {
@@ -197,13 +204,12 @@ impl Store {
         rows.into_iter().map(RefundRow::into_refund).collect()
     }
 
-    /// Notes that the reconciler checks this refund now.
-    pub async fn mark_refund_checked(&self, refund: &Refund) -> Result<()> {
+    /// Claims the look at this refund, so that one node asks the provider. `false`: another node has looked since `since`.
+    pub async fn claim_refund(&self, refund: &Refund, since: Millis) -> Result<bool> {
         self.transaction(async |tx| {
             let now = tx.now().await?;
-            let mark = "update refunds set tried_at = $3 where order_id = $1 and n = $2";
-            tx.query(mark).bind(refund.order.0).bind(refund.n).bind(now).execute().await?;
-            Ok(())
+            let mark = "update refunds set tried_at = $3 where order_id = $1 and n = $2 and tried_at <= $4";
+            Ok(tx.query(mark).bind(refund.order.0).bind(refund.n).bind(now).bind(since).execute().await? > 0)
         })
         .await
     }

@@ -45,19 +45,25 @@ impl Store {
         self.query(read).bind(since).bind(most).fetch_all().await
     }
 
-    /// Marks an event as tried, and as done if it is; otherwise it is tried again.
-    pub async fn mark_payment_event(&self, event: &PaymentEvent, done: bool) -> Result<()> {
+    /// Claims an event, so that one node asks the provider about it. `false`: another node has it, or has done it.
+    pub async fn claim_payment_event(&self, event: &PaymentEvent, since: Millis) -> Result<bool> {
         self.transaction(async |tx| {
             let now = tx.now().await?;
-            let mark = "update payment_events set tried_at = $3, done_at = coalesce(done_at, $4)
-                where provider = $1 and event_id = $2";
-            tx.query(mark)
-                .bind(&event.provider)
-                .bind(&event.event_id)
-                .bind(now)
-                .bind(done.then_some(now))
-                .execute()
-                .await?;
+            let mark = "update payment_events set tried_at = $3
+                where provider = $1 and event_id = $2 and tried_at <= $4 and done_at is null";
+            let query = tx.query(mark).bind(&event.provider).bind(&event.event_id).bind(now).bind(since);
+            Ok(query.execute().await? > 0)
+        })
+        .await
+    }
+
+    /// Marks an event as done. One that is not is tried again.
+    pub async fn finish_payment_event(&self, event: &PaymentEvent) -> Result<()> {
+        self.transaction(async |tx| {
+            let now = tx.now().await?;
+            let mark =
+                "update payment_events set done_at = coalesce(done_at, $3) where provider = $1 and event_id = $2";
+            tx.query(mark).bind(&event.provider).bind(&event.event_id).bind(now).execute().await?;
             Ok(())
         })
         .await

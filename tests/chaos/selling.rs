@@ -308,7 +308,7 @@ async fn settle_payments(injector: &FaultInjector, database: &mut PgConnection) 
     const OPEN: &str = "select (select count(*) from payments where status in ('creating', 'needs_action', 'authorized', 'voiding'))
         + (select count(*) from reservations where status = 'capturing') + (select count(*) from refunds where status = 'pending')";
     const AGE: &str = "update orders set changed_at = changed_at - 61000 where status = 'capturing';
-        update payments set changed_at = changed_at - 61000, tried_at = 0 where status not in ('captured', 'declined', 'cancelled', 'failed');
+        update payments set created_at = created_at - 140000, changed_at = changed_at - 61000, tried_at = 0 where status not in ('captured', 'declined', 'cancelled', 'failed');
         update refunds set changed_at = changed_at - 61000, tried_at = 0 where status = 'pending'";
     for node in &injector.nodes {
         wait_until_zero(database, OPEN, 500).await;

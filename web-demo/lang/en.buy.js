@@ -66,6 +66,8 @@ export default {
   'order.show_mine': 'View my order',
   'order.history': 'Order history',
   'payment.title': 'Test payment',
+  'payment.elsewhere':
+    'This page cannot take card payments yet. Pay in the shop’s own app or website before the time shown.',
   'payment.banner': 'Test payments: no money is taken, and nothing is delivered.',
   'payment.ok': 'Succeeds',
   'payment.ok.more': 'The payment succeeds at once',

@@ -66,6 +66,8 @@ export default {
   'order.show_mine': 'Lihat pesanan saya',
   'order.history': 'Riwayat pesanan',
   'payment.title': 'Pembayaran uji coba',
+  'payment.elsewhere':
+    'Halaman ini belum bisa menerima pembayaran kartu. Bayarlah di aplikasi atau situs toko sebelum waktu yang ditampilkan berakhir.',
   'payment.banner': 'Pembayaran uji coba: tidak ada uang yang ditarik, dan tidak ada barang yang dikirim.',
   'payment.ok': 'Berhasil',
   'payment.ok.more': 'Pembayaran langsung berhasil',

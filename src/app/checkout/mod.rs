@@ -7,6 +7,7 @@ mod hold;
 mod order;
 mod order_link;
 mod outbox;
+mod owed_refund;
 mod own_data;
 mod payment;
 mod provider;
@@ -15,6 +16,7 @@ mod reconcile;
 mod refund;
 mod saved_view;
 mod shop_order;
+mod stripe;
 mod test_provider;
 mod webhook;
 mod withdrawal;
@@ -32,6 +34,7 @@ use super::stream_cache::StreamCache;
 use buyer_limit::BuyerLimits;
 use provider::PaymentProvider;
 use provider_call::ProviderCalls;
+use stripe::StripeProvider;
 use test_provider::{TEST_WEBHOOK_QUEUE_MAX, TestProvider, TestWebhook};
 
 pub use address_retention::AddressRetentionJob;
@@ -40,6 +43,7 @@ pub use order::{OrderResult, PurchaseResult};
 pub use outbox::OutboxJob;
 pub use own_data::OwnDataPlace;
 pub use reconcile::ReconcileJob;
+pub use stripe::{DEFAULT_BASE as STRIPE_BASE, is_live_key as is_live_stripe_key};
 pub use webhook::WebhookJob;
 pub use withdrawal::WithdrawalState;
 
@@ -88,7 +92,11 @@ impl Checkout {
                 tasks: context.tasks.clone(),
             })
         };
-        let provider = if context.settings.is_test_provider_enabled { test_provider() } else { PaymentProvider::Free };
+        let provider = match &context.settings.stripe {
+            Some(settings) => PaymentProvider::Stripe(StripeProvider::new(settings.clone())),
+            None if context.settings.is_test_provider_enabled => test_provider(),
+            None => PaymentProvider::Free,
+        };
         let (webhook_received, outbox_changed) = Default::default();
         let limits = BuyerLimits::new(context.settings.are_requests_limited);
         let checkout = Self {

@@ -10,7 +10,9 @@ use tokio::sync::Notify;
 use super::Checkout;
 use crate::app::error::{Error, Result};
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
-use crate::domain::{Event, OrderId, ReservationStatus};
+use crate::domain::{Event, Order, OrderId, ReservationStatus};
+use crate::metrics::increment;
+use crate::store::OutboxEvent;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Outbox events delivered in one run.
@@ -33,6 +35,20 @@ impl BackgroundJob for OutboxJob {
 }
 
 impl Checkout {
+    /// The order that an event is about. `None`: there is none, or it cannot be read, today or later; the other events must not wait
+    /// for that one.
+    async fn order_of_outbox_event(&self, event: &OutboxEvent) -> Result<Option<Order>> {
+        let ("order.paid", Ok(id)) = (event.topic.as_str(), event.body.parse::<OrderId>()) else { return Ok(None) };
+        match self.context.store.order(id).await {
+            Err(fault) if !fault.is_transient() => {
+                increment(&self.context.counters.outbox_unreadable);
+                tracing::error!(order.id = %id, event.id = %event.id, error = %fault, "an event of the outbox is dropped: its order cannot be read");
+                Ok(None)
+            }
+            read => Ok(read?),
+        }
+    }
+
     async fn deliver_outbox_batch(&self) -> Result<NextRun> {
         let (context, store, counters) = (&self.context, &self.context.store, &self.context.counters);
         let events = store.outbox_events(OUTBOX_BATCH_MAX).await?;
@@ -42,9 +58,7 @@ impl Checkout {
         counters.outbox_oldest_at.store(events.first().map_or(0, |oldest| oldest.created_at), Ordering::Relaxed);
         let has_more = pending > events.len() as u64;
         for event in events {
-            if let ("order.paid", Ok(id)) = (event.topic.as_str(), event.body.parse::<OrderId>())
-                && let Some(order) = store.order(id).await?
-            {
+            if let Some(order) = self.order_of_outbox_event(&event).await? {
                 let may_show_name = match self.stream_cache.find_stream(order.stream).await {
                     Ok(cached) => {
                         cached.charge_sale_event(context.now(), context.settings.chat);

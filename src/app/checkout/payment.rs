@@ -16,10 +16,10 @@ use super::provider_call::ProviderOutcome;
 use crate::app::counters::count_outcome;
 use crate::app::error::{Error, Result, as_outcome_unknown};
 use crate::domain::order::request_hash;
-use crate::domain::payment::PaymentStep;
+use crate::domain::payment::{CREATE_REPEAT_MAX_MS, PaymentStep};
 use crate::domain::{
-    Actor, IdempotencyKey, OfferId, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus, Permission,
-    Place, Refusal, Reservation, authorize_by_role,
+    Actor, IdempotencyKey, Millis, OfferId, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus,
+    Permission, Place, Refusal, Reservation, authorize_by_role,
 };
 use crate::metrics::increment;
 use crate::store::{self, BegunPayment, NewPayment};
@@ -104,7 +104,9 @@ impl Checkout {
     async fn continue_payment(&self, payment: Payment, is_new: bool) -> Result<Payment> {
         let provider = self.provider_of(&payment)?;
         let mut payment = payment;
-        if payment.reference.is_none() && payment.status == PaymentStatus::Creating {
+        // After that time a repetition could create a second intent; the provider is only asked.
+        let may_create = self.context.now() - payment.created_at < CREATE_REPEAT_MAX_MS;
+        if payment.reference.is_none() && payment.status == PaymentStatus::Creating && may_create {
             match provider.create(&payment).await {
                 ProviderOutcome::Done(intent) if is_new => return self.advance_payment(payment, Some(intent)).await,
                 // The result of an earlier call; its present state is fetched below.
@@ -137,9 +139,13 @@ impl Checkout {
         // Read after the provider's state was fetched: another task may have won the order and captured the amount in
         // between, and with an older row that would look like money that no order asked for.
         let mut payment = self.reload_payment(&payment).await?;
+        let settings = &self.context.settings;
+        let deadline = provider.deadline(settings.provider_deadline);
+        let late_ms = deadline.as_millis() as Millis + settings.reconcile.late_request_ms;
+        let age = payment.age(self.context.now(), late_ms);
         for _ in 0..PAYMENT_STEPS_MAX {
             let reference = intent.as_ref().map(|intent| intent.reference.as_str());
-            match payment.next_step(intent.as_ref(), provider.livemode()) {
+            match payment.next_step(intent.as_ref(), provider.livemode(), age) {
                 PaymentStep::Record(status) => {
                     if payment.status != status {
                         retry_transient(|| self.context.store.update_payment_status(&payment, status, reference))
@@ -195,14 +201,20 @@ impl Checkout {
                         }
                     }
                 }
-                PaymentStep::UnmatchedCapture => {
+                PaymentStep::Wait => return Ok(payment),
+                PaymentStep::Owe | PaymentStep::GiveBack | PaymentStep::RecordReturn => {
+                    let Some(given_back) = self.settle_owed_money(provider, &payment, &intent).await? else {
+                        return self.reload_payment(&payment).await;
+                    };
+                    intent = Some(given_back);
+                }
+                PaymentStep::Unexplained => {
                     increment(&self.context.counters.unmatched_payments);
                     tracing::error!(
-                        order.id = %payment.order, payment.attempt, payment.reference = reference,
-                        "money was captured that no order of ours asked for; check the payment at the provider"
+                        order.id = %payment.order, payment.attempt, payment.reference,
+                        "the payment provider does not know this payment as ours; check it at the provider"
                     );
-                    self.context.store.update_payment_status(&payment, PaymentStatus::Captured, reference).await?;
-                    return self.reload_payment(&payment).await;
+                    return Ok(payment);
                 }
             }
             payment = self.reload_payment(&payment).await?;
@@ -231,14 +243,18 @@ impl Checkout {
     async fn payment_result(&self, payment: &Payment, is_new: bool) -> Result<OrderResult> {
         let order = self.context.store.order(payment.order).await?.ok_or(Refusal::NoSuchOrder)?;
         match payment.status {
-            PaymentStatus::Captured => {
+            PaymentStatus::Captured if payment.owed.is_none() => {
                 Ok(OrderResult { order: self.catalogue.order_view(&order).await, is_replay: !is_new })
             }
+            // It did not win, and its money is given back. The order can still be paid, or says why it cannot.
+            PaymentStatus::Captured => Err(order.check_payable().err().unwrap_or(Refusal::Declined).into()),
             PaymentStatus::Declined => Err(Refusal::Declined.into()),
             PaymentStatus::NeedsAction => {
                 let base_path = &self.context.settings.base_path;
-                let action_url = self.provider_of(payment)?.action_url(payment, base_path);
-                Err(Refusal::NeedsAction { action_url }.into())
+                match self.provider_of(payment)?.action_url(payment, base_path).await {
+                    Some(action_url) => Err(Refusal::NeedsAction { action_url }.into()),
+                    None => Err(Error::OutcomeUnknown),
+                }
             }
             PaymentStatus::Failed => Err(Refusal::CaptureFailed.into()),
             PaymentStatus::Voiding | PaymentStatus::Cancelled if payment.wins => Err(Refusal::CaptureFailed.into()),

@@ -4,7 +4,10 @@
 //! unknown outcome is a result of its own: a call that timed out may have been carried out, and is never treated as
 //! refused.
 
+use std::time::Duration;
+
 use super::provider_call::{ProviderCalls, ProviderOutcome, call_with_deadline};
+use super::stripe::{self, StripeProvider};
 use super::test_provider::TestProvider;
 use crate::domain::{Millis, Minor, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, Refusal};
 use crate::store::{self, PaymentEvent};
@@ -14,6 +17,7 @@ use crate::store::{self, PaymentEvent};
 #[derive(Clone)]
 pub enum PaymentProvider {
     Test(TestProvider),
+    Stripe(StripeProvider),
     /// For orders that cost nothing: every call succeeds at once. As the provider of a server: it takes no payments.
     Free,
 }
@@ -22,6 +26,7 @@ impl PaymentProvider {
     pub fn name(&self) -> &'static str {
         match self {
             PaymentProvider::Test(_) => "test",
+            PaymentProvider::Stripe(_) => stripe::NAME,
             PaymentProvider::Free => "none",
         }
     }
@@ -30,13 +35,20 @@ impl PaymentProvider {
     pub fn calls(&self) -> Option<&ProviderCalls> {
         match self {
             PaymentProvider::Test(test) => Some(test.calls()),
+            PaymentProvider::Stripe(stripe) => Some(stripe.calls()),
             PaymentProvider::Free => None,
         }
+    }
+
+    /// The longest that a request may take before its outcome is unknown.
+    pub fn deadline(&self, default: Duration) -> Duration {
+        self.calls().map_or(default, ProviderCalls::deadline)
     }
 
     /// The `livemode` value that every intent of this provider must carry.
     pub fn livemode(&self) -> bool {
         match self {
+            PaymentProvider::Stripe(stripe) => stripe.is_live(),
             PaymentProvider::Test(_) | PaymentProvider::Free => false,
         }
     }
@@ -44,6 +56,7 @@ impl PaymentProvider {
     /// The header that carries the signature of its webhooks.
     pub fn signature_header(&self) -> &'static str {
         match self {
+            PaymentProvider::Stripe(_) => "stripe-signature",
             PaymentProvider::Test(_) | PaymentProvider::Free => "livesouk-signature",
         }
     }
@@ -52,16 +65,19 @@ impl PaymentProvider {
     pub fn check_token(&self, token: &str) -> Result<(), Refusal> {
         match self {
             PaymentProvider::Test(test) => test.check_token(token),
+            PaymentProvider::Stripe(stripe) => stripe.check_token(token),
             PaymentProvider::Free => Ok(()),
         }
     }
 
-    /// Where the buyer completes the action that the provider requires: an address, or a path on our origin, which begins with `base_path`.
-    pub fn action_url(&self, payment: &Payment, base_path: &str) -> String {
+    /// Where the buyer completes the action that the provider requires: an address, or a path on our origin, which begins with
+    /// `base_path`. `None`: it is not known now.
+    pub async fn action_url(&self, payment: &Payment, base_path: &str) -> Option<String> {
         let reference = payment.reference.as_deref().unwrap_or_default();
         match self {
+            PaymentProvider::Stripe(stripe) => stripe.action_url(reference).await,
             PaymentProvider::Test(_) | PaymentProvider::Free => {
-                format!("{base_path}/v1/test-provider/{reference}/approve")
+                Some(format!("{base_path}/v1/test-provider/{reference}/approve"))
             }
         }
     }
@@ -70,6 +86,7 @@ impl PaymentProvider {
     pub async fn create(&self, payment: &Payment) -> ProviderOutcome<PaymentIntent> {
         match self {
             PaymentProvider::Test(test) => call_with_deadline(test.calls(), test.create(payment)).await,
+            PaymentProvider::Stripe(stripe) => call_with_deadline(stripe.calls(), stripe.create(payment)).await,
             PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Authorized)),
         }
     }
@@ -78,6 +95,7 @@ impl PaymentProvider {
     pub async fn fetch(&self, payment: &Payment) -> ProviderOutcome<Option<PaymentIntent>> {
         match self {
             PaymentProvider::Test(test) => call_with_deadline(test.calls(), test.fetch(payment)).await,
+            PaymentProvider::Stripe(stripe) => call_with_deadline(stripe.calls(), stripe.fetch(payment)).await,
             PaymentProvider::Free if payment.status == PaymentStatus::Captured => {
                 ProviderOutcome::Done(Some(free_intent(payment, PaymentIntentStatus::Captured)))
             }
@@ -89,6 +107,9 @@ impl PaymentProvider {
     pub async fn fetch_by_reference(&self, reference: &str) -> ProviderOutcome<Option<PaymentIntent>> {
         match self {
             PaymentProvider::Test(test) => call_with_deadline(test.calls(), test.fetch_by_reference(reference)).await,
+            PaymentProvider::Stripe(stripe) => {
+                call_with_deadline(stripe.calls(), stripe.fetch_by_reference(reference)).await
+            }
             PaymentProvider::Free => ProviderOutcome::Done(None),
         }
     }
@@ -99,6 +120,9 @@ impl PaymentProvider {
             PaymentProvider::Test(test) => {
                 call_with_deadline(test.calls(), test.capture(reference, payment.capture_key())).await
             }
+            PaymentProvider::Stripe(stripe) => {
+                call_with_deadline(stripe.calls(), stripe.capture(reference, payment.capture_key())).await
+            }
             PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Captured)),
         }
     }
@@ -108,6 +132,9 @@ impl PaymentProvider {
         match self {
             PaymentProvider::Test(test) => {
                 call_with_deadline(test.calls(), test.cancel(reference, payment.cancel_key())).await
+            }
+            PaymentProvider::Stripe(stripe) => {
+                call_with_deadline(stripe.calls(), stripe.cancel(reference, payment.cancel_key())).await
             }
             PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Cancelled)),
         }
@@ -120,6 +147,9 @@ impl PaymentProvider {
         };
         match self {
             PaymentProvider::Test(test) => call_with_deadline(test.calls(), test.refund(reference, amount, key)).await,
+            PaymentProvider::Stripe(stripe) => {
+                call_with_deadline(stripe.calls(), stripe.refund(payment, reference, amount, key)).await
+            }
             PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Captured)),
         }
     }
@@ -128,7 +158,7 @@ impl PaymentProvider {
     pub async fn delete_old_calls(&self, before: Millis) -> store::Result<()> {
         match self {
             PaymentProvider::Test(test) => test.store.prune_test_calls(before).await.map(|_| ()),
-            PaymentProvider::Free => Ok(()),
+            PaymentProvider::Stripe(_) | PaymentProvider::Free => Ok(()),
         }
     }
 
@@ -136,6 +166,7 @@ impl PaymentProvider {
     pub fn parse_webhook(&self, signature: &str, raw: &[u8], now: Millis) -> Result<PaymentEvent, Refusal> {
         match self {
             PaymentProvider::Test(test) => test.parse_webhook(signature, raw, now),
+            PaymentProvider::Stripe(stripe) => stripe.parse_webhook(signature, raw, now),
             PaymentProvider::Free => Err(Refusal::BadSignature),
         }
     }

@@ -42,6 +42,10 @@ pub struct ProviderCalls {
 }
 
 impl ProviderCalls {
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     pub fn with_deadline(deadline: Duration) -> Self {
         Self {
             deadline,

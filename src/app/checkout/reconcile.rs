@@ -10,15 +10,14 @@ use super::Checkout;
 use super::webhook::EVENT_RETENTION_MS;
 use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
+use crate::domain::payment::AUTHORIZATION_LAPSE_MS;
 use crate::domain::{Millis, Payment, PaymentStatus};
 use crate::metrics::increment;
 
-/// Payments, and refunds, of one run.
+/// Payments, refunds and owed refunds of one run.
 const RECONCILE_BATCH_MAX: i64 = 100;
 /// A run ends after this time even if there is more: a provider that hangs must not make it endless.
 const RECONCILE_DEADLINE: Duration = Duration::from_secs(25);
-/// An authorisation that is never captured lapses at the provider after about a week.
-const AUTHORIZATION_LAPSE_MS: Millis = 8 * 24 * 3_600_000;
 
 impl Checkout {
     /// Checks every payment and refund that is not final and was not touched for `min_age_ms`; returns how many there
@@ -31,7 +30,9 @@ impl Checkout {
         let mut checked = 0;
         let count = || increment(&self.context.counters.reconciled);
         for payment in self.context.store.payments_to_reconcile(since, RECONCILE_BATCH_MAX).await? {
-            self.context.store.mark_payment_checked(&payment).await?;
+            if !self.context.store.claim_payment(&payment, since).await? {
+                continue;
+            }
             let order = payment.order;
             if let Err(error) = self.reconcile_payment(payment, now).await {
                 tracing::warn!(order.id = %order, error = %error, "a payment could not be settled yet");
@@ -44,7 +45,9 @@ impl Checkout {
         }
         let started = Instant::now();
         for refund in self.context.store.refunds_to_reconcile(since, RECONCILE_BATCH_MAX).await? {
-            self.context.store.mark_refund_checked(&refund).await?;
+            if !self.context.store.claim_refund(&refund, since).await? {
+                continue;
+            }
             let order = refund.order;
             if let Err(error) = self.settle_refund(refund, None).await {
                 tracing::warn!(order.id = %order, error = %error, "a refund could not be settled yet");
@@ -55,6 +58,22 @@ impl Checkout {
                 break;
             }
         }
+        let started = Instant::now();
+        for payment in self.context.store.owed_refunds(since, RECONCILE_BATCH_MAX).await? {
+            if !self.context.store.claim_owed_refund(&payment, since).await? {
+                continue;
+            }
+            let order = payment.order;
+            if let Err(error) = self.refresh_payment(payment).await {
+                tracing::warn!(order.id = %order, error = %error, "money that is owed could not be given back yet");
+            }
+            checked += 1;
+            count();
+            if is_over(started) {
+                break;
+            }
+        }
+        self.count_owed_money().await?;
         self.context.store.prune_payment_events(now - EVENT_RETENTION_MS).await?;
         self.provider.delete_old_calls(now - AUTHORIZATION_LAPSE_MS).await?;
         Ok(checked)
@@ -75,8 +94,8 @@ pub struct ReconcileJob(pub Arc<Checkout>);
 
 impl BackgroundJob for ReconcileJob {
     fn spec(&self) -> JobSpec {
-        // Payments and refunds have a deadline each, and the last call may take as long as the provider is given.
-        JobSpec::new("payments", self.0.context.settings.reconcile.interval, 3 * RECONCILE_DEADLINE)
+        // Payments, refunds and owed refunds have a deadline each, and the last call may take as long as the provider is given.
+        JobSpec::new("payments", self.0.context.settings.reconcile.interval, 4 * RECONCILE_DEADLINE)
     }
 
     async fn run(&mut self, _is_last: bool) -> Result<NextRun> {

@@ -15,7 +15,8 @@ use super::provider_call::ProviderOutcome;
 use super::test_provider::TestWebhook;
 use crate::app::error::{Error, Result};
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
-use crate::domain::{Millis, Refusal};
+use crate::domain::{Millis, Payment, PaymentIntent, Refusal};
+use crate::metrics::increment;
 use crate::store::PaymentEvent;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -75,24 +76,63 @@ impl Checkout {
         if let Some(refund) = self.context.store.pending_refund(payment.order).await? {
             self.settle_refund(refund, Some(intent.clone())).await?;
         }
+        self.check_later_changes(&payment, event, &intent).await?;
         self.advance_payment(payment, Some(intent)).await.map(|_| ())
+    }
+
+    /// What may happen to money long after an order was paid or refunded, and what a person must know.
+    async fn check_later_changes(&self, payment: &Payment, event: &PaymentEvent, intent: &PaymentIntent) -> Result<()> {
+        let counters = &self.context.counters;
+        if event.kind == "charge.dispute.created" {
+            increment(&counters.disputes);
+            tracing::error!(order.id = %payment.order, "a buyer disputes a payment; answer at the payment provider");
+        }
+        if !payment.wins {
+            return Ok(());
+        }
+        let refunded = self.context.store.refunded_amount(payment.order).await?;
+        if intent.refunded >= refunded {
+            return Ok(());
+        }
+        // The refund may have been done since the intent was read.
+        if let ProviderOutcome::Done(Some(intent)) = self.provider_of(payment)?.fetch(payment).await
+            && intent.refunded < refunded
+        {
+            increment(&counters.refunds_failed_later);
+            tracing::error!(
+                order.id = %payment.order, intent.refunded,
+                "a refund that was done has failed at the bank; give the money back in another way"
+            );
+        }
+        Ok(())
     }
 
     /// Processes waiting events and returns how many there were.
     pub async fn process_provider_events(&self) -> Result<usize> {
-        let events = self
-            .context
-            .store
-            .pending_payment_events(self.context.store.now().await? - RETRY_AFTER_MS, EVENT_BATCH_MAX)
-            .await?;
-        for event in events.iter().take_while(|_| !self.context.stop.is_cancelled()) {
-            let processed = self.process_provider_event(event).await;
-            if let Err(error) = &processed {
-                tracing::warn!(event.id = event.event_id, error = %error, "a webhook could not be processed and is retried later");
+        let store = &self.context.store;
+        let since = store.now().await? - RETRY_AFTER_MS;
+        let events = store.pending_payment_events(since, EVENT_BATCH_MAX).await?;
+        let count = events.len();
+        for events in by_payment(events).iter().take_while(|_| !self.context.stop.is_cancelled()) {
+            let mut claimed = Vec::with_capacity(events.len());
+            for event in events {
+                if store.claim_payment_event(event, since).await? {
+                    claimed.push(event);
+                }
             }
-            self.context.store.mark_payment_event(event, processed.is_ok()).await?;
+            let Some(first) = claimed.first() else { continue };
+            match self.process_provider_event(first).await {
+                Ok(()) => {
+                    for event in claimed {
+                        store.finish_payment_event(event).await?;
+                    }
+                }
+                Err(error) => tracing::warn!(
+                    event.id = first.event_id, error = %error, "a webhook could not be processed and is retried later"
+                ),
+            }
         }
-        Ok(events.len())
+        Ok(count)
     }
 
     /// Receives the webhooks of the test provider on the same path as those of any other provider, until `done`.
@@ -115,6 +155,27 @@ impl Checkout {
             }
         }
     }
+}
+
+/// The events of each payment together, in the order of the first of them: the provider is asked once for all, because it tells how
+/// the payment is now.
+fn by_payment(events: Vec<PaymentEvent>) -> Vec<Vec<PaymentEvent>> {
+    let mut groups: Vec<Vec<PaymentEvent>> = Vec::new();
+    let is_same = |group: &[PaymentEvent], event: &PaymentEvent| {
+        group.first().is_some_and(|first| first.reference.is_some() && first.reference == event.reference)
+    };
+    for event in events {
+        // A dispute is not seen in the payment itself.
+        if event.kind.starts_with("charge.dispute.") {
+            groups.push(vec![event]);
+            continue;
+        }
+        match groups.iter_mut().find(|group| is_same(group, &event)) {
+            Some(group) => group.push(event),
+            None => groups.push(vec![event]),
+        }
+    }
+    groups
 }
 
 /// Processes stored webhooks.

@@ -51,7 +51,11 @@ pub fn payment_settings(provider_ms: u64) -> Settings {
         chat: ChatRateLimit { viewer_per_s: 0.0, room_per_s: 0.0 },
         webhook_secret: WebhookSecret::new(WEBHOOK_SECRET),
         provider_deadline: Duration::from_millis(provider_ms),
-        reconcile: ReconcileSettings { interval: Duration::from_secs(3_600), min_age_ms: 3_600_000 },
+        reconcile: ReconcileSettings {
+            interval: Duration::from_secs(3_600),
+            min_age_ms: 3_600_000,
+            late_request_ms: 0,
+        },
         is_test_provider_enabled: true,
         ..Settings::default()
     }
@@ -210,12 +214,13 @@ impl Fixture {
             ),
             (
                 "charged twice, or for no order",
-                "select count(*) from (select i.order_id from test_intents i where i.captured > 0 group by i.order_id
+                "select count(*) from (select i.order_id from test_intents i where i.captured > i.refunded group by i.order_id
                     having count(*) > 1 or not exists (select 1 from orders o where o.id = i.order_id and o.status = 'paid')) t",
             ),
             (
                 "refunds",
-                "select count(*) from reservations r join test_intents i on i.order_id = r.order_id
+                "select count(*) from reservations r join orders o on o.id = r.order_id
+                    join test_intents i on i.order_id = o.id and i.attempt = o.attempt
                     where i.captured > 0 and r.status = 'sold'
                     and ((r.returned = r.qty) <> (i.refunded = i.captured) or i.refunded not in (0, i.captured))",
             ),
@@ -235,6 +240,7 @@ impl Fixture {
                 "attempts that are not final",
                 "select count(*) from payments where status in ('creating', 'needs_action', 'authorized', 'voiding')",
             ),
+            ("money that is owed", "select count(*) from owed_refunds where status = 'owed'"),
             ("pending refunds", "select count(*) from refunds where status = 'pending'"),
             ("orders in capture", "select count(*) from reservations where status = 'capturing'"),
         ] {

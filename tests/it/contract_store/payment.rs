@@ -143,7 +143,7 @@ async fn final_status_is_not_overwritten(shop: Fixture) {
     let payment = shop.begin_payment(order, "declined").await.unwrap();
     let update = async |next| shop.store.update_payment_status(&payment, next, Some("the-reference")).await.unwrap();
     assert!(update(PaymentStatus::Declined).await);
-    for late in [PaymentStatus::NeedsAction, PaymentStatus::Authorized, PaymentStatus::Voiding] {
+    for late in [PaymentStatus::NeedsAction, PaymentStatus::Authorized] {
         assert!(!update(late).await, "{late:?}");
     }
     let found = shop.store.payment(order, 1).await.unwrap().unwrap();
@@ -210,8 +210,12 @@ async fn failing_payment_waits_behind_the_others(shop: Fixture) {
     let now = shop.store.now().await.unwrap();
     let first = async || shop.store.payments_to_reconcile(now + 60_000, 1).await.unwrap()[0].order;
     assert_eq!(first().await, attempts[0].order);
-    shop.store.mark_payment_checked(&attempts[0]).await.unwrap();
+    assert!(shop.store.claim_payment(&attempts[0], now).await.unwrap());
     assert_eq!(first().await, attempts[1].order);
-    shop.store.mark_payment_checked(&attempts[1]).await.unwrap();
+    assert!(shop.store.claim_payment(&attempts[1], now).await.unwrap());
     assert_eq!(first().await, attempts[2].order);
+    // Several nodes find the same attempt, and one of them asks the provider.
+    shop.run("update payments set tried_at = 0").await;
+    let nodes = futures_util::future::join_all((0..4).map(|_| shop.store.claim_payment(&attempts[2], now - 1))).await;
+    assert_eq!(nodes.into_iter().filter(|claimed| *claimed.as_ref().unwrap()).count(), 1);
 }

@@ -26,6 +26,8 @@ facts! {
 
 const LONG_TIMEOUT_MS: u64 = 10_000;
 const SHORT_TIMEOUT_MS: u64 = 250;
+/// No request of the attempts can arrive any more.
+const LONG_AGO: &str = "update payments set created_at = created_at - 60000";
 
 async fn pay(app: &App, shop: &Fixture, buyer: &str, token: &str) -> (Payment, Result<OrderStatus, Error>) {
     let offer = shop.offer(1, 1).await;
@@ -217,6 +219,7 @@ async fn attempt_unknown_to_the_provider_is_closed(shop: Fixture) {
     let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
     app.checkout.reconcile(60_000).await.unwrap();
     assert_eq!(now(&shop, &payment).await.0, PaymentStatus::Creating, "its request may still be in flight");
+    shop.run(LONG_AGO).await;
     app.checkout.reconcile(0).await.unwrap();
     assert_eq!(now(&shop, &payment).await, (PaymentStatus::Cancelled, OrderStatus::Held));
     // The request arrives late: nothing is captured for it.
@@ -253,6 +256,7 @@ async fn intent_with_wrong_details_is_never_captured(shop: Fixture) {
         send_webhook(&app, &intent, &format!("evt_{n}")).await.unwrap();
         let worked = "select count(*) from payment_events where done_at is null";
         until_some("empty inbox", SOON, async || (shop.number(worked).await == 0).then_some(())).await;
+        shop.run(LONG_AGO).await;
         app.checkout.reconcile(0).await.unwrap();
         let (status, order) = now(&shop, &payment).await;
         assert_eq!((status, order), (PaymentStatus::Cancelled, OrderStatus::Held), "{wrong}");

@@ -158,10 +158,11 @@ async fn payment_event_is_stored_once_and_pruned(shop: Fixture) {
     let now = shop.store.now().await.unwrap();
     let pending = async |since| shop.store.pending_payment_events(since, 9).await.unwrap();
     assert_eq!(pending(now - 15_000).await.len(), 2);
-    shop.store.mark_payment_event(&event_one, false).await.unwrap();
+    assert!(shop.store.claim_payment_event(&event_one, now - 15_000).await.unwrap());
+    assert!(!shop.store.claim_payment_event(&event_one, now - 15_000).await.unwrap(), "another node has it");
     assert_eq!(pending(now - 15_000).await, std::slice::from_ref(&event_two), "tried just now");
     assert_eq!(pending(now + 15_000).await, [event_two.clone(), event_one.clone()], "it waits behind the others");
-    shop.store.mark_payment_event(&event_two, true).await.unwrap();
+    shop.store.finish_payment_event(&event_two).await.unwrap();
     assert_eq!(pending(now + 15_000).await, std::slice::from_ref(&event_one));
     assert_eq!(shop.store.prune_payment_events(now - 60_000).await.unwrap(), 0);
     assert_eq!(shop.store.prune_payment_events(now + 60_000).await.unwrap(), 2);

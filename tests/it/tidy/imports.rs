@@ -7,7 +7,7 @@ use super::source::{Token, tokens};
 
 /// The top of the tree, where everything is put together, and what each of its files may import of it. A new folder or file under
 /// `src/` needs a row here or in `TABLE` before it can be used.
-const TOP_LEVEL_FILES: [(&str, &[&str]); 10] = [
+const TOP_LEVEL_FILES: [(&str, &[&str]); 11] = [
     ("lib", &[]),
     ("demo", &[]),
     ("node", &[]),
@@ -15,8 +15,21 @@ const TOP_LEVEL_FILES: [(&str, &[&str]); 10] = [
     ("first_start", &["node"]),
     ("mail_command", &["node"]),
     ("oidc_settings", &["node"]),
+    ("payment_settings", &[]),
     ("secrets_command", &["node"]),
-    ("commands", &["demo", "first_start", "mail_command", "node", "oidc_settings", "rehearsal", "secrets_command"]),
+    (
+        "commands",
+        &[
+            "demo",
+            "first_start",
+            "mail_command",
+            "node",
+            "oidc_settings",
+            "payment_settings",
+            "rehearsal",
+            "secrets_command",
+        ],
+    ),
     ("main", &["commands"]),
 ];
 const SHARED_MODULES: [&str; 6] = ["clock", "config", "connection_url", "fault", "guarded_address", "metrics"];

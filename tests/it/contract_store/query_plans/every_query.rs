@@ -302,12 +302,17 @@ async fn payments(c: &Calls) {
     call!(c, change_test_intent("capture-1", &intent.reference, IntentChange::Capture));
     call!(c, prune_test_calls(1_000));
     call!(c, update_payment_status(&begun, PaymentStatus::Authorized, Some(&intent.reference)));
-    call!(c, mark_payment_checked(&begun));
+    call!(c, claim_payment(&begun, i64::MAX));
     call!(c, begin_capture(&begun, Some(&intent.reference)));
     call!(c, winning_payment(order));
     call!(c, payments_to_reconcile(i64::MAX, 100));
     call!(c, finish_capture(order));
     call!(c, release_failed_capture(order));
+    call!(c, owe_refund(&begun, &intent));
+    call!(c, owed_refunds(i64::MAX, 100));
+    call!(c, claim_owed_refund(&begun, i64::MAX));
+    call!(c, count_owed_refunds());
+    call!(c, finish_owed_refund(&begun));
     call!(c, outbox_events(100));
     call!(c, count_outbox_events());
     call!(c, delete_outbox_event(Uuid::now_v7()));
@@ -322,8 +327,9 @@ async fn payments(c: &Calls) {
     let refund = call!(c, begin_refund(&refund)).unwrap();
     call!(c, refund(order, 1));
     call!(c, pending_refund(order));
+    call!(c, refunded_amount(order));
     call!(c, refunds_to_reconcile(i64::MAX, 100));
-    call!(c, mark_refund_checked(&refund));
+    call!(c, claim_refund(&refund, i64::MAX));
     call!(c, fail_refund(&refund));
     call!(c, finish_refund(&refund));
     let event = PaymentEvent {
@@ -334,7 +340,8 @@ async fn payments(c: &Calls) {
     };
     call!(c, insert_payment_event(&event));
     call!(c, pending_payment_events(i64::MAX, 100));
-    call!(c, mark_payment_event(&event, true));
+    call!(c, claim_payment_event(&event, i64::MAX));
+    call!(c, finish_payment_event(&event));
     call!(c, prune_payment_events(1_000));
 }
 

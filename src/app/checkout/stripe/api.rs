@@ -1,0 +1,141 @@
+//! One request to Stripe: its headers, its deadline, and what its answer says about whether it was done.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::guarded_address::provider_http::{self, ProviderRequest};
+
+/// Requests and answers are written for this version, whatever the account says.
+pub const API_VERSION: &str = "2026-09-30.endive";
+/// A confirmation waits for the bank.
+pub const CONFIRM_DEADLINE: Duration = Duration::from_secs(25);
+pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+
+/// What is known after a request.
+#[derive(Debug)]
+pub enum Reply {
+    Done(Value),
+    /// The card was refused. The error names the intent.
+    CardRefused(Value),
+    /// The request was refused and nothing was done: the object is not in a status for it, or a parameter is wrong.
+    Refused,
+    NotFound,
+    /// The key came with other bytes before.
+    KeyConflict,
+    /// The key keeps a failure. This request is never carried out under this key.
+    KeptFailure,
+    /// It may or may not have been done: no answer, a failure of Stripe, another request with the key, too many requests.
+    Unknown,
+}
+
+#[derive(Clone)]
+pub struct StripeApi {
+    /// Without a slash at the end.
+    base: String,
+    key: String,
+}
+
+impl StripeApi {
+    pub fn new(base: &str, key: &str) -> Self {
+        Self { base: base.trim_end_matches('/').to_owned(), key: key.to_owned() }
+    }
+
+    /// The key is for real money.
+    pub fn is_live(&self) -> bool {
+        is_live_key(&self.key)
+    }
+
+    pub async fn get(&self, path: &str, query: &str) -> Reply {
+        let mark = if query.is_empty() { "" } else { "?" };
+        self.send("GET", &format!("{path}{mark}{query}"), String::new(), None, CALL_DEADLINE).await
+    }
+
+    /// A request that changes something. The same key with the same body is the same request.
+    pub async fn post(&self, path: &str, body: String, key: &str, deadline: Duration) -> Reply {
+        self.send("POST", path, body, Some(key), deadline).await
+    }
+
+    async fn send(&self, method: &str, path: &str, body: String, key: Option<&str>, deadline: Duration) -> Reply {
+        let authorization = format!("Bearer {}", self.key);
+        let mut headers = vec![
+            ("authorization", authorization.as_str()),
+            ("stripe-version", API_VERSION),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        headers.extend(key.map(|key| ("idempotency-key", key)));
+        let url = format!("{}{path}", self.base);
+        let request = ProviderRequest { method, url: &url, headers: &headers, body: body.into_bytes() };
+        let answer = match tokio::time::timeout(deadline, provider_http::send(request, ANSWER_BYTES_MAX)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                tracing::warn!(error, "the payment provider could not be asked");
+                return Reply::Unknown;
+            }
+            Err(_) => {
+                tracing::warn!(deadline_s = deadline.as_secs(), "the payment provider did not answer in time");
+                return Reply::Unknown;
+            }
+        };
+        let Ok(value) = serde_json::from_slice::<Value>(&answer.body) else { return Reply::Unknown };
+        let request_id = answer.header("request-id").unwrap_or_default();
+        let is_replayed = answer.header("idempotent-replayed") == Some("true");
+        classify(answer.status, value, is_replayed, request_id)
+    }
+}
+
+pub fn is_live_key(key: &str) -> bool {
+    key.starts_with("sk_live_") || key.starts_with("rk_live_")
+}
+
+fn classify(status: u16, value: Value, is_replayed: bool, request_id: &str) -> Reply {
+    let error = &value["error"];
+    let (kind, code) = (error["type"].as_str().unwrap_or_default(), error["code"].as_str().unwrap_or_default());
+    let reply = match status {
+        200..=299 => return Reply::Done(value),
+        402 if kind == "card_error" => return Reply::CardRefused(value),
+        404 => Reply::NotFound,
+        400 if kind == "idempotency_error" => Reply::KeyConflict,
+        400 | 402 => Reply::Refused,
+        500.. if is_replayed => Reply::KeptFailure,
+        // A key without the right, another request with the key, too many requests, or a failure of Stripe.
+        _ => Reply::Unknown,
+    };
+    // The message is not logged: it may quote what was sent.
+    tracing::warn!(status, kind, code, request_id, is_replayed, "the payment provider refused a request");
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_a_clear_refusal_says_that_nothing_was_done() {
+        let reply = |status, kind: &str, replayed| {
+            format!("{:?}", classify(status, json!({ "error": { "type": kind } }), replayed, ""))
+        };
+        for (status, kind, replayed, expected) in [
+            (200, "", false, "Done"),
+            (402, "card_error", false, "CardRefused"),
+            (400, "invalid_request_error", false, "Refused"),
+            (400, "idempotency_error", false, "KeyConflict"),
+            (401, "invalid_request_error", false, "Unknown"),
+            (403, "invalid_request_error", false, "Unknown"),
+            (404, "invalid_request_error", false, "NotFound"),
+            (409, "idempotency_error", false, "Unknown"),
+            (429, "invalid_request_error", false, "Unknown"),
+            (500, "api_error", false, "Unknown"),
+            (500, "api_error", true, "KeptFailure"),
+            (503, "api_error", false, "Unknown"),
+        ] {
+            assert!(
+                reply(status, kind, replayed).starts_with(expected),
+                "{status} {kind}: {}",
+                reply(status, kind, replayed)
+            );
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Stripe: payment intents with manual capture (docs/payments.md).
+//!
+//! A missing answer is unknown, never a refusal. What was done is found by the reference, or in the list of intents by the time of
+//! creation; never by the search, which is late.
+
+mod api;
+mod reading;
+mod request;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::provider_call::{ProviderCalls, ProviderOutcome};
+use crate::app::settings::StripeSettings;
+use crate::domain::payment::CREATE_REPEAT_MAX_MS;
+use crate::domain::{Millis, Minor, Payment, PaymentIntent, Refusal};
+use crate::store::PaymentEvent;
+
+pub use api::is_live_key;
+use api::{CALL_DEADLINE, CONFIRM_DEADLINE, Reply, StripeApi};
+
+pub const NAME: &str = "stripe";
+pub const DEFAULT_BASE: &str = "https://api.stripe.com";
+/// The clocks of Stripe and of our database may differ by this much.
+const CLOCKS_DIFFER_MS: Millis = 120_000;
+/// Pages of a hundred intents that are read to find one. In a rush of 2,000 there are 20.
+const PAGES_MAX: usize = 60;
+/// Keys of one change, one after another: a key that keeps a failure of Stripe is given up for the next one.
+const KEYS_MAX: usize = 3;
+
+#[derive(Clone)]
+pub struct StripeProvider {
+    api: StripeApi,
+    settings: Arc<StripeSettings>,
+    calls: Arc<ProviderCalls>,
+}
+
+impl StripeProvider {
+    pub fn new(settings: StripeSettings) -> Self {
+        let api = StripeApi::new(&settings.api_base, &settings.key);
+        // Each request has a deadline of its own; an outcome may need several requests.
+        let calls = Arc::new(ProviderCalls::with_deadline(CONFIRM_DEADLINE + CALL_DEADLINE));
+        Self { api, settings: Arc::new(settings), calls }
+    }
+
+    pub fn calls(&self) -> &ProviderCalls {
+        &self.calls
+    }
+
+    pub fn is_live(&self) -> bool {
+        self.api.is_live()
+    }
+
+    /// A page makes confirmation tokens. The payment methods of Stripe's tests are for tests only.
+    pub fn check_token(&self, token: &str) -> Result<(), Refusal> {
+        let is_plain = |name: &str| {
+            (1..=200).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        let is_known = token.strip_prefix("ctoken_").is_some_and(is_plain)
+            || (!self.is_live() && token.strip_prefix("pm_").is_some_and(is_plain));
+        if is_known { Ok(()) } else { Err(Refusal::bad_field("token", "must be a confirmation token of Stripe.")) }
+    }
+
+    pub fn parse_webhook(&self, signature: &str, raw: &[u8], now: Millis) -> Result<PaymentEvent, Refusal> {
+        // Two secrets while the operator changes them.
+        let is_signed = self.settings.webhook_secrets.iter().any(|secret| secret.verify(signature, raw, now).is_ok());
+        if is_signed { reading::event(raw) } else { Err(Refusal::BadSignature) }
+    }
+
+    pub async fn create(&self, payment: &Payment) -> ProviderOutcome<PaymentIntent> {
+        let shop = request::Shop { return_url: &self.settings.return_url };
+        let Some(body) = request::create(payment, &shop) else {
+            return ProviderOutcome::Refused("Stripe cannot charge exactly this amount.");
+        };
+        match self.api.post("/v1/payment_intents", body, &payment.create_key(), CONFIRM_DEADLINE).await {
+            Reply::Done(value) => read_intent(&value),
+            Reply::CardRefused(value) => match reading::intent(&value["error"]["payment_intent"]) {
+                Some(intent) => ProviderOutcome::Done(intent),
+                None => ProviderOutcome::Refused("The card was declined."),
+            },
+            Reply::Refused => ProviderOutcome::Refused("Stripe refused the request."),
+            // The intent may exist all the same. If it does not, this key will never make one.
+            Reply::KeptFailure => match self.find(payment).await {
+                ProviderOutcome::Done(Some(intent)) => ProviderOutcome::Done(intent),
+                ProviderOutcome::Done(None) => ProviderOutcome::Refused("Stripe failed and made no payment."),
+                _ => ProviderOutcome::Unknown,
+            },
+            Reply::KeyConflict => match self.find(payment).await {
+                ProviderOutcome::Done(Some(intent)) => ProviderOutcome::Done(intent),
+                _ => ProviderOutcome::Unknown,
+            },
+            Reply::NotFound | Reply::Unknown => ProviderOutcome::Unknown,
+        }
+    }
+
+    pub async fn fetch(&self, payment: &Payment) -> ProviderOutcome<Option<PaymentIntent>> {
+        match payment.reference.as_deref() {
+            Some(reference) => self.fetch_by_reference(reference).await,
+            None => self.find(payment).await,
+        }
+    }
+
+    pub async fn fetch_by_reference(&self, reference: &str) -> ProviderOutcome<Option<PaymentIntent>> {
+        match self.get_intent(reference).await {
+            Reply::Done(value) => ProviderOutcome::Done(reading::intent(&value)),
+            Reply::NotFound => ProviderOutcome::Done(None),
+            _ => ProviderOutcome::Unknown,
+        }
+    }
+
+    /// Where the buyer completes the payment now. `None`: the intent waits for nothing, or it is not known.
+    pub async fn action_url(&self, reference: &str) -> Option<String> {
+        let Reply::Done(value) = self.get_intent(reference).await else { return None };
+        reading::action_url(&value)
+    }
+
+    async fn get_intent(&self, reference: &str) -> Reply {
+        if !reference.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return Reply::NotFound;
+        }
+        self.api.get(&format!("/v1/payment_intents/{reference}"), &request::change()).await
+    }
+
+    /// Looks for the intent of an attempt among those that were created while it could be. The list is complete at once.
+    async fn find(&self, payment: &Payment) -> ProviderOutcome<Option<PaymentIntent>> {
+        let from = (payment.created_at - CLOCKS_DIFFER_MS) / 1_000;
+        let to = (payment.created_at + CREATE_REPEAT_MAX_MS + CLOCKS_DIFFER_MS) / 1_000;
+        let mut after: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let query = request::list(from, to, after.as_deref());
+            let Reply::Done(page) = self.api.get("/v1/payment_intents", &query).await else {
+                return ProviderOutcome::Unknown;
+            };
+            let Some(intents) = page["data"].as_array() else { return ProviderOutcome::Unknown };
+            let is_ours = |intent: &PaymentIntent| (intent.order, intent.attempt) == (payment.order, payment.attempt);
+            if let Some(found) = intents.iter().filter_map(reading::intent).find(is_ours) {
+                return ProviderOutcome::Done(Some(found));
+            }
+            if page["has_more"] != true {
+                return ProviderOutcome::Done(None);
+            }
+            after = intents.last().and_then(|last| last["id"].as_str()).map(str::to_owned);
+            if after.is_none() {
+                return ProviderOutcome::Unknown;
+            }
+        }
+        tracing::error!(order.id = %payment.order, "a payment was not found among the newest of the provider; it stays unknown");
+        ProviderOutcome::Unknown
+    }
+
+    pub async fn capture(&self, reference: &str, key: String) -> ProviderOutcome<PaymentIntent> {
+        self.change(reference, "capture", key).await
+    }
+
+    pub async fn cancel(&self, reference: &str, key: String) -> ProviderOutcome<PaymentIntent> {
+        self.change(reference, "cancel", key).await
+    }
+
+    /// A second capture or cancellation is refused by the status of the intent, so another key can do no harm.
+    async fn change(&self, reference: &str, verb: &str, key: String) -> ProviderOutcome<PaymentIntent> {
+        let path = format!("/v1/payment_intents/{reference}/{verb}");
+        for n in 1..=KEYS_MAX {
+            match self.api.post(&path, request::change(), &numbered(&key, n), CALL_DEADLINE).await {
+                Reply::Done(value) => return read_intent(&value),
+                Reply::CardRefused(_) | Reply::Refused => {
+                    return ProviderOutcome::Refused("Stripe refused the change.");
+                }
+                // It may have been done before Stripe failed; then the next one is refused, and the caller looks.
+                Reply::KeptFailure => {}
+                Reply::NotFound | Reply::KeyConflict | Reply::Unknown => return ProviderOutcome::Unknown,
+            }
+        }
+        ProviderOutcome::Unknown
+    }
+
+    /// Refunds an amount, once for each key: what was refunded under this key is found in the list of refunds, also when Stripe has
+    /// forgotten the key. A refund that the bank has not carried out yet counts.
+    pub async fn refund(
+        &self,
+        payment: &Payment,
+        reference: &str,
+        amount: Minor,
+        key: String,
+    ) -> ProviderOutcome<PaymentIntent> {
+        let Some(body) = request::refund(reference, amount, &payment.currency, &key) else {
+            return ProviderOutcome::Refused("Stripe cannot refund exactly this amount.");
+        };
+        for n in 1..=KEYS_MAX {
+            let Reply::Done(refunds) =
+                self.api.get("/v1/refunds", &format!("limit=100&payment_intent={reference}")).await
+            else {
+                return ProviderOutcome::Unknown;
+            };
+            if reading::refund_status(&refunds, &key).is_some() {
+                return self.after_refund(reference).await;
+            }
+            match self.api.post("/v1/refunds", body.clone(), &numbered(&key, n), CALL_DEADLINE).await {
+                Reply::Done(value) if value["status"] == "failed" || value["status"] == "canceled" => {
+                    return ProviderOutcome::Refused("The refund failed.");
+                }
+                Reply::Done(_) => return self.after_refund(reference).await,
+                Reply::CardRefused(_) | Reply::Refused => {
+                    return ProviderOutcome::Refused("Stripe refused the refund.");
+                }
+                Reply::KeptFailure => {}
+                Reply::NotFound | Reply::KeyConflict | Reply::Unknown => return ProviderOutcome::Unknown,
+            }
+        }
+        ProviderOutcome::Unknown
+    }
+
+    async fn after_refund(&self, reference: &str) -> ProviderOutcome<PaymentIntent> {
+        match self.fetch_by_reference(reference).await {
+            ProviderOutcome::Done(Some(intent)) => ProviderOutcome::Done(intent),
+            _ => ProviderOutcome::Unknown,
+        }
+    }
+}
+
+/// The n-th key of a change.
+fn numbered(key: &str, n: usize) -> String {
+    if n == 1 { key.to_owned() } else { format!("{key}:{n}") }
+}
+
+fn read_intent(value: &Value) -> ProviderOutcome<PaymentIntent> {
+    reading::intent(value).map_or(ProviderOutcome::Unknown, ProviderOutcome::Done)
+}

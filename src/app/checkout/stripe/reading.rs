@@ -1,0 +1,142 @@
+//! What Stripe's answers and events say.
+
+use serde_json::Value;
+
+use crate::domain::stripe_amount::from_stripe;
+use crate::domain::{Minor, OrderId, PaymentIntent, PaymentIntentStatus, Refusal};
+use crate::store::PaymentEvent;
+
+/// Events after which a payment is looked at. Everything else is acknowledged and says nothing.
+const EVENTS: [&str; 12] = [
+    "payment_intent.amount_capturable_updated",
+    "payment_intent.canceled",
+    "payment_intent.payment_failed",
+    "payment_intent.processing",
+    "payment_intent.requires_action",
+    "payment_intent.succeeded",
+    "charge.refunded",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.closed",
+];
+
+/// An intent, as our rule needs it. `None`: it is none of ours, because it names no order.
+pub fn intent(value: &Value) -> Option<PaymentIntent> {
+    let metadata = &value["metadata"];
+    let currency = value["currency"].as_str()?.to_ascii_uppercase();
+    let minor = |value: &Value| value.as_i64().and_then(|amount| from_stripe(amount, &currency));
+    let captured: Minor = minor(&value["amount_received"])?;
+    Some(PaymentIntent {
+        reference: value["id"].as_str()?.to_owned(),
+        status: status(value),
+        // An amount that we cannot write is not the one that we asked for.
+        amount: minor(&value["amount"]).unwrap_or(-1),
+        order: metadata["order"].as_str()?.parse::<OrderId>().ok()?,
+        attempt: metadata["attempt"].as_str()?.parse().ok()?,
+        livemode: value["livemode"] == true,
+        captured,
+        refunded: minor(&value["latest_charge"]["amount_refunded"]).unwrap_or(0),
+        currency,
+    })
+}
+
+fn status(value: &Value) -> PaymentIntentStatus {
+    let has_failed = value["last_payment_error"].is_object();
+    match value["status"].as_str() {
+        Some("requires_action") => PaymentIntentStatus::NeedsAction,
+        Some("requires_capture") => PaymentIntentStatus::Authorized,
+        Some("succeeded") => PaymentIntentStatus::Captured,
+        // We confirm in the request that creates, so an intent that waits for a method has had one that failed.
+        Some("requires_payment_method") => PaymentIntentStatus::Declined,
+        Some("canceled") if has_failed => PaymentIntentStatus::Declined,
+        Some("canceled") => PaymentIntentStatus::Cancelled,
+        // `processing`, `requires_confirmation`, and what a later version may add.
+        _ => PaymentIntentStatus::Working,
+    }
+}
+
+/// Where the buyer completes what the bank asks for.
+pub fn action_url(value: &Value) -> Option<String> {
+    value["next_action"]["redirect_to_url"]["url"].as_str().map(str::to_owned)
+}
+
+/// The status of the refund with this key in a list of refunds.
+pub fn refund_status<'v>(list: &'v Value, key: &str) -> Option<&'v str> {
+    let refunds = list["data"].as_array()?;
+    // One that failed may have been requested again.
+    let ours = refunds.iter().filter(|refund| refund["metadata"]["refund"] == key);
+    ours.filter_map(|refund| refund["status"].as_str()).find(|status| !matches!(*status, "failed" | "canceled"))
+}
+
+/// The event of a webhook: which payment it is about.
+pub fn event(raw: &[u8]) -> Result<PaymentEvent, Refusal> {
+    let event: Value =
+        serde_json::from_slice(raw).map_err(|_| Refusal::bad_request("An event must be a JSON object."))?;
+    let text = |value: &Value| value.as_str().filter(|text| text.len() <= 255).map(str::to_owned);
+    let (Some(event_id), Some(kind)) = (text(&event["id"]), text(&event["type"])) else {
+        return Err(Refusal::bad_request("An event must have an `id` and a `type`."));
+    };
+    let object = &event["data"]["object"];
+    let reference = match object["object"].as_str() {
+        Some("payment_intent") => text(&object["id"]),
+        _ => text(&object["payment_intent"]),
+    };
+    let reference = reference.filter(|_| EVENTS.contains(&kind.as_str()));
+    Ok(PaymentEvent { provider: super::NAME.to_owned(), event_id, kind, reference })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_status_has_its_meaning() {
+        use PaymentIntentStatus as I;
+        for (name, has_failed, expected) in [
+            ("requires_payment_method", true, I::Declined),
+            ("requires_confirmation", false, I::Working),
+            ("requires_action", false, I::NeedsAction),
+            ("processing", false, I::Working),
+            ("requires_capture", false, I::Authorized),
+            ("succeeded", false, I::Captured),
+            ("canceled", false, I::Cancelled),
+            ("canceled", true, I::Declined),
+            ("requires_something_new", false, I::Working),
+        ] {
+            let error = if has_failed { json!({}) } else { Value::Null };
+            assert_eq!(status(&json!({ "status": name, "last_payment_error": error })), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn intent_of_somebody_else_is_none_of_ours() {
+        let order = uuid::Uuid::nil().to_string();
+        let mut value = json!({
+            "id": "pi_1", "status": "succeeded", "amount": 1_200, "amount_received": 1_200, "currency": "isk", "livemode": true,
+            "metadata": { "order": order, "attempt": "3" }, "latest_charge": { "amount_refunded": 500 },
+        });
+        let read = intent(&value).unwrap();
+        assert_eq!((read.amount, read.captured, read.refunded, read.currency.as_str()), (12, 12, 5, "ISK"));
+        assert_eq!((read.attempt, read.livemode), (3, true));
+        value["amount"] = 1_250.into();
+        assert_eq!(intent(&value).unwrap().amount, -1);
+        value["metadata"] = json!({ "order_id": "17" });
+        assert_eq!(intent(&value), None);
+    }
+
+    #[test]
+    fn event_leads_to_its_payment() {
+        let read = |kind: &str, object: Value| {
+            event(json!({ "id": "evt_1", "type": kind, "data": { "object": object } }).to_string().as_bytes())
+        };
+        let intent = json!({ "object": "payment_intent", "id": "pi_1" });
+        assert_eq!(read("payment_intent.succeeded", intent.clone()).unwrap().reference.as_deref(), Some("pi_1"));
+        assert_eq!(read("payment_intent.created", intent).unwrap().reference, None);
+        let refund = json!({ "object": "refund", "id": "re_1", "payment_intent": "pi_2" });
+        assert_eq!(read("refund.failed", refund).unwrap().reference.as_deref(), Some("pi_2"));
+        assert!(event(b"[]").is_err() && event(b"no").is_err());
+    }
+}

@@ -1,0 +1,100 @@
+//! The bodies of requests to Stripe. They are pure functions of the payment: the same attempt always sends the same bytes, because
+//! an idempotency key that comes with other bytes is refused.
+
+use url::form_urlencoded::Serializer;
+
+use crate::domain::stripe_amount::to_stripe;
+use crate::domain::{Minor, Payment};
+
+/// What a request needs besides the payment.
+pub struct Shop<'s> {
+    /// Where the bank sends the buyer back.
+    pub return_url: &'s str,
+}
+
+/// Creates and confirms an intent, and captures nothing. `None`: Stripe cannot charge exactly this amount.
+pub fn create(payment: &Payment, shop: &Shop<'_>) -> Option<String> {
+    let amount = to_stripe(payment.amount, &payment.currency)?.to_string();
+    // A page makes confirmation tokens; payment methods with a name are those of Stripe's own tests.
+    let method = if payment.token.starts_with("pm_") { "payment_method" } else { "confirmation_token" };
+    Some(form(&[
+        ("amount", &amount),
+        ("currency", &payment.currency.to_ascii_lowercase()),
+        ("capture_method", "manual"),
+        ("confirm", "true"),
+        (method, &payment.token),
+        ("automatic_payment_methods[enabled]", "true"),
+        ("return_url", shop.return_url),
+        ("metadata[order]", &payment.order.to_string()),
+        ("metadata[attempt]", &payment.attempt.to_string()),
+        ("expand[]", "latest_charge"),
+    ]))
+}
+
+/// Captures the whole amount, or cancels.
+pub fn change() -> String {
+    form(&[("expand[]", "latest_charge")])
+}
+
+/// Refunds an amount. The key is in the metadata too, so that the refund can be found after Stripe has forgotten the key. `None`:
+/// Stripe cannot refund exactly this amount.
+pub fn refund(reference: &str, amount: Minor, currency: &str, key: &str) -> Option<String> {
+    let amount = to_stripe(amount, currency)?.to_string();
+    Some(form(&[("payment_intent", reference), ("amount", &amount), ("metadata[refund]", key)]))
+}
+
+/// The query that lists the intents which were created in this time, in seconds; `after` is the last one of the page before.
+pub fn list(from: i64, to: i64, after: Option<&str>) -> String {
+    let (from, to) = (from.to_string(), to.to_string());
+    let mut query = vec![("limit", "100"), ("created[gte]", &from), ("created[lte]", &to)];
+    query.push(("expand[]", "data.latest_charge"));
+    query.extend(after.map(|id| ("starting_after", id)));
+    form(&query)
+}
+
+fn form(pairs: &[(&str, &str)]) -> String {
+    Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{OrderId, OrderStatus, PaymentStatus};
+
+    #[test]
+    fn body_is_a_function_of_the_attempt() {
+        let payment = Payment {
+            order: OrderId(uuid::Uuid::nil()),
+            attempt: 2,
+            provider: "stripe".into(),
+            token: "ctoken_1".into(),
+            reference: None,
+            status: PaymentStatus::Creating,
+            amount: 5_120,
+            currency: "KWD".into(),
+            created_at: 7,
+            order_status: OrderStatus::Held,
+            wins: false,
+            has_lost_lines: false,
+            owed: None,
+        };
+        let shop = Shop { return_url: "https://shop.example/live/" };
+        let body = create(&payment, &shop).unwrap();
+        let later = Payment {
+            created_at: 9_000,
+            reference: Some("pi_1".into()),
+            order_status: OrderStatus::Expired,
+            has_lost_lines: true,
+            ..payment.clone()
+        };
+        assert_eq!(create(&later, &shop).unwrap(), body, "neither the time nor the state is in it");
+        for part in [
+            "amount=5120&currency=kwd&capture_method=manual&confirm=true&confirmation_token=ctoken_1",
+            "&return_url=https%3A%2F%2Fshop.example%2Flive%2F&",
+            "metadata%5Battempt%5D=2",
+        ] {
+            assert!(body.contains(part), "{body}");
+        }
+        assert_eq!(create(&Payment { amount: 5_124, ..payment }, &shop), None);
+    }
+}

@@ -1,0 +1,69 @@
+//! The settings of payments with Stripe.
+
+use clap::Args;
+
+const KEYS: [&str; 4] = ["rk_live_", "sk_live_", "rk_test_", "sk_test_"];
+
+#[derive(Args, Default)]
+pub struct StripeArgs {
+    /// Key of the Stripe account, best a restricted one (rk_live_…); only from a file or a variable
+    #[arg(long, env = "LIVESOUK_STRIPE_KEY", value_name = "KEY", hide_env_values = true)]
+    pub stripe_key: Option<String>,
+    /// Signing secret of the webhook endpoint at Stripe (whsec_…); while it is being changed, the new one and the old one
+    #[arg(
+        long = "stripe-webhook-secret",
+        env = "LIVESOUK_STRIPE_WEBHOOK_SECRET",
+        value_name = "SECRET",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub stripe_webhook_secrets: Vec<String>,
+    /// Address of another server that speaks the Stripe API, for tests; refused with a live key
+    // A flag only: a variable that was left behind must not send payments elsewhere.
+    #[arg(long, value_name = "URL")]
+    pub stripe_api_base: Option<String>,
+}
+
+/// Without the key and the secrets, because the settings of a command can be printed as a whole.
+impl std::fmt::Debug for StripeArgs {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("StripeArgs").field("stripe_api_base", &self.stripe_api_base).finish_non_exhaustive()
+    }
+}
+
+impl StripeArgs {
+    /// Checks what `--payments stripe` needs. `Err` is a message for the operator.
+    pub fn check(&self, base_url: Option<&str>) -> Result<(), String> {
+        let Some(key) = &self.stripe_key else {
+            return Err(
+                "--payments stripe needs the key of the account: --stripe-key-file, or LIVESOUK_STRIPE_KEY".to_owned()
+            );
+        };
+        if !KEYS.iter().any(|prefix| key.starts_with(prefix)) || key.chars().any(|letter| !letter.is_ascii_graphic()) {
+            return Err(
+                "--stripe-key (LIVESOUK_STRIPE_KEY) must be a secret or restricted key: rk_… or sk_…".to_owned()
+            );
+        }
+        if self.stripe_webhook_secrets.is_empty() {
+            return Err(
+                "--payments stripe needs the signing secret of its webhooks: --stripe-webhook-secret-file, or \
+                LIVESOUK_STRIPE_WEBHOOK_SECRET"
+                    .to_owned(),
+            );
+        }
+        if self.stripe_webhook_secrets.iter().any(|secret| !secret.starts_with("whsec_")) {
+            return Err("--stripe-webhook-secret (LIVESOUK_STRIPE_WEBHOOK_SECRET) must begin with whsec_".to_owned());
+        }
+        if base_url.is_none() {
+            return Err("--payments stripe needs --base-url (LIVESOUK_BASE_URL): the bank sends the buyer back to it"
+                .to_owned());
+        }
+        match &self.stripe_api_base {
+            Some(_) if key.contains("_live_") => Err("--stripe-api-base is refused with a live key".to_owned()),
+            Some(base) if !base.starts_with("http://") && !base.starts_with("https://") => {
+                Err("--stripe-api-base must begin with http:// or https://".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
