@@ -100,7 +100,7 @@ pub async fn prepare(store: &Store, clock: &Clock, has_video: bool) -> Result<De
             store.create_shop(shop).await?
         }
     };
-    if store.products(&Default::default(), None, 1).await?.is_empty() {
+    if store.products(&Default::default(), None, 1).await?.products.is_empty() {
         for product in &seed.products {
             store.create_product(shop.id, &product.to_product(), None).await?;
         }
@@ -125,7 +125,7 @@ async fn create_live_stream(store: &Store, clock: &Clock, shop: &Shop, seed: &De
     };
     let show = show.to_stream(clock.now());
     store.create_stream(shop.id, &show).await?;
-    let catalogue = store.products(&Default::default(), None, 100).await?;
+    let catalogue = store.products(&Default::default(), None, 100).await?.products;
     let variants = || catalogue.iter().flat_map(|product| &product.variants);
     let mut first = None;
     for offer in &seed.offers {

@@ -160,8 +160,13 @@ impl<A: ToString> PageRequest<A> {
         self.limit + 1
     }
 
-    pub fn to_list<T>(&self, mut items: Vec<T>, cursor: impl Fn(&T) -> A) -> List<T> {
-        let more = items.len() as i64 > self.limit;
+    pub fn to_list<T>(&self, items: Vec<T>, cursor: impl Fn(&T) -> A) -> List<T> {
+        self.to_cut_list(items, false, cursor)
+    }
+
+    /// The same for items of which fewer than the limit may have been read, although more follow (`is_cut`).
+    pub fn to_cut_list<T>(&self, mut items: Vec<T>, is_cut: bool, cursor: impl Fn(&T) -> A) -> List<T> {
+        let more = is_cut || items.len() as i64 > self.limit;
         items.truncate(self.limit as usize);
         let next = items.last().filter(|_| more).map(|last| cursor(last).to_string());
         List { items, next }

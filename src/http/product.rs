@@ -48,7 +48,8 @@ impl ProductQuery {
     }
 }
 
-/// The catalogue, oldest product first. Stock and cost are shown to producers and hosts only.
+/// The catalogue, oldest product first. Stock and cost are shown to producers and hosts only. A page whose products have thousands of
+/// variants may have fewer products than `limit`; `next` is null only on the last page.
 #[utoipa::path(get, path = "/v1/products", tag = "products", params(ProductQuery, PageQuery),
     responses((status = 200, body = List<ProductView>), (status = "default", body = Problem)))]
 pub async fn list(
@@ -58,8 +59,8 @@ pub async fn list(
     QueryParams(query): QueryParams<ProductQuery>,
 ) -> ApiResult<Json<List<ProductView>>> {
     let filter = query.into_filter()?;
-    let products = state.app.catalogue.products(&actor, filter, page.after, page.fetch_limit()).await?;
-    Ok(Json(page.to_list(products, |product| product.id)))
+    let (products, is_cut) = state.app.catalogue.products(&actor, filter, page.after, page.fetch_limit()).await?;
+    Ok(Json(page.to_cut_list(products, is_cut, |product| product.id)))
 }
 
 /// One product with its texts. Stock and cost are shown to producers and hosts only, and so is an archived product.

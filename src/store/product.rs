@@ -9,14 +9,22 @@ use super::product_change::{insert_price_change, insert_stock_change};
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{KeyedRequest, Result, Store, from_json, ids_to_json, titles_from_json, titles_to_json, to_json};
-use crate::domain::product::{ProductFilter, UNITS_MAX};
+use crate::domain::product::{ProductFilter, UNITS_MAX, VARIANTS_MAX};
 use crate::domain::product_change::{ChangeAuthor, StockChangeForm};
 use crate::domain::{
     Millis, Product, ProductId, ProductStatus, ProductTexts, Refusal, Shop, ShopId, StockReason, Variant, VariantId,
 };
 
-/// A page of products, without their texts.
-pub type ProductPage = Vec<Product>;
+/// The variants of a page of products. A product has at most half as many, so a page has at least one product.
+pub const PAGE_VARIANTS_MAX: usize = 2 * VARIANTS_MAX;
+
+/// A page of products with their variants, without their texts.
+#[derive(Debug)]
+pub struct ProductPage {
+    pub products: Vec<Product>,
+    /// The page ended early, because its products have many variants: the next page begins after its last product.
+    pub is_cut: bool,
+}
 
 pub(super) struct ProductRow {
     id: Uuid,
@@ -275,7 +283,8 @@ impl Store {
         Ok(Some(Product { texts: texts.into_texts()?, ..row.into_product(variants)? }))
     }
 
-    /// Reads a page of products with their variants, oldest first, after `after`.
+    /// Reads a page of products with their variants, oldest first, after `after`: at most `limit` products and
+    /// [`PAGE_VARIANTS_MAX`] variants.
     pub async fn products(&self, filter: &ProductFilter, after: Option<ProductId>, limit: i64) -> Result<ProductPage> {
         // Three texts, because few products are archived: they are read along an index of their own.
         let read = match filter.status {
@@ -287,7 +296,7 @@ impl Store {
         let search = filter.search.as_deref().unwrap_or_default();
         // A search reads every product.
         let query = if search.is_empty() { self.query(read) } else { self.report_query(read) };
-        let rows: Vec<ProductRow> = query
+        let mut rows: Vec<ProductRow> = query
             .bind(first)
             .bind(limit)
             .bind(if search.is_empty() { String::new() } else { contains(search) })
@@ -297,25 +306,35 @@ impl Store {
         let read = variants!(
             "select",
             "from variants where product in (select unhex(value) from json_each($1)) and removed_at is null
-                order by product, position"
+                order by product, position limit $2"
         );
         let on_postgres = variants!(
             "select",
             "from variants where product = any (array(select value::uuid from json_array_elements_text($1::json)))
-                and removed_at is null order by product, position"
+                and removed_at is null order by product, position limit $2"
         );
         let ids = ids_to_json(rows.iter().map(|row| row.id))?;
-        let variants: Vec<VariantRow> = self.query(self.choose(on_postgres, read)).bind(ids).fetch_all().await?;
+        let one_more = PAGE_VARIANTS_MAX as i64 + 1;
+        let variants: Vec<VariantRow> =
+            self.query(self.choose(on_postgres, read)).bind(ids).bind(one_more).fetch_all().await?;
+        // The product of the last variant that was read may have more of them.
+        let cut = variants.last().filter(|_| variants.len() > PAGE_VARIANTS_MAX).map(|last| last.product);
+        let is_cut = cut.is_some();
+        if let Some(whole) = cut.and_then(|product| rows.iter().position(|row| row.id == product)) {
+            rows.truncate(whole);
+        }
         let mut of_product: HashMap<Uuid, Vec<Variant>> = HashMap::new();
         for row in variants {
             of_product.entry(row.product).or_default().push(row.into_variant()?);
         }
-        rows.into_iter()
+        let products = rows
+            .into_iter()
             .map(|row| {
                 let variants = of_product.remove(&row.id).unwrap_or_default();
                 row.into_product(variants)
             })
-            .collect()
+            .collect::<Result<_>>()?;
+        Ok(ProductPage { products, is_cut })
     }
 
     /// Adds units to the stock of a variant, or takes them away, unless the request was carried out before. Gives the variant as it is

@@ -87,18 +87,20 @@ impl Catalogue {
         filter: ProductFilter,
         after: Option<ProductId>,
         limit: i64,
-    ) -> Result<Vec<ProductView>> {
+    ) -> Result<(Vec<ProductView>, bool)> {
         let team = self.sees_stock(actor).await?;
         if filter.status != Some(ProductStatus::Active) && !team {
             self.authorize_catalogue(actor).await?;
         }
         let read = self.context.store.products(&filter, after, limit);
-        let products = match filter.search {
+        let page = match filter.search {
             // Anybody may search, and a search reads every product.
             Some(_) if !team => self.public_searches.run(read).await?,
             _ => read.await?,
         };
-        Ok(products.iter().map(|product| ProductView::of(product, &self.context.shop().currency, team)).collect())
+        let currency = &self.context.shop().currency;
+        let products = page.products.iter().map(|product| ProductView::of(product, currency, team)).collect();
+        Ok((products, page.is_cut))
     }
 
     /// Producers and hosts see the stock pools, because they fill offers from them: those of the whole shop, and those of one

@@ -57,7 +57,7 @@ impl Staff {
             has_owner: store.first_owner().await?.is_some(),
             shop: self.context.shop(),
             profile: store.shop_settings().await?.profile,
-            has_products: !store.products(&Default::default(), None, 1).await?.is_empty(),
+            has_products: !store.products(&Default::default(), None, 1).await?.products.is_empty(),
         })
     }
 

@@ -31,7 +31,7 @@ fn address(name: &str) -> String {
 impl Fixture {
     /// Creates a product like that of the fixture, with this picture.
     async fn product_with(&self, image: &str) -> Result<(), Error> {
-        let mut product = self.store.products(&ProductFilter::default(), None, 1).await?.remove(0);
+        let mut product = self.store.products(&ProductFilter::default(), None, 1).await?.products.remove(0);
         (product.id, product.image) = (ProductId::new(), Some(image.to_owned()));
         product.variants.iter_mut().for_each(|variant| variant.id = VariantId::new());
         self.store.create_product(self.shop.id, &product, None).await.map(drop)

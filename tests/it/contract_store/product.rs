@@ -1,12 +1,13 @@
 //! Products that change: their versions, what earlier orders keep, the archive, and the logs of prices and stock.
 
-use livesouk::domain::product::ProductFilter;
+use livesouk::domain::product::{ProductFilter, VARIANTS_MAX};
 use livesouk::domain::product_change::{StockChangeForm, named_as_at};
 use livesouk::domain::{
-    AuditAction, AuditEntry, ProductForm, ProductStatus, Refusal, StockReason, VariantForm, VariantId,
+    AuditAction, AuditEntry, Product, ProductForm, ProductId, ProductStatus, Refusal, StockReason, Variant,
+    VariantForm, VariantId,
 };
-
 use livesouk::store::REVISIONS_READ_MAX;
+use uuid::Uuid;
 
 use super::builders::{audit_entry, refusal};
 use super::fixture::{Fixture, STOCK, facts};
@@ -16,6 +17,7 @@ facts! {
     offers_follow_the_title_and_keep_their_price
     earlier_orders_keep_what_was_sold
     archived_product_gets_no_new_offer_until_it_is_restored
+    page_of_products_ends_before_it_has_too_many_variants
     prices_and_stock_are_logged_with_their_author
     removed_variant_keeps_its_offers_and_gets_no_new_one
     concurrent_changes_of_one_version_have_one_winner
@@ -111,6 +113,29 @@ async fn earlier_orders_keep_what_was_sold(shop: Fixture) {
     assert_eq!((read.len() as i64, read[0].version), (REVISIONS_READ_MAX, 100));
 }
 
+async fn page_of_products_ends_before_it_has_too_many_variants(shop: Fixture) {
+    let first = shop.store.product(shop.product).await.unwrap().unwrap();
+    for _ in 0..3 {
+        let variant =
+            |n| Variant { id: VariantId(Uuid::now_v7()), name: format!("Size {n}"), ..first.variants[0].clone() };
+        let many = Product {
+            id: ProductId(Uuid::now_v7()),
+            variants: (0..VARIANTS_MAX).map(variant).collect(),
+            ..first.clone()
+        };
+        shop.store.create_product(shop.shop.id, &many, None).await.unwrap();
+    }
+    let page = async |after| {
+        let page = shop.store.products(&ProductFilter::default(), after, 10).await.unwrap();
+        let sizes: Vec<usize> = page.products.iter().map(|product| product.variants.len()).collect();
+        (sizes, page.is_cut, page.products.last().map(|product| product.id))
+    };
+    let (sizes, is_cut, last) = page(None).await;
+    assert_eq!((sizes, is_cut), (vec![1, VARIANTS_MAX], true));
+    let (sizes, is_cut, _) = page(last).await;
+    assert_eq!((sizes, is_cut), (vec![VARIANTS_MAX, VARIANTS_MAX], false));
+}
+
 async fn archived_product_gets_no_new_offer_until_it_is_restored(shop: Fixture) {
     let sold = shop.offer(5, 1).await;
     let set = async |status| shop.store.set_product_status(shop.product, status, &entry()).await.unwrap();
@@ -123,7 +148,7 @@ async fn archived_product_gets_no_new_offer_until_it_is_restored(shop: Fixture) 
     shop.store.restock_offer(sold, 1, None).await.unwrap();
     let listed = async |status| {
         let filter = ProductFilter { status, search: None };
-        shop.store.products(&filter, None, 10).await.unwrap().len()
+        shop.store.products(&filter, None, 10).await.unwrap().products.len()
     };
     assert_eq!(
         [listed(Some(ProductStatus::Active)).await, listed(Some(ProductStatus::Archived)).await, listed(None).await],
@@ -204,6 +229,6 @@ async fn catalogue_is_searched_by_title_sku_and_barcode(shop: Fixture) {
         [("lam", 1), ("مصباح", 1), ("p_50%", 1), ("p%50", 0), ("6281000000014", 1), ("62810", 0), ("chair", 0)]
     {
         let filter = ProductFilter { status: None, search: Some(search.to_owned()) };
-        assert_eq!(shop.store.products(&filter, None, 10).await.unwrap().len(), expected, "{search}");
+        assert_eq!(shop.store.products(&filter, None, 10).await.unwrap().products.len(), expected, "{search}");
     }
 }

@@ -20,7 +20,7 @@ pub async fn shop_and_products(c: &Calls) {
     for status in ProductStatus::ALL {
         call!(c, products(&ProductFilter { status: Some(status), ..ProductFilter::default() }, None, 50));
     }
-    let product = call!(c, products(&any, None, 1)).unwrap().remove(0);
+    let product = call!(c, products(&any, None, 1)).unwrap().products.remove(0);
     call!(c, product(product.id));
     call!(
         c,
