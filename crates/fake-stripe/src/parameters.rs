@@ -100,7 +100,7 @@ pub fn check(call: Call, given: &Parameters) -> Result<(), ApiError> {
             Some(prefix) => name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('[')),
             None => *known == name,
         };
-        allowed.parameters.iter().any(|known| fits(known)) || allowed.newer.iter().any(|(known, _)| *known == name)
+        allowed.parameters.iter().any(fits) || allowed.newer.iter().any(|(known, _)| *known == name)
     };
     match given.names().into_iter().find(|name| !is_known(name)) {
         Some(name) => Err(ApiError::invalid("parameter_unknown", format!("Received unknown parameter: {name}"))),

@@ -1,5 +1,7 @@
 //! The server as a client meets it: over HTTP.
 
+#![allow(clippy::unwrap_used, reason = "a test reports a failure by a panic")]
+
 mod account;
 mod faults;
 mod intents;

@@ -67,7 +67,9 @@ impl StripeApi {
         headers.extend(key.map(|key| ("idempotency-key", key)));
         let url = format!("{}{path}", self.base);
         let request = ProviderRequest { method, url: &url, headers: &headers, body: body.into_bytes() };
-        let answer = match tokio::time::timeout(deadline, provider_http::send(request, ANSWER_BYTES_MAX)).await {
+        // Boxed: the state of a TLS connection would make the future of every payment ten times as large.
+        let call = Box::pin(provider_http::send(request, ANSWER_BYTES_MAX));
+        let answer = match tokio::time::timeout(deadline, call).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 tracing::warn!(error, "the payment provider could not be asked");
