@@ -16,7 +16,7 @@ use super::AppState;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams};
 use crate::app::NewImport;
-use crate::domain::catalogue_file::{FieldChange, FileKind, FileProblem, ProblemCode};
+use crate::domain::catalogue_file::{FieldChange, FileKind, FileProblem, FileProblemCode};
 use crate::domain::catalogue_import::{ImportedProduct, ImportedRows};
 use crate::domain::number_text::NumberLanguage;
 use crate::domain::{CatalogueImport, ImportId, ImportStatus, ImportedState, Millis, ProductId, Refusal};
@@ -129,7 +129,7 @@ pub struct ImportProblemView {
     pub row: u64,
     /// The name of the column; empty: the whole row.
     pub column: String,
-    pub code: ProblemCode,
+    pub code: FileProblemCode,
     pub message: String,
     /// The product is imported all the same.
     pub is_warning: bool,

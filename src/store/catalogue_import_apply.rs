@@ -10,7 +10,7 @@ use super::product_change::{insert_stock_change, lock_product, write_change};
 use super::transaction::Transaction;
 use super::{Error, Result, Store, from_json, to_json};
 use crate::domain::catalogue_file::{
-    CatalogueProduct, FileKind, FileProblem, Plan, ProblemCode, Target, WayBack, plan, plan_back,
+    CatalogueProduct, FileKind, FileProblem, FileProblemCode, Plan, Target, WayBack, plan, plan_back,
 };
 use crate::domain::catalogue_import::{ImportedPicture, ImportedProduct};
 use crate::domain::picture::uploaded_picture;
@@ -81,7 +81,7 @@ impl Store {
             Err(error) if is_about_product(&error) => {
                 let message = error.to_string();
                 tracing::warn!(import = %writer.import, handle = product.handle, error = message, "a product was not imported");
-                let problem = writer.problem(product, ProblemCode::Refused, message);
+                let problem = writer.problem(product, FileProblemCode::Refused, message);
                 let problems: Vec<_> = product.problems.iter().cloned().chain([problem]).collect();
                 self.transaction(async |tx| {
                     writer.check(tx).await?;
@@ -176,7 +176,7 @@ impl Store {
             let Some(current) = read_catalogue_product(tx, id).await? else { return Ok(None) };
             if product.version != Some(current.product.version) {
                 let message = "It was changed after the import.".to_owned();
-                let problem = writer.problem(product, ProblemCode::ChangedSince, message);
+                let problem = writer.problem(product, FileProblemCode::ChangedSince, message);
                 writer.note(tx, product, ImportedState::Kept, &[problem]).await?;
                 return Ok(None);
             }
@@ -332,7 +332,7 @@ impl ImportWriter {
         query.bind(to_json(&problems)?).execute().await.map(drop)
     }
 
-    fn problem(&self, product: &ImportedProduct, code: ProblemCode, message: String) -> FileProblem {
+    fn problem(&self, product: &ImportedProduct, code: FileProblemCode, message: String) -> FileProblem {
         FileProblem { row: product.row as u64, column: String::new(), code, message }
     }
 
@@ -360,7 +360,7 @@ impl ImportWriter {
         let Error::Refused(refusal) = error else { return Err(error) };
         let column = crate::domain::catalogue_file::Column::Picture.name_in(self.kind).to_owned();
         let (row, message) = (product.row as u64, refusal.to_string());
-        self.note_problem(tx, product, FileProblem { row, column, code: ProblemCode::Refused, message }).await
+        self.note_problem(tx, product, FileProblem { row, column, code: FileProblemCode::Refused, message }).await
     }
 
     async fn add_problem(&self, tx: &mut Transaction<'_>, picture: &ImportedPicture, message: String) -> Result<()> {
@@ -369,7 +369,7 @@ impl ImportWriter {
         let Some((problems, row)) = query.fetch_optional::<(String, i64)>().await? else { return Ok(()) };
         let mut problems: Vec<FileProblem> = from_json(&problems)?;
         let column = crate::domain::catalogue_file::Column::Picture.name_in(self.kind).to_owned();
-        problems.push(FileProblem { row: row as u64, column, code: ProblemCode::Picture, message });
+        problems.push(FileProblem { row: row as u64, column, code: FileProblemCode::Picture, message });
         let note = "update catalogue_import_products set problems = $3 where import = $1 and position = $2";
         let query = tx.query(note).bind(self.import.0).bind(picture.position);
         query.bind(to_json(&problems)?).execute().await.map(drop)

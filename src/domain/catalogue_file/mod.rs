@@ -81,7 +81,7 @@ pub struct FileProblem {
     pub row: u64,
     /// The name of the column; empty: the whole row.
     pub column: String,
-    pub code: ProblemCode,
+    pub code: FileProblemCode,
     /// For a developer, and where the code is not enough.
     pub message: String,
 }
@@ -89,7 +89,7 @@ pub struct FileProblem {
 /// Each code has a text on the page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum ProblemCode {
+pub enum FileProblemCode {
     /// A value is needed here.
     Missing,
     /// It is not a number as this file writes numbers.
@@ -116,9 +116,9 @@ pub enum ProblemCode {
     ChangedSince,
 }
 
-impl ProblemCode {
+impl FileProblemCode {
     pub const ALL: [Self; 12] = {
-        use ProblemCode::*;
+        use FileProblemCode::*;
         [
             Missing,
             Number,
@@ -137,7 +137,7 @@ impl ProblemCode {
 
     /// The product can be imported all the same.
     pub fn is_warning(self) -> bool {
-        matches!(self, ProblemCode::LooksLikeDate | ProblemCode::Picture | ProblemCode::ChangedSince)
+        matches!(self, FileProblemCode::LooksLikeDate | FileProblemCode::Picture | FileProblemCode::ChangedSince)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::columns::{Column, FileKind};
 use super::compare::Comparison;
 use super::write::{NO_OPTION, NO_VALUE};
-use super::{CatalogueProduct, FieldChange, FileProblem, FileProduct, FileVariant, ProblemCode};
+use super::{CatalogueProduct, FieldChange, FileProblem, FileProblemCode, FileProduct, FileVariant};
 use crate::domain::picture::validated_gallery;
 use crate::domain::product::ProductOption;
 use crate::domain::{Product, ProductId, ProductPicture, Refusal, Titles, Variant, VariantId};
@@ -75,7 +75,7 @@ pub fn plan_back(back: &WayBack, current: &CatalogueProduct) -> Target {
     Target { product, pictures: back.before.pictures.clone(), stock }
 }
 
-fn problem(row: u64, column: &str, code: ProblemCode, message: String) -> Box<FileProblem> {
+fn problem(row: u64, column: &str, code: FileProblemCode, message: String) -> Box<FileProblem> {
     Box::new(FileProblem { row, column: column.to_owned(), code, message })
 }
 
@@ -145,7 +145,7 @@ fn set_variants(
     let are_named = file.variants.iter().any(|variant| !variant.values.is_empty());
     if let ([_, second, ..], false, true) = (&file.variants[..], are_named, before.is_empty()) {
         let column = Column::VariantName.name_in(kind);
-        return Err(problem(second.row, column, ProblemCode::Missing, "Several variants need names.".into()));
+        return Err(problem(second.row, column, FileProblemCode::Missing, "Several variants need names.".into()));
     }
     let has_options = has_options(kind, file, product);
     let keys = names_of(kind, (product, has_options), file, &before);
@@ -159,7 +159,7 @@ fn set_variants(
         let old = at.map(|at| before[at].clone());
         if old.is_none() && given.price.is_none() {
             let column = Column::Price.name_in(kind);
-            return Err(problem(given.row, column, ProblemCode::Missing, "A new variant needs a price.".into()));
+            return Err(problem(given.row, column, FileProblemCode::Missing, "A new variant needs a price.".into()));
         }
         let is_new = old.is_none();
         let mut variant = old.unwrap_or_else(|| Variant { id: VariantId::new(), ..Variant::default() });
@@ -268,7 +268,7 @@ fn match_without_names(
             Some(at) => Ok(Some(at)),
             None => {
                 let why = "Which variant is it? The file has neither its name nor a known SKU.".to_owned();
-                Err(problem(given.row, Column::VariantName.name_in(kind), ProblemCode::Missing, why))
+                Err(problem(given.row, Column::VariantName.name_in(kind), FileProblemCode::Missing, why))
             }
         }
     };
@@ -278,7 +278,12 @@ fn match_without_names(
         None => Ok(matched),
         Some(twice) => {
             let row = file.variants[twice].row;
-            Err(problem(row, Column::Sku.name_in(kind), ProblemCode::Refused, "Two rows are the same variant.".into()))
+            Err(problem(
+                row,
+                Column::Sku.name_in(kind),
+                FileProblemCode::Refused,
+                "Two rows are the same variant.".into(),
+            ))
         }
     }
 }
@@ -334,7 +339,7 @@ fn refused(kind: FileKind, file: &FileProduct, refusal: Refusal) -> Box<FileProb
         (file.row, column)
     };
     let is_missing = file.title.is_none() && column == name(Column::Title);
-    let code = if is_missing { ProblemCode::Missing } else { ProblemCode::Refused };
+    let code = if is_missing { FileProblemCode::Missing } else { FileProblemCode::Refused };
     problem(row, column, code, refusal.to_string())
 }
 
@@ -388,7 +393,7 @@ mod tests {
         assert_eq!((changes.len(), changes[0].column.as_str(), changes[0].after.as_str()), (1, "price", "1.50"));
         let unknown = file(&[], vec![FileVariant { sku: Some("X".into()), ..row(&[], Some(1)) }]);
         let refused = plan(FileKind::Simple, &unknown, Some(&shirt), 2).unwrap_err();
-        assert_eq!((refused.code, refused.column.as_str()), (ProblemCode::Missing, "variant"));
+        assert_eq!((refused.code, refused.column.as_str()), (FileProblemCode::Missing, "variant"));
         // As many rows as variants: they are in their order.
         let (target, _) = changed(&file(&[], vec![row(&[], Some(7)), row(&[], Some(8))]), &shirt);
         assert_eq!(target.product.variants.iter().map(|one| one.price).collect::<Vec<_>>(), [7, 8]);
@@ -406,7 +411,7 @@ mod tests {
         assert_eq!(removed, Some(""), "its stock is not that of another size");
         let two = file(&["Size"], vec![row(&["L"], Some(1)), row(&["XL"], None)]);
         let refused = plan(FileKind::Simple, &two, Some(&shirt), 2).unwrap_err();
-        assert_eq!((refused.code, refused.column.as_str()), (ProblemCode::Missing, "price"));
+        assert_eq!((refused.code, refused.column.as_str()), (FileProblemCode::Missing, "price"));
         let same = file(&["Size"], vec![row(&["M"], Some(100)), row(&["S"], None)]);
         assert_eq!(plan(FileKind::Simple, &same, Some(&shirt), 2), Ok(Plan::Same));
     }
@@ -430,7 +435,7 @@ mod tests {
         let nameless = file(&[], vec![row(&[], Some(5)), row(&[], Some(6))]);
         let refused =
             plan(FileKind::Simple, &FileProduct { title: Some("Pot".into()), ..nameless }, None, 2).unwrap_err();
-        assert_eq!(refused.code, ProblemCode::Missing);
+        assert_eq!(refused.code, FileProblemCode::Missing);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::cell::{Exponent, exponent, looks_like_date, unescape_formula};
 use super::columns::{Column, FileKind, TableHead};
 use super::{
-    FilePicture, FileProblem, FileProduct, FileVariant, HANDLE_LENGTH_MAX, PROBLEMS_PER_PRODUCT_MAX, ProblemCode,
+    FilePicture, FileProblem, FileProblemCode, FileProduct, FileVariant, HANDLE_LENGTH_MAX, PROBLEMS_PER_PRODUCT_MAX,
     ROWS_PER_PRODUCT_MAX, handle_of,
 };
 use crate::domain::ProductStatus;
@@ -53,7 +53,7 @@ impl Row<'_> {
 }
 
 impl ParsedProduct {
-    fn note(&mut self, (row, column): (u64, &str), code: ProblemCode, message: String) {
+    fn note(&mut self, (row, column): (u64, &str), code: FileProblemCode, message: String) {
         if self.problems.len() < PROBLEMS_PER_PRODUCT_MAX {
             self.problems.push(FileProblem { row, column: column.to_owned(), code, message });
         }
@@ -91,15 +91,19 @@ impl TableReader {
                 ParsedProduct { product: FileProduct { row: number, ..FileProduct::default() }, ..Default::default() };
             if handle.is_empty() {
                 let column = Column::Title.name_in(head.kind);
-                parsed.note((number, column), ProblemCode::Missing, "The row has neither a handle nor a title.".into());
+                parsed.note(
+                    (number, column),
+                    FileProblemCode::Missing,
+                    "The row has neither a handle nor a title.".into(),
+                );
             } else if HANDLE_LENGTH_MAX < handle.chars().count() {
                 let message = format!("A handle has at most {HANDLE_LENGTH_MAX} characters.");
-                parsed.note((number, Column::Handle.name_in(head.kind)), ProblemCode::Refused, message);
+                parsed.note((number, Column::Handle.name_in(head.kind)), FileProblemCode::Refused, message);
             } else if !self.seen.insert(hash) {
                 let column = Column::Handle.name_in(head.kind);
                 parsed.note(
                     (number, column),
-                    ProblemCode::RepeatedHandle,
+                    FileProblemCode::RepeatedHandle,
                     "This handle was used further above.".into(),
                 );
             }
@@ -112,7 +116,7 @@ impl TableReader {
                 CellReader { row: &row, language: self.language, decimals: self.decimals, parsed }.read();
             } else if parsed.rows as usize == ROWS_PER_PRODUCT_MAX + 1 {
                 let message = format!("A product has at most {ROWS_PER_PRODUCT_MAX} rows.");
-                parsed.note((number, ""), ProblemCode::TooManyRows, message);
+                parsed.note((number, ""), FileProblemCode::TooManyRows, message);
             }
         }
         self.head = head;
@@ -142,12 +146,12 @@ struct CellReader<'a> {
 impl CellReader<'_> {
     fn read(&mut self) {
         if self.row.cells.iter().any(|cell| cell.contains('\u{fffd}')) {
-            self.note(None, ProblemCode::Encoding, "A letter could not be read.".into());
+            self.note(None, FileProblemCode::Encoding, "A letter could not be read.".into());
         }
         for (column, cell) in self.row.head.columns.iter().zip(self.row.cells) {
             if let Some(column) = column.filter(|column| bytes_max(*column) < cell.len()) {
                 let message = format!("It has more than {} bytes.", bytes_max(column));
-                self.note(Some(column), ProblemCode::Refused, message);
+                self.note(Some(column), FileProblemCode::Refused, message);
             }
         }
         let row = self.row;
@@ -168,7 +172,7 @@ impl CellReader<'_> {
             Some("archived" | "draft" | "unlisted") => Some(ProductStatus::Archived),
             Some(other) => {
                 let message = format!("`{other}` is not `active`, `draft` or `archived`.");
-                self.note(Some(Column::Status), ProblemCode::UnknownWord, message);
+                self.note(Some(Column::Status), FileProblemCode::UnknownWord, message);
                 None
             }
         };
@@ -247,7 +251,7 @@ impl CellReader<'_> {
             Exponent::Whole(digits) => Some(digits),
             Exponent::Cut => {
                 let message = format!("`{text}` has lost digits in a spreadsheet: make the column a text there.");
-                self.note(Some(Column::Barcode), ProblemCode::CutNumber, message);
+                self.note(Some(Column::Barcode), FileProblemCode::CutNumber, message);
                 None
             }
         }
@@ -261,10 +265,10 @@ impl CellReader<'_> {
             Ok(number) => return Some(number),
             Err(NumberFault::Readings(readings)) => {
                 let message = format!("`{text}` can be read as {}.", readings.join(" or as "));
-                self.note(Some(column), ProblemCode::TwoReadings, message);
+                self.note(Some(column), FileProblemCode::TwoReadings, message);
             }
             Err(_) if exponent(&text) != Exponent::None => {
-                self.note(Some(column), ProblemCode::CutNumber, format!("`{text}` is a number of a spreadsheet."));
+                self.note(Some(column), FileProblemCode::CutNumber, format!("`{text}` is a number of a spreadsheet."));
             }
             Err(fault) => {
                 let why = match fault {
@@ -274,7 +278,7 @@ impl CellReader<'_> {
                     NumberFault::TooLarge => "is too large",
                     _ => "is not a number",
                 };
-                self.note(Some(column), ProblemCode::Number, format!("`{text}` {why}."));
+                self.note(Some(column), FileProblemCode::Number, format!("`{text}` {why}."));
             }
         }
         None
@@ -283,11 +287,11 @@ impl CellReader<'_> {
     fn warn_of_date(&mut self, column: Column, text: &str) {
         if looks_like_date(text) {
             let message = format!("`{text}` looks like a date that a spreadsheet made of something else.");
-            self.note(Some(column), ProblemCode::LooksLikeDate, message);
+            self.note(Some(column), FileProblemCode::LooksLikeDate, message);
         }
     }
 
-    fn note(&mut self, column: Option<Column>, code: ProblemCode, message: String) {
+    fn note(&mut self, column: Option<Column>, code: FileProblemCode, message: String) {
         let name = column.map_or("", |column| column.name_in(self.row.head.kind));
         // A long cell would fill the list of problems.
         let message = message.chars().take(MESSAGE_LENGTH_MAX).collect();
@@ -328,7 +332,7 @@ mod tests {
         products
     }
 
-    fn problems(parsed: &ParsedProduct) -> Vec<(u64, &str, ProblemCode)> {
+    fn problems(parsed: &ParsedProduct) -> Vec<(u64, &str, FileProblemCode)> {
         parsed.problems.iter().map(|one| (one.row, one.column.as_str(), one.code)).collect()
     }
 
@@ -370,11 +374,11 @@ mod tests {
         assert_eq!(
             problems(&products[0]),
             [
-                (2, "status", ProblemCode::UnknownWord),
-                (2, "sku", ProblemCode::LooksLikeDate),
-                (2, "barcode", ProblemCode::CutNumber),
-                (2, "price", ProblemCode::TwoReadings),
-                (2, "stock", ProblemCode::Number),
+                (2, "status", FileProblemCode::UnknownWord),
+                (2, "sku", FileProblemCode::LooksLikeDate),
+                (2, "barcode", FileProblemCode::CutNumber),
+                (2, "price", FileProblemCode::TwoReadings),
+                (2, "stock", FileProblemCode::Number),
             ]
         );
         assert_eq!(products[0].problems[3].message, "`1.200` can be read as 1,200.00 or as 1.20.");
@@ -382,10 +386,10 @@ mod tests {
         let pot = &products[1].product.variants[0];
         assert_eq!((pot.price, pot.barcode.as_deref(), pot.stock), (Some(120_000), Some("6281234567890"), Some(5)));
         let again = problems(&products[2]);
-        assert_eq!(again[0], (5, "handle", ProblemCode::RepeatedHandle));
-        assert!(again.contains(&(5, "price", ProblemCode::Number)), "{again:?}");
+        assert_eq!(again[0], (5, "handle", FileProblemCode::RepeatedHandle));
+        assert!(again.contains(&(5, "price", FileProblemCode::Number)), "{again:?}");
         assert_eq!(products[2].product.variants.len(), 2, "a row without a title belongs to the product above it");
-        assert_eq!(problems(&products[3]), [(7, "", ProblemCode::Encoding)]);
+        assert_eq!(problems(&products[3]), [(7, "", FileProblemCode::Encoding)]);
         let indonesian = read(NumberLanguage::Id, &[&["title", "price"], &["Mug", "150.000,50"]]);
         assert_eq!(indonesian[0].product.variants[0].price, Some(15_000_050));
     }

@@ -255,7 +255,8 @@ impl Limiter {
             ("FinishOidcRequest", "code") => {
                 json!({ "minLength": 1, "maxLength": OIDC_CODE_MAX, "pattern": VISIBLE_ASCII })
             }
-            ("FinishOidcRequest", "state") => json!({ "minLength": 64, "maxLength": 64, "pattern": "^[0-9a-f]{64}$" }),
+            ("FinishOidcRequest", "state") => json!({ "minLength": 64, "maxLength": 64, "pattern": "^[0-9a-f]{64}$",
+                "example": "c0ffee00".repeat(8) }),
             (_, "iss") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
             ("VerifyEmailCodeRequest", "code") => json!({ "minLength": 6, "maxLength": 6, "pattern": "^[0-9]{6}$" }),
             (_, "secret") => json!({ "minLength": 64, "maxLength": 64, "pattern": "^[0-9a-f]{64}$" }),
