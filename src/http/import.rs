@@ -190,7 +190,7 @@ impl From<ImportedProduct> for ImportedProductView {
 /// Uploads a file of products: the body is the CSV file itself, in Shopify's columns or in ours, with `,`, `;`, tab or `|` between the
 /// cells. It is checked in the background; nothing of the catalogue is changed before it is applied.
 #[utoipa::path(post, operation_id = "upload_import", path = "/v1/imports", tag = "products", params(ImportQuery),
-    request_body(content = ImportFileRequest, content_type = "text/csv"),
+    request_body(content = ImportFileRequest, content_type = "application/octet-stream"),
     responses((status = 201, body = ImportView), (status = "default", body = Problem)))]
 pub async fn upload(
     State(state): State<AppState>,
