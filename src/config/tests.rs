@@ -111,6 +111,7 @@ fn example_of(arg: &clap::Arg) -> &'static str {
         "broker" => "redis://a",
         "trusted_proxies" | "address_exempt" | "private_addresses" => "10.0.0.1",
         "deflate" | "request_limits" => "false",
+        "trusts_email" => "true",
         "filter" => "warn",
         "purchase_names" => "initials",
         "format" => "json",
