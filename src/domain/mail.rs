@@ -100,7 +100,7 @@ pub enum MailContent {
         by: String,
         expires_at: Millis,
     },
-    /// The account has a new passkey. It is told, because somebody else may have made it.
+    /// The account has a new passkey. Its owner is informed, because somebody else may have made it.
     PasskeyAdded {
         /// The name of the passkey.
         passkey: String,

@@ -288,7 +288,7 @@ impl Payment {
             PaymentIntentStatus::NeedsAction if self.can_win() => PaymentStep::Record(PaymentStatus::NeedsAction),
             PaymentIntentStatus::Authorized if self.can_win() => PaymentStep::Win,
             PaymentIntentStatus::Authorized if is_capturing => PaymentStep::Capture,
-            // The capture was declined, and the buyer began again: what the order had won is gone.
+            // The capture was declined, and the buyer began again: the reservations that the order had won have ended.
             PaymentIntentStatus::NeedsAction if is_capturing => PaymentStep::FailOrder,
             PaymentIntentStatus::NeedsAction | PaymentIntentStatus::Authorized => PaymentStep::Void,
             PaymentIntentStatus::Declined | PaymentIntentStatus::Cancelled | PaymentIntentStatus::Failed

@@ -177,7 +177,7 @@ impl World {
 }
 
 fn reachable() -> Vec<World> {
-    // The states are told apart by how they are shown.
+    // States that are shown in the same way count as the same state.
     let mut seen = HashSet::from([format!("{:?}", World::new())]);
     let mut all = vec![World::new()];
     let mut at = 0;

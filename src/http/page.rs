@@ -144,7 +144,7 @@ fn join_styles(text: &str) -> String {
     out
 }
 
-/// A page in the language of the reader, as far as the request tells it: its texts are loaded with its scripts, and a page from
+/// A page in the language of the reader, if the request names one: its texts are loaded with its scripts, and a page from
 /// right to left does not begin from left to right.
 fn html_response(state: &AppState, uri: &Uri, headers: &HeaderMap, path: &str) -> Response {
     let Some(file) = WebAssets::get(path) else { return no_such_file() };

@@ -256,7 +256,7 @@ fn is_about_product(error: &Error) -> bool {
     }
 }
 
-/// Pictures of a product as it was before: one that is gone is left out.
+/// Pictures of a product as it was before. A picture that no longer exists is left out.
 async fn claim_those_left(tx: &mut Transaction<'_>, pictures: &mut Vec<ProductPicture>) -> Result<()> {
     let mut kept = Vec::with_capacity(pictures.len());
     for picture in pictures.drain(..) {

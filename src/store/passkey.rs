@@ -86,7 +86,7 @@ impl Store {
     }
 
     /// Adds a passkey to an account and uses the challenge up. The session in which it was made has proved it. `is_mailed`: the
-    /// account is told by e-mail.
+    /// account gets an e-mail.
     pub async fn add_passkey(
         &self,
         challenge: &ChallengeHash,
@@ -159,7 +159,7 @@ impl Store {
         .await
     }
 
-    /// Removes a passkey of an account. `false`: it has no such one. `is_mailed`: the account is told by e-mail.
+    /// Removes a passkey of an account. `false`: it has no such one. `is_mailed`: the account gets an e-mail.
     pub async fn remove_passkey(&self, account: AccountId, id: PasskeyId, is_mailed: bool) -> Result<bool> {
         self.transaction(async |tx| {
             let delete = "delete from passkeys where id = $1 and account = $2 returning name";

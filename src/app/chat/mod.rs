@@ -23,7 +23,7 @@ pub struct Chat {
     stream_cache: Arc<StreamCache>,
     audit: Arc<AuditLog>,
     writer: ChatWriter,
-    /// Tells this start of this node from the others, where each counts the emoji of its own viewers.
+    /// Identifies this run of this node. Each node counts the emoji of its own viewers under its identifier.
     reaction_node: u64,
 }
 

@@ -14,7 +14,8 @@ use crate::metrics::LabeledCounter;
 const BUY: Rate = Rate::new(100, 50);
 /// Purchases that reserve units.
 const HOLD: Rate = Rate::new(30, 500);
-const CANCEL: Rate = Rate::new(30, 500);
+/// As many as purchases, and one more, because this bucket begins to fill a moment later, at the first cancellation.
+const CANCEL: Rate = Rate::new(31, 500);
 /// Requests to pay, with those that repeat a try.
 const PAY: Rate = Rate::new(60, 500);
 /// New tries to pay, each with a key of its own.

@@ -24,7 +24,7 @@ impl Checkout {
         Ok((detail, self.withdrawal_of(&order).await?))
     }
 
-    /// The order of a link. A secret that is unknown, or was one of an order that is gone, is refused.
+    /// The order of a link. An unknown secret is refused, and so is the secret of an order that no longer exists.
     pub(super) async fn linked_order(&self, secret: &str) -> Result<Order> {
         let secret = SessionSecret::parse(secret).ok_or(Refusal::NotYours)?;
         let store = &self.context.store;

@@ -157,7 +157,7 @@ impl Checkout {
     }
 }
 
-/// The events of each payment together, in the order of the first of them: the provider is asked once for all, because it tells how
+/// The events of each payment together, in the order of the first of them: the provider is asked once for all of them, because its answer says how
 /// the payment is now.
 fn by_payment(events: Vec<PaymentEvent>) -> Vec<Vec<PaymentEvent>> {
     let mut groups: Vec<Vec<PaymentEvent>> = Vec::new();

@@ -149,10 +149,11 @@ impl OidcProvider {
         let request =
             client.user_info(token.access_token().clone(), Some(subject)).map_err(|error| error.to_string())?;
         let info: CoreUserInfoClaims = request.request_async(&http).await.map_err(|error| chain(&error))?;
-        let told = identity.email.clone();
+        // The answer verifies only the address that it names, not the one of the token.
+        let named = info.email().and_then(|email| EmailAddress::parse(email.as_str()).ok());
         Ok(OidcIdentity {
-            email: info.email().and_then(|email| EmailAddress::parse(email.as_str()).ok()).or(told),
-            is_email_verified: info.email().is_some() && info.email_verified() == Some(true),
+            is_email_verified: named.is_some() && info.email_verified() == Some(true),
+            email: named.or_else(|| identity.email.clone()),
             ..identity
         })
     }

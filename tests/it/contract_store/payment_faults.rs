@@ -208,11 +208,11 @@ async fn intent_is_not_created_again_after_twelve_hours(shop: Fixture) {
         let first = app.checkout.pay(&ann, order, "declined", None, key(&format!("pay-0000{n}"))).await;
         assert!(matches!(first, Err(Error::Refused(Refusal::Declined))), "{first:?}");
         let id = shop.id(order.0);
-        let told = format!(
+        let handled_events = format!(
             "select count(*) from payment_events e join test_intents i on i.id = e.reference
                 where i.order_id = {id} and e.done_at is not null"
         );
-        until_some("event", SOON, async || (shop.number(&told).await == 1).then_some(())).await;
+        until_some("event", SOON, async || (shop.number(&handled_events).await == 1).then_some(())).await;
         // As if the node had died before the request was sent.
         shop.run(&format!("delete from test_intents where order_id = {id}")).await;
         shop.run("delete from test_calls").await;
