@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 pub use crate::domain::StreamPosition;
-use crate::domain::{StreamId, UserId};
+use crate::domain::{Millis, StreamId, UserId};
 pub use metrics::BrokerMetrics;
 pub use redis::check_urls;
 
@@ -38,11 +38,13 @@ pub struct StateValue {
     pub body: Bytes,
 }
 
-/// A session that joined a stream's room: the digest of the session, and the number of this join on its node.
+/// A session that joined a stream's room: the digest of the session, the number of this join on its node, and when it was,
+/// by the wall clock of its node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SessionJoined {
     pub session_digest: [u8; 16],
     pub join_number: u64,
+    pub joined_at: Millis,
 }
 
 /// What the broker delivers to every node, including the node that published it.

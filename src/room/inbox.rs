@@ -12,7 +12,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::member::{HelloRequest, SessionDigest};
+use super::join_leave::JoinAnnouncement;
+use super::member::HelloRequest;
 use super::{Member, StreamPosition};
 use crate::domain::Millis;
 use crate::protocol::state::StateKey;
@@ -57,9 +58,9 @@ pub struct PendingJoin {
     pub hello_request: HelloRequest,
 }
 
-/// Announced joins: the digest of each session, and the number of its join on its node.
+/// Announced joins, on this node (`is_local`) or on another.
 pub struct JoinNotice {
-    pub sessions: Vec<(SessionDigest, u64)>,
+    pub joins: Vec<JoinAnnouncement>,
     pub is_local: bool,
 }
 

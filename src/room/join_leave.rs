@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::connection_writer::ConnectionWriter;
 use super::inbox::{DrainPlan, JoinNotice, PendingJoin};
+use super::member::SessionDigest;
 use super::receipts::SAMPLE_MAX;
 use super::ring_buffer::Resume;
 use super::timing::NextCheck;
@@ -24,6 +25,31 @@ const JOIN_CONFIRM_TIMEOUT_MS: Millis = 5_000;
 /// Each is some milliseconds of work.
 const HELLOS_PER_TURN: usize = 4 * SENDS_PER_YIELD;
 const REMOVALS_PER_TURN: usize = 4 * SENDS_PER_YIELD;
+
+/// Announcements of joins that are further apart than this are in the order of the joins. It also bounds how far a wrong clock
+/// of a node can be believed.
+const CROSSING_MAX_MS: Millis = 2_000;
+
+/// A join that the broker announced to all nodes: the session, the number of the join on its node, and its time by the
+/// wall clock of that node.
+pub struct JoinAnnouncement {
+    pub session: SessionDigest,
+    pub number: u64,
+    pub joined_at: Millis,
+}
+
+impl JoinAnnouncement {
+    /// Whether this join, on another node, is newer than one of the same session on this node. The one announced later is,
+    /// unless the two announcements crossed: on a busy node an announcement may wait, and the clocks say so.
+    fn replaces(&self, local_joined_at: Millis, local_was_announced_before: bool) -> bool {
+        let older_by = local_joined_at.saturating_sub(self.joined_at);
+        if local_was_announced_before {
+            !(1..=CROSSING_MAX_MS).contains(&older_by)
+        } else {
+            (1..=CROSSING_MAX_MS).contains(&older_by.saturating_neg())
+        }
+    }
+}
 
 /// How a client that joins catches up.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,21 +86,22 @@ impl RoomWriter {
         self.serve(&member, now);
     }
 
-    /// Handles sessions that joined anywhere, in the order that is the same on all nodes. A local connection whose own
-    /// join was announced before is the older one and is closed. One whose join was not announced yet is newer: its
-    /// join is announced later, and then the other node closes its own.
+    /// Handles sessions that joined anywhere, in the order that is the same on all nodes. Both nodes of a pair decide from
+    /// the same two announcements, so exactly one connection of the pair stays.
     pub(super) fn receive_joins(&mut self, notice: &JoinNotice, now: Millis) {
-        for (session, join_number) in &notice.sessions {
-            let Some(member) = self.sessions.get(session).cloned() else { continue };
+        for join in &notice.joins {
+            let Some(member) = self.sessions.get(&join.session).cloned() else { continue };
             if notice.is_local {
-                if member.join_number == *join_number {
+                if member.join_number == join.number {
                     member.is_join_confirmed.store(true, Ordering::Relaxed);
                 }
-            } else if let Some(index) = self.index_of(&member)
-                && (member.is_join_confirmed.load(Ordering::Relaxed)
-                    || self.connections[index].joined_at + JOIN_CONFIRM_TIMEOUT_MS < now)
-            {
-                self.replace_connection(index, now);
+            } else if let Some(index) = self.index_of(&member) {
+                // A join that was never announced happened while the broker was unavailable: the announced one is newer.
+                let is_announced = member.is_join_confirmed.load(Ordering::Relaxed)
+                    || self.connections[index].joined_at + JOIN_CONFIRM_TIMEOUT_MS < now;
+                if join.replaces(member.joined_at, is_announced) {
+                    self.replace_connection(index, now);
+                }
             }
         }
     }
@@ -282,4 +309,31 @@ pub(super) fn shared_tail(plain: Vec<u8>, is_compressed: bool) -> SharedTail {
 
 fn moving_at(now: Millis, until: Millis) -> Millis {
     rand::random_range(now..=until.max(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the first of two announcements stays, as its own node decides, and whether the second does.
+    fn stay(first: Millis, second: Millis) -> (bool, bool) {
+        let join = |joined_at| JoinAnnouncement { session: [0; 16], number: 1, joined_at };
+        (!join(second).replaces(first, true), !join(first).replaces(second, false))
+    }
+
+    #[test]
+    fn one_of_two_crossing_joins_stays_and_it_is_the_newer() {
+        for (first, second, newer_is_first) in
+            [(5, 5, false), (5, 6, false), (6, 5, true), (1_900, 0, true), (0, 1_900, false), (0, 60_000, false)]
+        {
+            assert_eq!(stay(first, second), (newer_is_first, !newer_is_first), "{first} {second}");
+        }
+    }
+
+    #[test]
+    fn clock_that_is_far_wrong_does_not_decide() {
+        for (first, second) in [(60_000, 0), (Millis::MAX, Millis::MIN), (Millis::MIN, Millis::MAX)] {
+            assert_eq!(stay(first, second), (false, true), "the one that was announced later stays");
+        }
+    }
 }

@@ -67,6 +67,8 @@ pub struct Member {
     pub session_digest: Option<SessionDigest>,
     /// The number of this join on this node.
     pub join_number: u64,
+    /// When it was, by the wall clock: nodes compare it with joins on other nodes.
+    pub joined_at: Millis,
     /// The broker has announced this join to all nodes: a connection that joins after that is newer.
     pub(super) is_join_confirmed: AtomicBool,
     pub(super) socket: Arc<TcpStream>,
@@ -110,6 +112,7 @@ impl Member {
             actor,
             is_join_confirmed: AtomicBool::new(false),
             join_number: room.users.next_join_number(),
+            joined_at: room.clock.wall(),
             socket,
             deflate,
             receipt_request: Mutex::default(),

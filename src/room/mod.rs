@@ -41,6 +41,7 @@ use crate::domain::{Millis, OfferId, StreamId};
 use crate::metrics::{DurationHistogram, LabeledCounter};
 use crate::protocol::{Close, EncodedEvent, StateChange};
 
+pub use join_leave::JoinAnnouncement;
 pub use member::{JoinRequest, Member, SessionDigest, Subscription};
 pub use receipts::PinReach;
 pub use ring_buffer::StreamPosition;
@@ -138,8 +139,8 @@ impl Room {
 
     /// Receives the sessions that joined, on this node (`is_local`) or on another, in the order that is the same on
     /// every node. Of each session, the newest connection stays.
-    pub fn receive_joins(&self, sessions: Vec<(SessionDigest, u64)>, is_local: bool) {
-        self.with_inbox(|inbox| inbox.push_join_notice(JoinNotice { sessions, is_local }));
+    pub fn receive_joins(&self, joins: Vec<JoinAnnouncement>, is_local: bool) {
+        self.with_inbox(|inbox| inbox.push_join_notice(JoinNotice { joins, is_local }));
     }
 
     /// Joins the room. Dropping the [`Subscription`] leaves it. Refused with "overload, come back" when too many

@@ -10,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 use super::ClusterSync;
 use crate::app::catalogue::ended_hold;
 use crate::app::publisher::parse_moderator_frame;
-use crate::broker::BrokerEvent;
+use crate::broker::{BrokerEvent, SessionJoined};
 use crate::domain::StreamId;
 use crate::protocol::{EncodedEvent, Frame, StateChange};
+use crate::room::JoinAnnouncement;
 
 impl ClusterSync {
     /// Receives until `done`.
@@ -76,8 +77,12 @@ impl ClusterSync {
             },
             BrokerEvent::Joined { stream, sessions, is_local } => {
                 if let Some(room) = rooms.get(stream) {
-                    let joins = sessions.iter().map(|joined| (joined.session_digest, joined.join_number)).collect();
-                    room.receive_joins(joins, is_local);
+                    let join = |joined: &SessionJoined| JoinAnnouncement {
+                        session: joined.session_digest,
+                        number: joined.join_number,
+                        joined_at: joined.joined_at,
+                    };
+                    room.receive_joins(sessions.iter().map(join).collect(), is_local);
                 }
             }
             BrokerEvent::UserFramesLost => self.resend_orders(),

@@ -56,7 +56,7 @@ impl Streams {
     /// A session joined here: its older connections end, on whichever node they are.
     pub fn publish_join(&self, member: &Member) {
         if let Some(session_digest) = member.session_digest {
-            let joined = SessionJoined { session_digest, join_number: member.join_number };
+            let joined = SessionJoined { session_digest, join_number: member.join_number, joined_at: member.joined_at };
             self.publisher.broker.publish_join(member.stream(), joined);
         }
     }

@@ -1,13 +1,13 @@
 //! The messages between nodes, as bytes. The first byte is the kind; an unknown kind (from a newer node) is ignored.
 //!
 //! `L<epoch> <first> <parts>` numbered events · `S<node><parts>` state values · `P<node>(<user><part>)…` order frames
-//! (none at all: some may have been lost) · `J<node>(<session><number>)…` sessions that joined · `B<node><number>` a
+//! (none at all: some may have been lost) · `K<node>(<session><number><time>)…` sessions that joined · `B<node><number>` a
 //! heartbeat. A part is its length in four bytes, then its bytes.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::super::SessionJoined;
-use crate::domain::UserId;
+use crate::domain::{Millis, UserId};
 
 /// The id of a node in messages, chosen at random at its start.
 pub type NodeId = [u8; 16];
@@ -43,10 +43,11 @@ pub fn encode_user_frames<'a>(node: NodeId, frames: impl IntoIterator<Item = &'a
 }
 
 pub fn encode_joins<'a>(node: NodeId, sessions: impl IntoIterator<Item = &'a SessionJoined>) -> Vec<u8> {
-    let mut out = header(b'J', node);
+    let mut out = header(b'K', node);
     for session in sessions {
         out.extend_from_slice(&session.session_digest);
         out.extend_from_slice(&session.join_number.to_le_bytes());
+        out.extend_from_slice(&session.joined_at.to_le_bytes());
     }
     out
 }
@@ -87,12 +88,15 @@ pub fn decode(mut bytes: Bytes) -> Option<WireMessage> {
             };
             WireMessage::UserFrames { node, frames: parts.chunks(2).map(pair).collect::<Option<_>>()? }
         }
-        b'J' => {
+        b'K' => {
             let session = |bytes: &[u8]| {
-                let number = u64::from_le_bytes(bytes.get(16..24)?.try_into().ok()?);
-                Some(SessionJoined { session_digest: bytes.get(..16)?.try_into().ok()?, join_number: number })
+                Some(SessionJoined {
+                    session_digest: bytes.get(..16)?.try_into().ok()?,
+                    join_number: u64::from_le_bytes(bytes.get(16..24)?.try_into().ok()?),
+                    joined_at: Millis::from_le_bytes(bytes.get(24..32)?.try_into().ok()?),
+                })
             };
-            WireMessage::Joins { node, sessions: bytes.chunks(24).map(session).collect::<Option<_>>()? }
+            WireMessage::Joins { node, sessions: bytes.chunks(32).map(session).collect::<Option<_>>()? }
         }
         b'B' => WireMessage::Heartbeat { node, number: u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?) },
         _ => return None,
@@ -140,8 +144,8 @@ mod tests {
     fn messages_survive_encoding_and_decoding() {
         let frames = vec![(UserId::parse("u1").unwrap(), Bytes::from_static(b"frame"))];
         let sessions = vec![
-            SessionJoined { session_digest: [1; 16], join_number: 1 },
-            SessionJoined { session_digest: [2; 16], join_number: u64::MAX },
+            SessionJoined { session_digest: [1; 16], join_number: 1, joined_at: 1 },
+            SessionJoined { session_digest: [2; 16], join_number: u64::MAX, joined_at: Millis::MIN },
         ];
         let log = [b"Le1 42 ".to_vec(), encode_parts(&bodies())].concat();
         for (bytes, message) in [
@@ -162,7 +166,7 @@ mod tests {
             log,
             encode_state(NODE, &bodies()),
             encode_heartbeat(NODE, 3),
-            encode_joins(NODE, &[SessionJoined { session_digest: [1; 16], join_number: 1 }]),
+            encode_joins(NODE, &[SessionJoined { session_digest: [1; 16], join_number: 1, joined_at: 1 }]),
         ];
         for bytes in whole {
             assert_eq!(decode(Bytes::from(bytes).slice(..20)), None);

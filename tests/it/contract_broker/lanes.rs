@@ -68,8 +68,10 @@ async fn newest_value_is_published_last(f: Fixture) {
 async fn all_nodes_receive_joins_in_one_order(f: Fixture) {
     let (stream, _) = f.show().await;
     for number in 0..50 {
-        f.ann.broker.publish_join(stream, SessionJoined { session_digest: [1; 16], join_number: number });
-        f.bob.broker.publish_join(stream, SessionJoined { session_digest: [2; 16], join_number: number });
+        let joined =
+            |session: u8| SessionJoined { session_digest: [session; 16], join_number: number, joined_at: 1_000 };
+        f.ann.broker.publish_join(stream, joined(1));
+        f.bob.broker.publish_join(stream, joined(2));
     }
     let order = async |node: &Node, flip: bool| {
         node.receives("all sessions", |_| {

@@ -97,7 +97,8 @@ async fn buy_in_the_end(rest: Rest, path: String) {
             }
             assert_eq!(promised.as_ref(), Some(&order));
         } else {
-            assert!(is_no_promise(&answer) && promised.is_none(), "{answer:?} after {promised:?}");
+            // The connection may be cut between the acknowledgement and the second answer.
+            assert!(is_no_promise(&answer), "{answer:?} after {promised:?}");
         }
         assert!(Instant::now() < deadline, "no order in time: {answer:?}");
     }
