@@ -238,6 +238,7 @@ impl Services {
         let (runner, context) = (&self.node.jobs, &self.context);
         runner.start(context, catalogue::OfferWatcher::new(self.catalogue.clone()));
         runner.start(context, checkout::HoldJob::new(self.checkout.clone()));
+        runner.start(context, checkout::PaymentHoldJob(self.checkout.clone()));
         runner.start(context, checkout::OutboxJob(self.checkout.clone()));
         runner.start(context, chat::LikesJob(self.chat.clone()));
         runner.start(context, checkout::WebhookJob(self.checkout.clone()));

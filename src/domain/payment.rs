@@ -112,6 +112,15 @@ pub const AUTHORIZATION_LAPSE_MS: Millis = 8 * 24 * 3_600_000;
 /// could create a second one; the provider is only asked.
 pub const CREATE_REPEAT_MAX_MS: Millis = 12 * 3_600_000;
 
+/// The most time that requests to the payment provider add to one hold, over all attempts to pay.
+pub const EXTENSION_MAX_MS: Millis = 5 * 60_000;
+
+/// How much longer than a request to the provider the holds of its order last at least, so that its outcome can be recorded.
+pub const REQUEST_MARGIN_MS: Millis = 10_000;
+
+/// How long the holds of an attempt that waits in the queue last at least, from each time that they are made longer.
+pub const QUEUE_HOLD_MS: Millis = 60_000;
+
 /// A payment attempt, together with the status of its order at the same moment.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Payment {

@@ -30,7 +30,7 @@ pub struct ReservationView {
     pub currency: String,
     /// The buyer's number in the offer ("you are number 137"): counts from 1 without gaps.
     pub place: i64,
-    /// The hold is never released before this time, and at most 5 s after it.
+    /// The hold is never released before this time, and at most 5 s after it. A payment that is under way moves it forward, never back.
     pub hold_until: Millis,
     pub created_at: Millis,
     /// Why it ended, or what came of it: `hold_ended`, `buyer_cancel`, `capture_failed`, `refunded`.
@@ -91,6 +91,7 @@ pub struct OrderView {
     /// The buyer's number in the offer ("you are number 137"): counts from 1 without gaps.
     pub place: i64,
     /// When the first hold of the order ends. A hold is never released before its time, and at most 5 s after it.
+    /// A payment that is under way moves it forward, never back.
     pub hold_until: Millis,
     pub created_at: Millis,
     pub paid_at: Option<Millis>,

@@ -40,6 +40,7 @@ mod owed_refund;
 mod own_data;
 mod passkey;
 mod payment;
+mod payment_hold;
 mod picture;
 mod postgres;
 mod product;

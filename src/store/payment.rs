@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::mail::queue_confirmation;
 use super::order::{begin_paying, lock_order, order_status, read_order};
+use super::payment_hold::extend_holds_of;
 use super::quote::{parse_quote, quote_to_pay};
 use super::row::from_row;
 use super::transaction::Transaction;
@@ -28,6 +29,8 @@ pub struct NewPayment {
     /// Which quote the buyer saw; `None`: the client knows no quotes.
     pub quote_version: Option<String>,
     pub rules: QuoteRules,
+    /// How long the request to the provider may take. The holds of the order last at least that long.
+    pub request_ms: Millis,
 }
 
 /// The attempt of an idempotency key.
@@ -36,6 +39,8 @@ pub struct BegunPayment {
     pub payment: Payment,
     /// This call created the attempt.
     pub is_new: bool,
+    /// The order, if its holds were made longer.
+    pub extended: Option<Box<Order>>,
 }
 
 struct PaymentRow {
@@ -118,7 +123,7 @@ macro_rules! payments {
 const SELECT_PAYMENT: &str = payments!("p.order_id = $1 and p.attempt = $2");
 
 impl Store {
-    /// Begins a payment attempt for a held order, or finds the attempt that this idempotency key began. The attempt freezes the quote of the
+    /// Begins a payment attempt for a held order, whose holds last at least until the provider has answered, or finds the attempt that this idempotency key began. The attempt freezes the quote of the
     /// order; one that the buyer has not seen is refused.
     pub async fn begin_payment(&self, new: &NewPayment) -> Result<BegunPayment> {
         self.transaction(async |tx| {
@@ -127,6 +132,7 @@ impl Store {
             let find = "select order_id, attempt, hash from payments where buyer = $1 and key = $2";
             let existing: Option<(Uuid, i64, Option<Vec<u8>>)> =
                 tx.query(find).bind(new.buyer.as_str()).bind(new.key.as_str()).fetch_optional().await?;
+            let mut extended = None;
             let (order_id, attempt, is_new) = match existing {
                 Some((_, _, hash)) if hash.as_deref() != Some(&new.hash[..]) => return Err(Refusal::KeyReused.into()),
                 Some((order, attempt, _)) => (order, attempt, false),
@@ -139,6 +145,9 @@ impl Store {
                         return Err(Refusal::PaymentsOff.into());
                     }
                     begin_paying(tx, &order, &quote, now).await?;
+                    if quote.total > 0 && extend_holds_of(tx, &order, false, new.request_ms, now).await? {
+                        extended = Some(Box::new(read_order(tx, order.id).await?));
+                    }
                     let insert = "insert into payments (order_id, attempt, provider, token, status, amount, currency,
                             buyer, key, hash, lines, created_at, changed_at, goods)
                         values ($1, (select coalesce(max(p.attempt), 0) + 1 from payments p where p.order_id = $1),
@@ -162,7 +171,7 @@ impl Store {
                 }
             };
             let row: PaymentRow = tx.query(SELECT_PAYMENT).bind(order_id).bind(attempt).fetch_one().await?;
-            Ok(BegunPayment { payment: row.into_payment()?, is_new })
+            Ok(BegunPayment { payment: row.into_payment()?, is_new, extended })
         })
         .await
     }

@@ -281,8 +281,13 @@ pub async fn join_all(mut tasks: JoinSet<()>, who: &str) {
 /// Waits until nothing is under way any more, for as long as the promises allow, and reads everything.
 pub async fn gather_evidence(injector: &FaultInjector, levels: &StockHistory) -> Evidence {
     let mut database = postgres::connect(injector.database).await.expect("the database answers");
-    let longest = host::HOLD_MS + 5_000;
-    wait_until_zero(&mut database, "select count(*) from reservations where status = 'held'", longest).await;
+    const HELD: &str = "select count(*) from reservations where status = 'held'";
+    // A request to the provider makes a hold longer: it lasts 20 s more at least.
+    let longest = host::HOLD_MS + 25_000;
+    wait_until_zero(&mut database, HELD, longest).await;
+    settle_payments(injector, &mut database).await;
+    // An attempt whose outcome was unknown until now had kept its hold.
+    wait_until_zero(&mut database, HELD, longest).await;
     settle_payments(injector, &mut database).await;
     let (offers, orders, payments, book) =
         database_observer::read_all_rows(&mut database).await.expect("the database is read");

@@ -29,6 +29,7 @@ mod order;
 mod payment;
 mod payment_faults;
 mod payment_flow;
+mod payment_hold;
 mod picture;
 mod postgres_faults;
 mod product;

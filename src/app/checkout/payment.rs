@@ -76,6 +76,7 @@ impl Checkout {
             token: token.to_owned(),
             quote_version,
             rules: self.context.profile().quote_rules(),
+            request_ms: self.payment_request_ms(),
         };
         let this = self.clone();
         self.context.spawn_write(async move { this.run_payment(new).await }).await.map_err(as_outcome_unknown)
@@ -95,7 +96,10 @@ impl Checkout {
     }
 
     async fn run_payment(&self, new: NewPayment) -> Result<OrderResult> {
-        let BegunPayment { payment, is_new } = self.context.store.begin_payment(&new).await?;
+        let BegunPayment { payment, is_new, extended } = self.context.store.begin_payment(&new).await?;
+        if let Some(order) = extended {
+            self.notify_order_changed(&order).await;
+        }
         let payment = if payment.status.is_final() { payment } else { self.continue_payment(payment, is_new).await? };
         self.payment_result(&payment, is_new).await
     }

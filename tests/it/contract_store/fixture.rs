@@ -259,6 +259,7 @@ impl Fixture {
             token: token.to_owned(),
             quote_version: None,
             rules: QuoteRules::default(),
+            request_ms: 0,
         };
         Ok(self.store.begin_payment(&new).await?.payment)
     }

@@ -4,6 +4,7 @@
 mod every_query;
 mod imports;
 mod large_tables;
+mod payment_queue;
 mod people;
 mod plan;
 mod products;

@@ -18,9 +18,9 @@ use uuid::Uuid;
 
 use super::imports;
 use super::large_tables::{self, OLD_USER, old_offer, old_order, old_stream};
-use super::people;
 use super::plan::{Plans, Ran};
 use super::products;
+use super::{payment_queue, people};
 use crate::contract_store::account::{new_code, secret, typed};
 use crate::contract_store::address::address;
 use crate::contract_store::builders::{
@@ -292,8 +292,10 @@ async fn payments(c: &Calls) {
         token: "ok".into(),
         quote_version: None,
         rules: QuoteRules::default(),
+        request_ms: 0,
     };
     let begun = call!(c, begin_payment(&new)).unwrap().payment;
+    payment_queue::holds(c).await;
     call!(c, payment_by_key(&user("payer"), &key("pay-00001")));
     call!(c, payment(order, 1));
     call!(c, create_test_intent(&begun, TestScenario::Ok));
@@ -313,9 +315,7 @@ async fn payments(c: &Calls) {
     call!(c, claim_owed_refund(&begun, i64::MAX));
     call!(c, count_owed_refunds());
     call!(c, finish_owed_refund(&begun));
-    call!(c, outbox_events(100));
-    call!(c, count_outbox_events());
-    call!(c, delete_outbox_event(Uuid::now_v7()));
+    payment_queue::outbox(c).await;
     let refund = NewRefund {
         order,
         by: user("noura"),

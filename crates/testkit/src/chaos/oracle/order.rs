@@ -38,8 +38,11 @@ fn acknowledged(evidence: &Evidence) -> Vec<PromiseViolation> {
 }
 
 fn differs(seen: &SeenOrder, purchase: Option<&OrderRequest>, row: &StoredOrder) -> Option<String> {
-    let reported = (&seen.offer, seen.qty, seen.amount, seen.place, seen.created_at, seen.hold_until);
-    if reported != (&row.offer, row.qty, row.amount, row.place, row.created_at, row.hold_until) {
+    let reported = (&seen.offer, seen.qty, seen.amount, seen.place, seen.created_at);
+    // The end of a hold only moves forward, and with a new version.
+    let is_end_wrong =
+        seen.hold_until > row.hold_until || (seen.version == row.version && seen.hold_until != row.hold_until);
+    if reported != (&row.offer, row.qty, row.amount, row.place, row.created_at) || is_end_wrong {
         return Some(format!("stored is {row:?}"));
     }
     if purchase.is_some_and(|request| (&request.buyer, &request.key, request.qty) != (&row.buyer, &row.key, row.qty)) {

@@ -1,0 +1,63 @@
+//! The job that makes holds longer while their payment is under way, and tells their buyers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Checkout;
+use crate::app::error::Result;
+use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
+use crate::domain::payment::{QUEUE_HOLD_MS, REQUEST_MARGIN_MS};
+use crate::domain::{Millis, OrderId};
+
+const INTERVAL: Duration = Duration::from_secs(2);
+/// A hold is made longer when it ends within this time: several runs of the job may fail before it ends.
+const EXTENDED_BEFORE_END_MS: Millis = 20_000;
+
+/// Makes holds longer whose payment waits for its turn, or for the answer of the provider. Every node runs it; a hold that one of them has
+/// made longer is not due for the others.
+pub struct PaymentHoldJob(pub Arc<Checkout>);
+
+impl BackgroundJob for PaymentHoldJob {
+    fn spec(&self) -> JobSpec {
+        JobSpec::new("payment_holds", INTERVAL, Duration::from_secs(5))
+    }
+
+    async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
+        let checkout = self.0.clone();
+        // In a task of its own: a transaction must not be cancelled with the job.
+        self.0.context.spawn_write(async move { checkout.extend_holds_under_way().await }).await?;
+        Ok(NextRun::AfterInterval)
+    }
+}
+
+impl Checkout {
+    /// The most time that a request to authorise a payment takes, and a margin to record its outcome.
+    pub fn payment_request_ms(&self) -> Millis {
+        let deadline = self.provider.deadline(self.context.settings.provider_deadline);
+        deadline.as_millis() as Millis + REQUEST_MARGIN_MS
+    }
+
+    /// Makes holds longer that end soon and whose payment is under way.
+    pub async fn extend_holds_under_way(&self) -> Result<()> {
+        let store = &self.context.store;
+        let now = store.now().await?;
+        let before = now + EXTENDED_BEFORE_END_MS;
+        let queued = store.extend_queued_holds(before, now + QUEUE_HOLD_MS).await?;
+        let called =
+            store.extend_called_holds(before, now + self.payment_request_ms().max(EXTENDED_BEFORE_END_MS)).await?;
+        for orders in [queued, called] {
+            self.notify_extended(&orders).await?;
+        }
+        Ok(())
+    }
+
+    async fn notify_extended(&self, orders: &[OrderId]) -> Result<()> {
+        // In parts: the orders of a part are in memory at once.
+        for part in orders.chunks(500) {
+            for order in self.context.store.orders_by_id(part).await? {
+                self.notify_order_changed(&order).await;
+            }
+        }
+        Ok(())
+    }
+}
