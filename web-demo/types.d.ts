@@ -565,6 +565,27 @@ export interface StaffInvite {
   expires_at: number;
 }
 
+/** An API key of a program, without its secret. */
+export interface ApiKey {
+  id: string;
+  name: string;
+  /** The beginning and the end of the secret. */
+  hint: string;
+  scopes: string[];
+  by: string;
+  created_at: number;
+  last_used_at: number | null;
+  expires_at: number | null;
+  ended_at: number | null;
+  is_in_force: boolean;
+}
+
+/** A new key with its secret, which is shown once. */
+export interface NewApiKey {
+  secret: string;
+  key: ApiKey;
+}
+
 /** An invite as its link shows it. */
 export interface OpenedInvite {
   email: string;

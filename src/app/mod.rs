@@ -13,6 +13,7 @@
 //! | [`AuditLog`] | which team member did what |
 //! | [`Tokens`] | revocations of tokens |
 //! | [`Accounts`] | cached sign-in sessions; guests, accounts, codes by e-mail |
+//! | [`ApiKeys`] | cached API keys of programs |
 //! | [`SettingsSync`] | what the desk changes while the node runs: the shop, its country and languages |
 //! | [`Staff`] | – (roles of accounts, invites, the set-up of a shop) |
 //! | [`Chat`] | the queue of messages to write; messages, reactions, rules, review queue |
@@ -28,6 +29,7 @@
 //! | [`ClusterSync`] | what other nodes changed, viewer counts |
 
 mod accounts;
+mod api_key;
 mod audit;
 mod cache;
 mod catalogue;
@@ -77,6 +79,7 @@ use crate::domain::{Millis, Shop};
 use crate::room::Rooms;
 use crate::store::{self, Store};
 use accounts::Accounts;
+use api_key::ApiKeys;
 use audit::AuditLog;
 use catalogue::Catalogue;
 use chat::Chat;
@@ -98,6 +101,7 @@ use streams::Streams;
 use token::Tokens;
 
 pub use accounts::{OidcAnswer, PasskeyChallenge, PasskeyUse, StartedSession};
+pub use api_key::ApiKeyForm;
 pub use catalogue::{Gallery, NewProduct, NewQuickItem, NewVariant};
 pub use checkout::{OrderResult, OwnDataPlace, PurchaseResult, STRIPE_BASE, WithdrawalState, is_live_stripe_key};
 pub use counters::AppCounters;
@@ -133,6 +137,7 @@ pub struct Services {
     pub audit: Arc<AuditLog>,
     pub tokens: Arc<Tokens>,
     pub accounts: Arc<Accounts>,
+    pub api_keys: Arc<ApiKeys>,
     pub settings_sync: Arc<SettingsSync>,
     pub staff: Arc<Staff>,
     pub chat: Arc<Chat>,
@@ -185,6 +190,7 @@ impl App {
         let audit = AuditLog::new(&context, &publisher, &stream_cache);
         let tokens = Tokens::start(&context, &publisher, &audit).await?;
         let accounts = Accounts::new(&context, &stream_cache, &tokens);
+        let api_keys = ApiKeys::new(&context, &stream_cache, &audit);
         let settings_sync = SettingsSync::start(&context, &stream_cache, &audit).await?;
         let staff = Staff::new((&context, &publisher), &stream_cache, &audit, &tokens, &accounts, &settings_sync);
         let chat = Chat::new(&context, &publisher, &stream_cache, &audit);
@@ -213,6 +219,7 @@ impl App {
             audit,
             tokens,
             accounts,
+            api_keys,
             settings_sync,
             staff,
             chat,

@@ -15,6 +15,9 @@ pub const GUEST_PREFIX: &str = "guest:";
 /// The start of the person key of an identity at the identity provider.
 pub const OIDC_PREFIX: &str = "oidc:";
 
+/// The start of the user id of a program with an API key, before the id of the key.
+pub const API_KEY_PREFIX: &str = "key:";
+
 /// Someone who proved an e-mail address, or whom the shop invited.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Account {
@@ -40,7 +43,7 @@ impl AccountId {
 
 /// Whether this is a user id that only we give: no token may have it as its `sub`.
 pub fn is_reserved(user: &str) -> bool {
-    [ACCOUNT_PREFIX, GUEST_PREFIX, OIDC_PREFIX, UserId::SIMULATED].iter().any(|prefix| user.starts_with(prefix))
+    [ACCOUNT_PREFIX, GUEST_PREFIX, OIDC_PREFIX, API_KEY_PREFIX, UserId::SIMULATED].iter().any(|prefix| user.starts_with(prefix))
 }
 
 /// An e-mail address as it is shown and written to: in lower case.

@@ -42,6 +42,8 @@ pub enum Permission {
     ManageStaff,
     /// Change the settings of the shop.
     ManageSettings,
+    /// See, make and end API keys.
+    ManageApiKeys,
 }
 
 impl Permission {
@@ -60,7 +62,8 @@ impl Permission {
             Permission::EraseUserData
             | Permission::RevokeTokens
             | Permission::ManageStaff
-            | Permission::ManageSettings => role == Admin,
+            | Permission::ManageSettings
+            | Permission::ManageApiKeys => role == Admin,
         }
     }
 
@@ -169,7 +172,7 @@ mod tests {
         Role::Admin,
         Role::Owner,
     ];
-    const PERMISSIONS: [Permission; 14] = [
+    const PERMISSIONS: [Permission; 15] = [
         Permission::Watch,
         Permission::Chat,
         Permission::React,
@@ -184,6 +187,7 @@ mod tests {
         Permission::RevokeTokens,
         Permission::ManageStaff,
         Permission::ManageSettings,
+        Permission::ManageApiKeys,
     ];
 
     fn actor(role: Role, stream: Option<StreamId>) -> Actor {
@@ -217,6 +221,7 @@ mod tests {
                     RevokeTokens,
                     ManageStaff,
                     ManageSettings,
+                    ManageApiKeys,
                 ],
             ),
             (Role::Owner, &PERMISSIONS),

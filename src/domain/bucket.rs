@@ -24,6 +24,13 @@ impl TokenBucket {
         self.updated_at = self.updated_at.max(now);
     }
 
+    /// How many whole tokens are left, and the milliseconds until the bucket is full.
+    pub fn left(&mut self, now: Millis) -> (i64, Millis) {
+        self.refill(now);
+        let missing = (self.burst - self.tokens) / self.per_second * 1_000.0;
+        (self.tokens.max(0.0) as i64, missing.ceil() as Millis)
+    }
+
     /// Whether less than half of the tokens are left.
     pub fn is_short(&mut self, now: Millis) -> bool {
         self.refill(now);

@@ -75,6 +75,8 @@ id! {
     InviteId
     /// The id of an entry in the audit log.
     AuditEntryId
+    /// The id of an API key.
+    ApiKeyId
     /// The id of a passkey of an account.
     PasskeyId
     /// The id of an import of the catalogue.

@@ -31,6 +31,8 @@ pub const MUTE_S: Limit = (10, 7 * 24 * 3_600);
 pub const INVITE_S: Limit = (600, 30 * 24 * 3_600);
 /// How many users may accept one invite. It is for a team; a leaked link must not let in everybody.
 pub const INVITE_USES: Limit = (1, 20);
+/// The hours for which an API key still works after it was replaced.
+pub const ROTATION_H: Limit = (0, 168);
 pub const REHEARSAL_VIEWERS: Limit = (1, 200);
 pub const REHEARSAL_S: Limit = (24, 90);
 pub const REACTIONS: Limit = (1, super::reaction::REACTION_COUNT_MAX);

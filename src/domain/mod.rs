@@ -7,6 +7,7 @@ pub mod account;
 pub mod actor;
 pub mod address;
 pub mod admission_ticket;
+pub mod api_key;
 pub mod audit;
 pub mod authorization;
 pub mod blocklist;
@@ -73,6 +74,7 @@ pub use account::{Account, EmailAddress, GUEST_PREFIX, Language, PersonKey};
 pub use actor::{Actor, ActorSession, IdentityKind, PasskeyStanding, Role};
 pub use address::Address;
 pub use admission_ticket::{AdmissionTicket, MAC_BYTES};
+pub use api_key::{ApiKey, ApiKeySecret, ApiScope};
 pub use audit::{AuditAction, AuditEntry, AuditFilter};
 pub use authorization::{Permission, Place, Standing, authorize, authorize_by_role};
 pub use blocklist::{BlockAction, BlockedWord, Blocklist};
@@ -85,7 +87,7 @@ pub use error_code::ErrorCode;
 pub use event::{Author, Event};
 pub use fulfilment::{Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep};
 pub use id::{
-    AccountId, AuditEntryId, EmailCodeId, ImportId, InviteId, MailId, MessageId, OfferId, OrderId, PasskeyId,
+    AccountId, ApiKeyId, AuditEntryId, EmailCodeId, ImportId, InviteId, MailId, MessageId, OfferId, OrderId, PasskeyId,
     ProductId, ShopId, SignInSessionId, StaffInviteId, StreamId, TokenRevocationId, UserId, VariantId,
 };
 pub use invite::{Helper, Invite};

@@ -152,6 +152,9 @@ pub enum Refusal {
     NoSuchMember,
     /// A set-up link was used, is too old, or was replaced. The answer does not say which, so that nobody can probe for links.
     SetupLinkInvalid,
+    NoSuchApiKey,
+    /// The API key does not have the scope for the route, or no key may use the route.
+    ScopeMissing,
     /// The session is too old for what was asked: the user must prove again who they are.
     SignInAgain,
     /// A passkey, or what a browser says about it, is not accepted. The sentence says why, for the log.
@@ -431,6 +434,9 @@ error_codes! {
     Refusal::SetupLinkInvalid =>
         "setup_link_invalid", 404, "This link was used, is too old, or was replaced by a newer one.",
         "error.setup_link_invalid";
+    Refusal::NoSuchApiKey => "no_such_api_key", 404, "There is no such API key, or it has ended.", "error.no_such_api_key";
+    Refusal::ScopeMissing =>
+        "scope_missing", 403, "The API key does not have the scope for this, or no key may do it.", "error.scope_missing";
     Refusal::SignInAgain =>
         "sign_in_again", 403, "This needs a sign-in that is younger than ten minutes. Sign in again.",
         "error.sign_in_again";

@@ -10,13 +10,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
+use super::api_key;
 use super::auth;
 use super::error::{ApiError, Problem};
 use super::session_cookie::CookieScope;
-use crate::domain::{Actor, IdempotencyKey, Refusal, limits};
+use crate::domain::{Actor, ApiKeySecret, IdempotencyKey, Refusal, limits};
 use crate::protocol::input_error;
 
-/// The user who sends the request: the owner of a valid token, the user of a session whose cookie counts, or an anonymous user. An
+/// The user who sends the request: the owner of a valid token, the program with a valid API key, the user of a session whose cookie counts, or an anonymous user. An
 /// invalid token is refused, not treated as an anonymous user. A cookie without a session is nobody: the browser keeps sending it.
 pub struct Caller(pub Actor);
 
@@ -33,6 +34,9 @@ impl FromRequestParts<AppState> for Caller {
             return Ok(Self(actor.unwrap_or_else(auth::anonymous_actor)));
         };
         let token = value.to_str().ok().and_then(bearer_token).unwrap_or("");
+        if ApiKeySecret::is_meant(token) {
+            return Ok(Self(api_key::authenticate(state, parts, token).await?));
+        }
         let actor = state.authenticate(token, state.trusted_proxies.client_ip(parts)).await?;
         state.app.moderation.check_helper_access(&actor).await?;
         Ok(Self(actor))

@@ -13,6 +13,7 @@ pub mod server;
 mod account;
 mod address;
 mod address_limit;
+mod api_key;
 mod asyncapi;
 mod audit_log;
 mod base_url;
@@ -63,6 +64,7 @@ mod product;
 mod product_change;
 mod product_export;
 mod quick_item;
+mod rate_limit;
 mod refused_origins;
 mod rehearsal;
 mod report;
@@ -104,7 +106,7 @@ use document::Document;
 use openapi::BearerSecurity;
 use request_metrics::RequestMetrics;
 
-pub use address_limit::AddressLimit;
+pub use address_limit::{AddressLimit, ApiKeyLimit};
 pub use client_address::TrustedProxies;
 pub use demo_host::DemoHosts;
 pub use error::Problem;
@@ -130,6 +132,9 @@ pub struct AppState {
     pub sign_in_attempts: Arc<AddressLimit>,
     /// Codes by e-mail that one client address may ask for.
     pub code_requests: Arc<AddressLimit>,
+    /// API keys that are not in force, by client address.
+    pub wrong_keys: Arc<AddressLimit>,
+    pub key_limit: Arc<ApiKeyLimit>,
     pub connections: Arc<ConnectionLimiter>,
     pub request_metrics: Arc<RequestMetrics>,
     /// Accept permessage-deflate if a client offers it.
@@ -253,6 +258,9 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(staff::open))
         .routes(routes!(staff::accept))
         .routes(routes!(staff::set_role, staff::remove))
+        .routes(routes!(api_key::list, api_key::create))
+        .routes(routes!(api_key::rotate))
+        .routes(routes!(api_key::end))
         .routes(routes!(setup::open))
         .routes(routes!(setup::set_up))
         .routes(routes!(shop_settings::show, shop_settings::change))
@@ -329,6 +337,7 @@ pub fn router(state: AppState) -> Router {
         .layer(axum::middleware::from_fn(drain_body::drain_unread_body))
         .layer(axum::middleware::from_fn_with_state(state.clone(), connection_limit::check_slot))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::handle_panic))
+        .layer(axum::middleware::from_fn(rate_limit::add_headers))
         .layer(axum::middleware::from_fn(request_metrics::limit_duration))
         // Outside of everything that may refuse a request: a page of an allowed site can read every refusal.
         .layer(origin::cors())

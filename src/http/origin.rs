@@ -15,6 +15,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::AppState;
 use super::base_url::BaseUrl;
 use super::error::Problem;
+use super::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use super::refused_origins::RefusedOrigins;
 use crate::domain::ErrorCode;
 
@@ -151,6 +152,8 @@ pub fn cors() -> CorsLayer {
             header::ETAG,
             header::CONTENT_DISPOSITION,
             HeaderName::from_static("idempotency-replayed"),
+            RATE_LIMIT.clone(),
+            RATE_LIMIT_POLICY.clone(),
         ])
         .max_age(Duration::from_secs(3_600))
 }

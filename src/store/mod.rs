@@ -10,6 +10,7 @@
 mod account;
 mod address;
 mod address_retention;
+mod api_key;
 mod audit;
 mod blocklist;
 mod catalogue_import;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::account::{parse_email, parse_name};
+use super::api_key::end_api_keys_of;
 use super::audit::insert_audit_entry;
 use super::mail::queue_mail;
 use super::row::from_row;
@@ -282,8 +283,9 @@ impl Store {
                 }
             }
             if before.is_some_and(|before| role.is_none_or(|role| role != before && !role.outranks(before))) {
-                // What hangs on the power of somebody ends with it: their sessions, and the invites that they sent.
+                // What hangs on the power of somebody ends with it: their sessions, their API keys, and the invites that they sent.
                 end_sessions_of(tx, by, &account.user()).await?;
+                end_api_keys_of(tx, account, now).await?;
                 let revoke = "update staff_invites set revoked_at = $2
                     where by_account = $1 and used_at is null and revoked_at is null";
                 tx.query(revoke).bind(account.0).bind(now).execute().await?;
@@ -357,5 +359,7 @@ pub(super) async fn erase_staff_roles(tx: &mut Transaction<'_>, account: Account
         let count = "select cast(count(*) as bigint) from staff where role = 'owner'";
         check_owner_stays(role, None, tx.query(count).fetch_value().await?)?;
     }
+    let now = tx.now().await?;
+    end_api_keys_of(tx, account, now).await?;
     tx.query("delete from staff where account = $1").bind(account.0).execute().await.map(drop)
 }

@@ -1,5 +1,6 @@
 //! The staff of the shop: its set-up by the owner, invites, roles, and the settings that change without a restart.
 
+mod api_key;
 mod audit_log;
 pub mod first_start;
 mod invite;

@@ -20,6 +20,7 @@ const KINDS = [
   'set_staff_role',
   'change_settings',
   'set_mail_server',
+  'create_api_key',
 ];
 
 export class AuditPage {

@@ -1,10 +1,11 @@
-// The settings of the shop and its mail server, for owners and admins.
+// The settings of the shop, its mail server and its API keys, for owners and admins.
 
 import { asRefusal, call, get } from '../api.js';
 import { refusalText, t } from '../i18n.js';
 import { readAll, showFieldError } from '../host/form.js';
 import { withBusy } from '../sheet.js';
 import { el, setText, setVisible, toast } from '../ui.js';
+import { ApiKeyPart } from './api_keys.js';
 import { mailForm, removeMailServer } from './mail_form.js';
 import { shopForm, shopRequest } from './shop_form.js';
 
@@ -48,7 +49,9 @@ export async function showSettings(root, role) {
   globalThis.addEventListener('beforeunload', (event) => {
     if (isChanged) event.preventDefault();
   });
-  root.replaceChildren(form, role === 'owner' ? await mailPart() : await mailWords());
+  const keys = new ApiKeyPart();
+  await keys.reload();
+  root.replaceChildren(form, role === 'owner' ? await mailPart() : await mailWords(), keys.node);
 }
 
 /** What an admin reads about the mail server, which only an owner sets. */

@@ -20,7 +20,7 @@ use crate::domain::shop_settings::TAX_BP_MAX;
 use crate::domain::staff::STAFF_ROLES;
 use crate::domain::stream_change;
 use crate::domain::test_provider::TestScenario;
-use crate::domain::{AuditAction, EmailAddress, ErrorCode, Name, Role, StreamStatus, UserId};
+use crate::domain::{ApiScope, AuditAction, EmailAddress, ErrorCode, Name, Role, StreamStatus, UserId};
 
 /// Numbers in JSON are exact up to here in every language.
 const SAFE_INTEGER: i64 = (1 << 53) - 1;
@@ -250,6 +250,8 @@ impl Limiter {
                 json!({ "minLength": 3, "maxLength": 40, "pattern": "^(UTC|[A-Za-z]+/[A-Za-z_]+(/[A-Za-z_]+)?)$" })
             }
             (_, "tax_bp") => range((0, TAX_BP_MAX)),
+            (_, "hours") => range(limits::ROTATION_H),
+            (_, "scopes") => json!({ "enum": ApiScope::ALL.iter().map(|scope| scope.name()).collect::<Vec<_>>() }),
             (_, "query") => json!({ "maxLength": QUERY_LENGTH_MAX, "pattern": "^[!-~]*$" }),
             (_, "lang") => json!({ "minLength": 2, "maxLength": 16, "pattern": "^[A-Za-z0-9-]+$" }),
             ("FinishOidcRequest", "code") => {
@@ -348,6 +350,7 @@ fn list_default(owner: &str, field: &str) -> Value {
         ("GalleryRequest", "pictures") => (0, GALLERY_MAX),
         ("OpenOrderRequest", "reservations") => (1, LINES_PER_ORDER_MAX),
         ("NewStreamRequest" | "ChangeStreamRequest", "tags") => (0, stream_change::TAGS_MAX),
+        ("NewApiKeyRequest", "scopes") => (1, ApiScope::ALL.len()),
         ("BlocklistBody", "words") => (0, Blocklist::WORDS_MAX),
         (_, "v") => (2, 2),
         _ => (0, LIST_MAX),

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::api_key::scope_of;
 use crate::domain::{ErrorCode, Role};
 
 /// Who may call an operation.
@@ -16,7 +17,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 100] = [
+const ACCESS: [(&str, Access); 104] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -40,6 +41,10 @@ const ACCESS: [(&str, Access); 100] = [
     ("staff_withdraw_invite", Access::Least(Role::Admin)),
     ("staff_set_role", Access::Least(Role::Admin)),
     ("staff_remove", Access::Least(Role::Admin)),
+    ("staff_list_api_keys", Access::Least(Role::Admin)),
+    ("staff_create_api_key", Access::Least(Role::Admin)),
+    ("staff_rotate_api_key", Access::Least(Role::Admin)),
+    ("staff_end_api_key", Access::Least(Role::Admin)),
     ("staff_open_invite", Access::Public),
     ("staff_open_setup", Access::Public),
     ("staff_set_up", Access::Public),
@@ -129,6 +134,7 @@ pub fn complete(document: &mut Value) {
             set_id(operation);
             let access = access(operation);
             set_security(operation, access);
+            add_scope(operation, path, method);
             describe_answers(operation, method);
             add_errors(operation, path, method, access);
             if operation["description"].is_null() {
@@ -175,6 +181,15 @@ fn set_security(operation: &mut Value, access: Access) {
             json!([{ "token": [] }])
         }
     };
+}
+
+/// An operation that programs may use names the scope that their key needs.
+fn add_scope(operation: &mut Value, path: &str, method: &str) {
+    let Some(scope) = scope_of(&method.to_uppercase(), path) else { return };
+    operation["x-scope"] = scope.name().into();
+    if let Some(ways) = operation["security"].as_array_mut().filter(|ways| !ways.is_empty()) {
+        ways.insert(1, json!({ "api_key": [] }));
+    }
 }
 
 /// An answer without a description gets the summary of its operation, and the headers that it has.

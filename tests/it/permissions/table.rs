@@ -154,6 +154,11 @@ pub const ROWS: &[Row] = &[
     rest("POST /v1/staff/invites/accept", OWN).body(r#"{"code":"unknown"}"#).on("with the code", &[]),
     rest("PUT /v1/staff/{account}", ERASE).body(r#"{"role":"host"}"#),
     rest("DELETE /v1/staff/{account}", ERASE),
+    // A token makes no key: whoever stole it would keep its power. The refusal is behind the permission.
+    rest("GET /v1/api-keys", ERASE),
+    rest("POST /v1/api-keys", ERASE).body(r#"{"name":"Warehouse"}"#).on("from a session", &[]),
+    rest("POST /v1/api-keys/{api_key}/rotate", ERASE).body("{}").on("from a session", &[]),
+    rest("DELETE /v1/api-keys/{api_key}", ERASE),
     rest("POST /v1/setup/open", PUBLIC).body(r#"{"code":"unknown"}"#).on("with the code", &[]),
     rest("POST /v1/setup", PUBLIC).body(r#"{"code":"unknown"}"#).on("with the code", &[]),
     rest("GET /v1/shop/settings", ERASE),

@@ -11,7 +11,7 @@ use crate::support::process::Process;
 use crate::support::shop::{Shop, key};
 use crate::support::{SOON, until_some};
 
-const IN_FORCE_WITHIN: Duration = Duration::from_millis(2_500);
+pub const IN_FORCE_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// A demo with an owner, and the browser of the owner.
 pub async fn demo_with_owner() -> (Shop, CookiePage, String) {

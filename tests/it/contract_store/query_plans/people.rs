@@ -7,7 +7,7 @@ use livesouk::domain::setup::NewOwner;
 use livesouk::domain::shop_settings::ShopProfile;
 use livesouk::domain::staff::{STAFF_INVITE_TTL_MS, StaffInvite, StaffRole, link_hash};
 use livesouk::domain::{
-    Actor, AuditAction, AuditEntry, Consignment, EmailAddress, Language, MailContent, MailStatus, MailStep, Name,
+    Actor, ApiKey, ApiKeyId, ApiScope, AuditAction, AuditEntry, Consignment, EmailAddress, Language, MailContent, MailStatus, MailStep, Name,
     NewMail, PasskeyId, Role, SavedView, SignInSession, StaffInviteId,
 };
 use livesouk::store::{NewSession, OidcSignIn, StoredSecret};
@@ -72,6 +72,35 @@ pub(super) async fn staff(c: &Calls) {
     call!(c, save_view(&user(OLD_USER), &view));
     call!(c, saved_views(&user(OLD_USER)));
     call!(c, remove_view(&user(OLD_USER), "To pack"));
+    api_keys(c).await;
+}
+
+async fn api_keys(c: &Calls) {
+    let entry = |kind| AuditEntry { stream: AuditEntry::WHOLE_SHOP, ..audit_entry(c.shop.stream, kind) };
+    // The staff is full; somebody of them makes the key.
+    let members = c.shop.store.staff().await.unwrap();
+    let maker = members.first().expect("somebody works here").account;
+    c.shop.run(&format!("update staff set role = 'admin', stream = null where account = '{maker}'")).await;
+    let key = ApiKey {
+        id: ApiKeyId::new(),
+        name: Name::parse("Warehouse").unwrap(),
+        hint: "lsk_live_…abcd".to_owned(),
+        scopes: ApiScope::defaults(),
+        made_by: maker,
+        by_name: "Eve".to_owned(),
+        created_at: 1,
+        last_used_at: None,
+        expires_at: None,
+        ended_at: None,
+    };
+    let next = ApiKey { id: ApiKeyId::new(), ..key.clone() };
+    call!(c, create_api_key(&key, &secret(31), &entry(AuditAction::CreateApiKey))).expect("it is made");
+    let rotated = (&next, &secret(32));
+    call!(c, rotate_api_key(key.id, rotated, i64::MAX, &entry(AuditAction::RotateApiKey))).expect("it is rotated");
+    call!(c, api_key_by_secret(&secret(31)));
+    call!(c, api_keys());
+    call!(c, touch_api_key(key.id));
+    call!(c, end_api_key(key.id, &entry(AuditAction::EndApiKey))).expect("it is ended");
 }
 
 pub(super) async fn settings(c: &Calls) {

@@ -10,14 +10,15 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 
 use crate::contract_store::fixture::Fixture;
 
-/// Tables that have a few rows, whatever the shop sells. `staff` has at most `STAFF_MAX`, and imports are forgotten after
-/// 30 days.
-const SMALL_TABLES: [&str; 8] = [
+/// Tables that have a few rows, whatever the shop sells. `staff` has at most `STAFF_MAX`, imports are forgotten after
+/// 30 days, and at most `API_KEYS_MAX` keys are in force; those that ended are forgotten after 90 days.
+const SMALL_TABLES: [&str; 9] = [
     "shops",
     "meta",
     "token_revocation_version",
     "_sqlx_migrations",
     "staff",
+    "api_keys",
     "shop_settings",
     "setup_links",
     "catalogue_imports",
