@@ -21,7 +21,9 @@ use crate::http::admission::Admission;
 use crate::http::auth::TokenAuth;
 use crate::http::auth::jwks::JwksJob;
 use crate::http::connection_limit::ConnectionLimiter;
-use crate::http::{self, AddressLimit, ApiKeyLimit, AppState, ContentHosts, DemoHosts, HlsJs, Origins, PagePolicy, TrustedProxies};
+use crate::http::{
+    self, AddressLimit, AppState, ContentHosts, DemoHosts, HlsJs, Origins, PagePolicy, TrustedProxies,
+};
 use crate::store::{self, Store};
 
 /// How long the start waits for a database that is down.
@@ -250,7 +252,7 @@ impl Node {
             sign_in_attempts: Arc::new(AddressLimit::new(SIGN_IN_ATTEMPTS_PER_S, SIGN_IN_ATTEMPTS_BURST)),
             code_requests: Arc::new(AddressLimit::new(CODE_REQUESTS_PER_S, CODE_REQUESTS_BURST)),
             wrong_keys: Arc::new(AddressLimit::new(SIGN_IN_ATTEMPTS_PER_S, SIGN_IN_ATTEMPTS_BURST)),
-            key_limit: Arc::new(ApiKeyLimit::new()),
+            key_limit: Arc::default(),
             connections,
             request_metrics: Default::default(),
             deflate: limits.deflate,

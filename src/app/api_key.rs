@@ -152,9 +152,7 @@ impl ApiKeys {
         let (context, hash, ends_at) = (self.context.clone(), secret.hash(), self.context.now() + hours * 3_600_000);
         let made = self
             .context
-            .spawn_write(
-                async move { Ok(context.store.rotate_api_key(id, (&next, &hash), ends_at, &entry).await?) },
-            )
+            .spawn_write(async move { Ok(context.store.rotate_api_key(id, (&next, &hash), ends_at, &entry).await?) })
             .await?;
         self.forget(id);
         Ok((made, secret))

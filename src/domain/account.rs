@@ -43,7 +43,9 @@ impl AccountId {
 
 /// Whether this is a user id that only we give: no token may have it as its `sub`.
 pub fn is_reserved(user: &str) -> bool {
-    [ACCOUNT_PREFIX, GUEST_PREFIX, OIDC_PREFIX, API_KEY_PREFIX, UserId::SIMULATED].iter().any(|prefix| user.starts_with(prefix))
+    [ACCOUNT_PREFIX, GUEST_PREFIX, OIDC_PREFIX, API_KEY_PREFIX, UserId::SIMULATED]
+        .iter()
+        .any(|prefix| user.starts_with(prefix))
 }
 
 /// An e-mail address as it is shown and written to: in lower case.

@@ -273,8 +273,7 @@ impl ApiKey {
 
     /// The actor of a request with this key, which must be allowed to use the route by [`check_scope`](Self::check_scope) too.
     pub fn actor(&self) -> Actor {
-        let token =
-            TokenStamp { issued_at: Some(self.created_at), id: Some(TokenId::of(&self.id.to_string())) };
+        let token = TokenStamp { issued_at: Some(self.created_at), id: Some(TokenId::of(&self.id.to_string())) };
         let (user, name) = (self.user(), self.name.clone());
         Actor { user, name, role: Role::Admin, stream: None, expires_at: self.expires_at, token, session: None }
     }

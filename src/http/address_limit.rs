@@ -74,11 +74,13 @@ impl AddressLimit {
 /// The limit of each API key on this node.
 pub struct ApiKeyLimit(Limit<ApiKeyId>);
 
-impl ApiKeyLimit {
-    pub fn new() -> Self {
+impl Default for ApiKeyLimit {
+    fn default() -> Self {
         Self(Limit::new("key", REQUESTS_PER_S, REQUESTS_BURST, KEYS_MAX))
     }
+}
 
+impl ApiKeyLimit {
     /// Counts one request. Refused when the key has made too many; the refusal says how long to wait.
     pub fn take(&self, key: ApiKeyId, now: Millis) -> Result<(), Refusal> {
         self.0.take(&key, now)

@@ -28,18 +28,7 @@ struct ApiKeyRow {
     ended_at: Option<i64>,
 }
 
-from_row!(ApiKeyRow {
-    id,
-    name,
-    hint,
-    scopes,
-    made_by,
-    by_name,
-    created_at,
-    last_used_at,
-    expires_at,
-    ended_at
-});
+from_row!(ApiKeyRow { id, name, hint, scopes, made_by, by_name, created_at, last_used_at, expires_at, ended_at });
 
 impl ApiKeyRow {
     fn into_key(self) -> Result<ApiKey> {
@@ -108,8 +97,7 @@ impl Store {
         self.transaction(async |tx| {
             lock_staff(tx).await?;
             let now = tx.now().await?;
-            let row: Option<ApiKeyRow> =
-                tx.query(api_keys!("where id = $1")).bind(id.0).fetch_optional().await?;
+            let row: Option<ApiKeyRow> = tx.query(api_keys!("where id = $1")).bind(id.0).fetch_optional().await?;
             let before = row.map(ApiKeyRow::into_key).transpose()?.filter(|key| key.is_in_force(now));
             let before = before.ok_or(Refusal::NoSuchApiKey)?;
             let next = ApiKey { name: before.name.clone(), scopes: before.scopes.clone(), ..next.clone() };

@@ -22,7 +22,8 @@ impl Modify for BearerSecurity {
         if let Some(components) = &mut openapi.components {
             components.add_security_scheme("token", SecurityScheme::Http(token));
             let key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("lsk_live_…");
-            let key = key.description(Some("An API key of the shop. `x-scope` of an operation names the scope that it needs."));
+            let key = key
+                .description(Some("An API key of the shop. `x-scope` of an operation names the scope that it needs."));
             components.add_security_scheme("api_key", SecurityScheme::Http(key.build()));
         }
         let none: SecurityRequirement = Default::default();

@@ -72,8 +72,7 @@ async fn no_key_reaches_a_route_without_a_scope() {
             if is_public || path.starts_with("/v1/session") {
                 continue;
             }
-            let path: Vec<_> =
-                path.split('/').map(|part| if part.starts_with('{') { SOME_ID } else { part }).collect();
+            let path: Vec<_> = path.split('/').map(|part| if part.starts_with('{') { SOME_ID } else { part }).collect();
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let ask = async || {
                 let answer = program.send(method.clone(), &path.join("/"), &[], None).await;

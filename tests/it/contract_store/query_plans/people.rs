@@ -7,8 +7,8 @@ use livesouk::domain::setup::NewOwner;
 use livesouk::domain::shop_settings::ShopProfile;
 use livesouk::domain::staff::{STAFF_INVITE_TTL_MS, StaffInvite, StaffRole, link_hash};
 use livesouk::domain::{
-    Actor, ApiKey, ApiKeyId, ApiScope, AuditAction, AuditEntry, Consignment, EmailAddress, Language, MailContent, MailStatus, MailStep, Name,
-    NewMail, PasskeyId, Role, SavedView, SignInSession, StaffInviteId,
+    Actor, ApiKey, ApiKeyId, ApiScope, AuditAction, AuditEntry, Consignment, EmailAddress, Language, MailContent,
+    MailStatus, MailStep, Name, NewMail, PasskeyId, Role, SavedView, SignInSession, StaffInviteId,
 };
 use livesouk::store::{NewSession, OidcSignIn, StoredSecret};
 
