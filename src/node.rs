@@ -21,9 +21,7 @@ use crate::http::admission::Admission;
 use crate::http::auth::TokenAuth;
 use crate::http::auth::jwks::JwksJob;
 use crate::http::connection_limit::ConnectionLimiter;
-use crate::http::{
-    self, AddressLimit, AppState, ContentHosts, DemoHosts, HlsJs, Origins, PagePolicy, TrustedProxies,
-};
+use crate::http::{self, AddressLimit, AppState, ContentHosts, DemoHosts, HlsJs, Origins, PagePolicy, TrustedProxies};
 use crate::store::{self, Store};
 
 /// How long the start waits for a database that is down.
