@@ -102,6 +102,13 @@ impl OidcIdentity {
         self.email.as_ref().filter(|_| trusts_email && self.is_email_verified)
     }
 
+    /// The identity with what the provider's user information says of the address. It verifies only the address that it names, not the
+    /// one of the token.
+    pub fn with_user_info(self, named: Option<EmailAddress>, is_verified: bool) -> Self {
+        let is_email_verified = named.is_some() && is_verified;
+        Self { is_email_verified, email: named.or(self.email), ..self }
+    }
+
     /// Names for a new account, the best first. They are seen by everybody, so an address is never one, and neither are names that
     /// only the team may have.
     pub fn account_names(&self) -> Vec<Name> {
@@ -143,6 +150,19 @@ mod tests {
             (unverified, false, false),
         ] {
             assert_eq!(identity.linking_email(trusts_email).is_some(), links, "{identity:?} {trusts_email}");
+        }
+    }
+
+    #[test]
+    fn user_information_verifies_only_the_address_that_it_names() {
+        let other = EmailAddress::parse("bob@example.com").ok();
+        let unverified = OidcIdentity { is_email_verified: false, ..identity() };
+        for (named, is_verified, links) in
+            [(None, true, false), (other.clone(), false, false), (other.clone(), true, true)]
+        {
+            let merged = unverified.clone().with_user_info(named.clone(), is_verified);
+            assert_eq!(merged.linking_email(true).is_some(), links, "{named:?} {is_verified}");
+            assert_eq!(merged.email, named.or(identity().email));
         }
     }
 

@@ -149,13 +149,8 @@ impl OidcProvider {
         let request =
             client.user_info(token.access_token().clone(), Some(subject)).map_err(|error| error.to_string())?;
         let info: CoreUserInfoClaims = request.request_async(&http).await.map_err(|error| chain(&error))?;
-        // The answer verifies only the address that it names, not the one of the token.
         let named = info.email().and_then(|email| EmailAddress::parse(email.as_str()).ok());
-        Ok(OidcIdentity {
-            is_email_verified: named.is_some() && info.email_verified() == Some(true),
-            email: named.or_else(|| identity.email.clone()),
-            ..identity
-        })
+        Ok(identity.with_user_info(named, info.email_verified() == Some(true)))
     }
 
     fn client(&self, redirect: &str, metadata: &Arc<CoreProviderMetadata>) -> Result<Client, String> {
@@ -245,4 +240,18 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn provider_behind_https_cannot_send_us_to_an_address_without() {
+        for address in ["http://login.example/token", "/token", "ftp://login.example"] {
+            let request = axum::http::Request::get(address).body(Vec::new()).unwrap();
+            let fault = send(true, request).await.unwrap_err();
+            assert!(fault.0.contains("not https"), "{address}: {fault}");
+        }
+    }
 }

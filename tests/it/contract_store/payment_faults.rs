@@ -121,6 +121,14 @@ async fn refund_that_the_provider_refuses_stays_owed_until_it_was_done_by_hand(s
         assert_eq!(app.counters().owed_refunds.load(Ordering::Relaxed), 1, "what the alert sees");
         shop.run("update owed_refunds set tried_at = 0").await;
     }
+    let claims = (0..4).map(|_| shop.store.claim_owed_refund(&payment, 0));
+    let claims = futures_util::future::join_all(claims).await;
+    assert_eq!(
+        claims.into_iter().filter(|claimed| *claimed.as_ref().unwrap()).count(),
+        1,
+        "one node asks the provider"
+    );
+    shop.run("update owed_refunds set tried_at = 0").await;
     shop.run(&format!("update test_intents set refunded = captured where id = '{intent}'")).await;
     app.checkout.reconcile(0).await.unwrap();
     assert_eq!(owed_and_kept(&shop).await, (0, 0));

@@ -226,3 +226,33 @@ fn numbered(key: &str, n: usize) -> String {
 fn read_intent(value: &Value) -> ProviderOutcome<PaymentIntent> {
     reading::intent(value).map_or(ProviderOutcome::Unknown, ProviderOutcome::Done)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payment_methods_of_tests_are_refused_with_a_key_for_real_money() {
+        let provider = |key: &str| {
+            StripeProvider::new(StripeSettings {
+                key: key.to_owned(),
+                api_base: DEFAULT_BASE.to_owned(),
+                webhook_secrets: Vec::new(),
+                return_url: String::new(),
+            })
+        };
+        for (key, token, is_taken) in [
+            ("sk_test_1", "ctoken_1", true),
+            ("sk_test_1", "pm_card_visa", true),
+            ("rk_test_1", "pm_card_visa", true),
+            ("sk_live_1", "ctoken_1", true),
+            ("sk_live_1", "pm_card_visa", false),
+            ("rk_live_1", "pm_card_visa", false),
+            ("sk_test_1", "ctoken_", false),
+            ("sk_test_1", "ctoken_a/b", false),
+            ("sk_test_1", "ok", false),
+        ] {
+            assert_eq!(provider(key).check_token(token).is_ok(), is_taken, "{key} {token}");
+        }
+    }
+}
