@@ -2,7 +2,7 @@
 
 /// The kinds of users, in the order in which they try. A helper came by an invite for producers, so the role is valid in one
 /// show only; the others have a role in the whole shop. The banned users were banned from the show by its host.
-pub const USERS: [&str; 12] = [
+pub const USERS: [&str; 13] = [
     "anonymous",
     "viewer",
     "moderator",
@@ -12,13 +12,14 @@ pub const USERS: [&str; 12] = [
     "host",
     "admin",
     "banned viewer",
+    "banned moderator",
     "banned producer",
     "helper elsewhere",
     "revoked helper",
 ];
 
 /// `ok`, `all` (more than everybody sees), or the code of the refusal, for each of [`USERS`].
-pub type Access = [&'static str; 12];
+pub type Access = [&'static str; 13];
 
 const OK: &str = "ok";
 const ALL: &str = "all";
@@ -32,34 +33,34 @@ const FREE: &str = "price_needs_host";
 const ELSE: &str = "not_yours";
 const NONE: &str = "no_such_offer";
 
-//                              anon mod.  analyst   producer   admin  banned    elsewhere, revoked
-//                               viewer         helper    host       viewer, producer
-const PUBLIC: Access = [OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK];
-const READ: Access = [OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, REV];
-const OWN: Access = [IN, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, REV];
-const OTHERS: Access = [IN, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, REV];
-const UNKNOWN_LINK: Access = [ELSE; 12];
-const ADDRESS: Access = [IN, ELSE, ELSE, ELSE, OK, OK, OK, OK, ELSE, ELSE, ELSE, REV];
-const CHAT: Access = [IN, OK, OK, OK, OK, OK, OK, OK, BAN, BAN, OK, REV];
-const BUY: Access = [IN, OK, TEAM, TEAM, TEAM, TEAM, OK, TEAM, BAN, TEAM, OK, REV];
-const MODERATE: Access = [IN, NO, OK, NO, OK, OK, OK, OK, NO, BAN, NO, REV];
-const SELL: Access = [IN, NO, NO, NO, OK, OK, OK, OK, NO, BAN, NO, REV];
-const GIVE: Access = [IN, NO, NO, NO, FREE, FREE, OK, OK, NO, BAN, NO, REV];
-const REPORT: Access = [IN, NO, NO, OK, OK, OK, OK, OK, NO, BAN, NO, REV];
-const RUN: Access = [IN, NO, NO, NO, NO, NO, OK, OK, NO, NO, NO, REV];
-const SELL_IN_SHOP: Access = [IN, NO, NO, NO, NO, OK, OK, OK, NO, BAN, NO, REV];
-const ERASE: Access = [IN, NO, NO, NO, NO, NO, NO, OK, NO, NO, NO, REV];
+//                              anon mod.  analyst   producer   admin  banned (viewer, moderator, producer)
+//                               viewer         helper    host                        elsewhere, revoked
+const PUBLIC: Access = [OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK];
+const READ: Access = [OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, REV];
+const OWN: Access = [IN, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, REV];
+const OTHERS: Access = [IN, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, REV];
+const UNKNOWN_LINK: Access = [ELSE; 13];
+const ADDRESS: Access = [IN, ELSE, ELSE, ELSE, OK, OK, OK, OK, ELSE, ELSE, ELSE, ELSE, REV];
+const CHAT: Access = [IN, OK, OK, OK, OK, OK, OK, OK, BAN, BAN, BAN, OK, REV];
+const BUY: Access = [IN, OK, TEAM, TEAM, TEAM, TEAM, OK, TEAM, BAN, TEAM, TEAM, OK, REV];
+const MODERATE: Access = [IN, NO, OK, NO, OK, OK, OK, OK, NO, BAN, BAN, NO, REV];
+const SELL: Access = [IN, NO, NO, NO, OK, OK, OK, OK, NO, NO, BAN, NO, REV];
+const GIVE: Access = [IN, NO, NO, NO, FREE, FREE, OK, OK, NO, NO, BAN, NO, REV];
+const REPORT: Access = [IN, NO, NO, OK, OK, OK, OK, OK, NO, NO, BAN, NO, REV];
+const RUN: Access = [IN, NO, NO, NO, NO, NO, OK, OK, NO, NO, NO, NO, REV];
+const SELL_IN_SHOP: Access = [IN, NO, NO, NO, NO, OK, OK, OK, NO, NO, BAN, NO, REV];
+const ERASE: Access = [IN, NO, NO, NO, NO, NO, NO, OK, NO, NO, NO, NO, REV];
 /// An owner is no token.
-const OWNER: Access = [IN, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, REV];
-const SEE_DRAFTS: Access = [OK, OK, OK, OK, ALL, ALL, ALL, ALL, OK, OK, OK, REV];
-const SEE_DRAFT: Access = [NONE, NONE, NONE, NONE, OK, OK, OK, OK, NONE, NONE, NONE, REV];
-const SEE_STOCK: Access = [OK, OK, OK, OK, ALL, ALL, ALL, ALL, OK, OK, ALL, REV];
-const SEE_DELETED: Access = [OK, OK, ALL, OK, ALL, ALL, ALL, ALL, OK, OK, OK, REV];
-const SEE_REVIEW: Access = [IN, OK, ALL, OK, ALL, ALL, ALL, ALL, OK, OK, OK, REV];
-const ON_MODERATOR: Access = [IN, NO, HIGH, NO, OK, OK, OK, OK, NO, BAN, NO, REV];
-const ON_PRODUCER: Access = [IN, NO, HIGH, NO, HIGH, HIGH, OK, OK, NO, BAN, NO, REV];
-const ON_HOST: Access = [IN, NO, HIGH, NO, HIGH, HIGH, HIGH, OK, NO, BAN, NO, REV];
-const OF_HOST: Access = [IN, NO, HIGH, NO, HIGH, HIGH, OK, OK, NO, BAN, NO, REV];
+const OWNER: Access = [IN, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, REV];
+const SEE_DRAFTS: Access = [OK, OK, OK, OK, ALL, ALL, ALL, ALL, OK, OK, OK, OK, REV];
+const SEE_DRAFT: Access = [NONE, NONE, NONE, NONE, OK, OK, OK, OK, NONE, NONE, NONE, NONE, REV];
+const SEE_STOCK: Access = [OK, OK, OK, OK, ALL, ALL, ALL, ALL, OK, OK, OK, ALL, REV];
+const SEE_DELETED: Access = [OK, OK, ALL, OK, ALL, ALL, ALL, ALL, OK, OK, OK, OK, REV];
+const SEE_REVIEW: Access = [IN, OK, ALL, OK, ALL, ALL, ALL, ALL, OK, OK, OK, OK, REV];
+const ON_MODERATOR: Access = [IN, NO, HIGH, NO, OK, OK, OK, OK, NO, BAN, BAN, NO, REV];
+const ON_PRODUCER: Access = [IN, NO, HIGH, NO, HIGH, HIGH, OK, OK, NO, BAN, BAN, NO, REV];
+const ON_HOST: Access = [IN, NO, HIGH, NO, HIGH, HIGH, HIGH, OK, NO, BAN, BAN, NO, REV];
+const OF_HOST: Access = [IN, NO, HIGH, NO, HIGH, HIGH, OK, OK, NO, BAN, BAN, NO, REV];
 
 /// One request. `{name}` in the body, and each parameter of the path, is an object of the [`World`](super::world::World).
 #[derive(Clone, Copy)]
