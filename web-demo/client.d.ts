@@ -79,9 +79,11 @@ export interface OrderQuote {
   delivery: number;
   /** The paid order with which this one is sent in one parcel. */
   joins: string | null;
+  delivery_tax: number;
   tax: number;
   tax_included: boolean;
   total: number;
+  lines: { reservation: string; qty: number; amount: number; discount: number; tax: number }[];
 }
 
 export interface Order {

@@ -16,6 +16,7 @@ export type {
   Order,
   OrderQuote,
   Quote,
+  Reservation,
   Role,
   RoomState,
   Stream,
@@ -172,6 +173,17 @@ export interface ShopOrderDetail extends ShopOrder {
     created_at: number;
     changed_at: number;
   }[];
+  refunds: {
+    n: number;
+    status: 'pending' | 'done' | 'failed';
+    amount: number;
+    delivery: number;
+    restock: boolean;
+    reason: string | null;
+    created_at: number;
+    lines: { reservation: string; qty: number; amount: number }[];
+  }[];
+  refundable: { amount: number; delivery: number; whole: number };
   notes: { id: string; at: number; by: string; by_name: string; text: string }[];
   mails: Mail[];
 }

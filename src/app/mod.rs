@@ -103,7 +103,9 @@ use token::Tokens;
 pub use accounts::{OidcAnswer, PasskeyChallenge, PasskeyUse, StartedSession};
 pub use api_key::ApiKeyForm;
 pub use catalogue::{Gallery, NewProduct, NewQuickItem, NewVariant};
-pub use checkout::{OrderResult, OwnDataPlace, PurchaseResult, STRIPE_BASE, WithdrawalState, is_live_stripe_key};
+pub use checkout::{
+    ExportedOrder, OrderResult, OwnDataPlace, PurchaseResult, STRIPE_BASE, WithdrawalState, is_live_stripe_key,
+};
 pub use counters::AppCounters;
 pub use error::{Error, Result};
 pub use imports::{IMPORT_UPLOADS_MAX, NewImport};

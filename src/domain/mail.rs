@@ -86,6 +86,9 @@ pub enum MailContent {
     },
     OrderRefunded {
         order: OrderId,
+        /// Which refund of the order; `None`: the whole order, in a mail from before there were others.
+        #[serde(default)]
+        n: Option<i64>,
     },
     /// The buyer withdrew from the purchase.
     Withdrawal {
@@ -130,7 +133,7 @@ impl MailContent {
         match self {
             MailContent::OrderConfirmed { order, .. }
             | MailContent::OrderSent { order, .. }
-            | MailContent::OrderRefunded { order }
+            | MailContent::OrderRefunded { order, .. }
             | MailContent::Withdrawal { order } => Some(*order),
             MailContent::SignInCode { .. }
             | MailContent::StaffInvite { .. }

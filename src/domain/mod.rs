@@ -43,6 +43,7 @@ pub mod product_change;
 pub mod purchase_names;
 pub mod quote;
 pub mod reaction;
+pub mod refund;
 pub mod refusal;
 #[cfg(test)]
 mod refusal_test;
@@ -98,12 +99,16 @@ pub use offer::{
 pub use offer_buyers::OfferBuyers;
 pub use order::{IdempotencyKey, Order, OrderHeader, OrderStatus, RequestHash, check_joinable};
 pub use order_history::{OrderHistoryEntry, OrderHistoryKind, OrderTimestamps, order_history};
-pub use payment::{OwedStatus, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, Refund, RefundStatus};
+pub use payment::{
+    OwedStatus, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, ProviderRefund, ProviderRefundStatus,
+    Refund, RefundStatus, RefundStep,
+};
 pub use picture::{PictureFocus, PictureHash, PictureKind, PictureSize, ProductPicture};
 pub use product::{Product, ProductOption, ProductStatus, ProductTexts, Shop, Variant};
 pub use product_change::{PriceChange, ProductForm, ProductRevision, StockChange, StockReason, VariantForm};
 pub use purchase_names::PurchaseNames;
 pub use quote::{OrderQuote, QuoteLine, QuoteRules, SoldItem};
+pub use refund::{PaidOrder, RefundPart, RefundPlan, RefundScope, Refundable, RefundedSoFar, ReturnedLine};
 pub use refusal::Refusal;
 pub use reservation::{Reservation, ReservationId, ReservationStatus};
 pub use saved_view::SavedView;

@@ -91,15 +91,6 @@ impl OrderStatus {
         }
     }
 
-    /// Refuses when the order cannot be refunded.
-    pub fn check_refundable(self) -> Result<(), Refusal> {
-        match self {
-            OrderStatus::Paid => Ok(()),
-            OrderStatus::Refunded => Err(Refusal::AlreadyRefunded),
-            _ => Err(Refusal::NotPaid),
-        }
-    }
-
     /// Was money captured for the order, even if it was refunded later?
     pub fn is_or_was_paid(self) -> bool {
         matches!(self, OrderStatus::Paid | OrderStatus::Refunded)

@@ -251,9 +251,10 @@ impl Payment {
         (intent.order, intent.attempt) == (self.order, self.attempt)
     }
 
-    /// The idempotency key of the refund that gives back money which is owed.
-    pub fn return_key(&self) -> String {
-        format!("ret:{}:{}", self.order, self.attempt)
+    /// The idempotency key of a try to give back money which is owed, counted from 1: a try that failed is not repeated under its key.
+    pub fn return_key(&self, n: i64) -> String {
+        let first = format!("ret:{}:{}", self.order, self.attempt);
+        if n == 1 { first } else { format!("{first}:{n}") }
     }
 
     /// `late_ms`: the time after which no request of ours can arrive at the provider any more.
@@ -334,7 +335,7 @@ impl Payment {
     }
 }
 
-/// A refund in flight or done. An order has at most one, over the whole amount.
+/// A refund of an order. One at a time waits for the first answer of the provider; others may wait for the bank meanwhile.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Refund {
     pub order: OrderId,
@@ -343,8 +344,42 @@ pub struct Refund {
     pub status: RefundStatus,
     pub amount: Minor,
     pub currency: String,
+    /// The provider's id of the refund, once it is known.
+    pub reference: Option<String>,
     /// `true`: the units go back on sale. `false`: the buyer keeps the goods, and the units are gone.
     pub restock: bool,
+    pub created_at: Millis,
+}
+
+/// A refund as the provider knows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProviderRefund {
+    pub reference: String,
+    pub status: ProviderRefundStatus,
+    pub amount: Minor,
+    /// The key under which we asked for it. `None`: somebody made it at the provider by hand.
+    pub key: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProviderRefundStatus {
+    /// The bank has not carried it out yet.
+    Pending,
+    Done,
+    /// It failed, perhaps days after it was done: the buyer does not have the money.
+    Failed,
+}
+
+/// What has to be noted about a refund, given what the provider says of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RefundStep {
+    /// The provider has it, and the bank has not answered. Also where nothing new is known.
+    Keep,
+    Finish,
+    /// The provider did not carry it out.
+    Fail,
+    /// It was done, and the bank has sent the money back: the buyer has to get it in another way.
+    Reverse,
 }
 
 /// The status of a refund.
@@ -352,11 +387,20 @@ pub struct Refund {
 pub enum RefundStatus {
     Pending,
     Done,
-    /// The provider refused the refund; the order is still paid.
+    /// The buyer did not get the money: the provider refused the refund, or the bank sent it back later. It can be given back by
+    /// another refund.
     Failed,
 }
 
 impl RefundStatus {
+    pub fn name(self) -> &'static str {
+        match self {
+            RefundStatus::Pending => "pending",
+            RefundStatus::Done => "done",
+            RefundStatus::Failed => "failed",
+        }
+    }
+
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "pending" => Some(RefundStatus::Pending),
@@ -368,8 +412,20 @@ impl RefundStatus {
 }
 
 impl Refund {
+    /// One refund is asked for under one key; what is given back after a failure is another refund, with another number.
     pub fn idempotency_key(&self) -> String {
         format!("rf:{}:{}", self.order, self.n)
+    }
+
+    /// The one rule by which the provider's word becomes ours, for requests, events and the reconciler. Only the status of this refund
+    /// decides, never the sum that the provider shows for the payment: it counts refunds of others and those that are pending.
+    pub fn next_step(&self, reported: ProviderRefundStatus) -> RefundStep {
+        match (self.status, reported) {
+            (RefundStatus::Pending, ProviderRefundStatus::Done) => RefundStep::Finish,
+            (RefundStatus::Pending, ProviderRefundStatus::Failed) => RefundStep::Fail,
+            (RefundStatus::Done, ProviderRefundStatus::Failed) => RefundStep::Reverse,
+            (RefundStatus::Pending | RefundStatus::Done | RefundStatus::Failed, _) => RefundStep::Keep,
+        }
     }
 }
 

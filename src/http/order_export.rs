@@ -10,8 +10,8 @@ use super::export_body::{self, ExportFormat, ExportWriter};
 use super::extract::{Caller, PathId, QueryParams};
 use super::order::OrdersQuery;
 use super::shop_order::ShopOrdersQuery;
-use crate::app::{App, Error};
-use crate::domain::{Actor, Address, OrderStatus, Refusal, ReservationStatus, ShopOrderFilter};
+use crate::app::{App, Error, ExportedOrder};
+use crate::domain::{Actor, OrderStatus, Refusal, ReservationStatus, ShopOrderFilter};
 use crate::protocol::{ReservationView, ShopOrderView};
 
 /// Exports orders of the shop with their delivery addresses, newest first, one row a line: `orders.csv` or `orders.jsonl`. The filters are those of
@@ -53,7 +53,7 @@ async fn write_export(app: App, actor: Actor, filter: ShopOrderFilter, mut write
     }
 }
 
-const COLUMNS: [&str; 39] = [
+const COLUMNS: [&str; 41] = [
     "id",
     "created_at",
     "paid_at",
@@ -93,18 +93,22 @@ const COLUMNS: [&str; 39] = [
     "order_tax",
     "order_tax_included",
     "order_total",
+    "returned",
+    "order_refunded",
 ];
 
 /// One row for each line that counts: lines that ended do not, unless the whole order has ended.
-fn rows((listed, address): (ShopOrderView, Option<Address>)) -> Vec<Vec<Value>> {
+fn rows(exported: ExportedOrder) -> Vec<Vec<Value>> {
+    let listed = &exported.listed;
     let has_ended =
         |line: &&ReservationView| matches!(line.status, ReservationStatus::Expired | ReservationStatus::Cancelled);
     let is_over = matches!(listed.order.status, OrderStatus::Expired | OrderStatus::Cancelled);
     let lines = listed.order.lines.iter().filter(|line| is_over || !has_ended(line));
-    lines.map(|line| row(&listed, line, address.as_ref())).collect()
+    lines.map(|line| row(&exported, line)).collect()
 }
 
-fn row(listed: &ShopOrderView, reserved: &ReservationView, address: Option<&Address>) -> Vec<Value> {
+fn row(ExportedOrder { listed, address, refunded }: &ExportedOrder, reserved: &ReservationView) -> Vec<Value> {
+    let address = address.as_ref();
     let ShopOrderView { order, buyer, buyer_name, fulfilment_status, fulfilment, tags } = listed;
     let quote = order.quote.as_deref();
     let quoted = quote.and_then(|quote| quote.lines.iter().find(|line| line.reservation == reserved.id));
@@ -149,5 +153,7 @@ fn row(listed: &ShopOrderView, reserved: &ReservationView, address: Option<&Addr
         json!(quote.map(|quote| quote.tax)),
         json!(quote.map(|quote| quote.tax_included)),
         json!(quote.map(|quote| quote.total)),
+        json!(reserved.returned),
+        json!(refunded),
     ]
 }

@@ -44,7 +44,9 @@ pub use product::{PriceChangeView, ProductDetailView, ProductView, StockChangeVi
 pub use rehearsal::{RehearsalStatus, RehearsalView};
 pub use server::{HelloHead, SharedTail, SnapshotReason};
 pub use shop::ShopView;
-pub use shop_order::{OrderNoteView, PaymentAttemptView, ShopOrderDetail, ShopOrderView};
+pub use shop_order::{
+    OrderNoteView, PaymentAttemptView, RefundLineView, RefundView, RefundableView, ShopOrderDetail, ShopOrderView,
+};
 pub use state::{RoomState, StateChange};
 pub use state_sync::json_bytes;
 pub use token::TokenRevocationView;

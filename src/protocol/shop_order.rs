@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{MailView, OrderView};
 use crate::domain::order_history::OrderHistoryEntry;
-use crate::domain::{Address, Fulfilment, FulfilmentStatus, Millis, UserId};
+use crate::domain::{Address, Fulfilment, FulfilmentStatus, Millis, Minor, Refundable, ReservationId, UserId};
 
 /// An order with its buyer, the steps of its fulfilment and its tags.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
@@ -39,6 +39,54 @@ pub struct PaymentAttemptView {
     pub changed_at: Millis,
 }
 
+/// Units of a line that a refund gave back.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = RefundLine)]
+pub struct RefundLineView {
+    pub reservation: ReservationId,
+    pub qty: i64,
+    /// What the buyer paid for them.
+    pub amount: Minor,
+}
+
+/// A refund of an order.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = OrderRefund)]
+pub struct RefundView {
+    /// Counts from 1.
+    pub n: i64,
+    /// `pending`: the provider or the bank has not finished it. `done`. `failed`: the buyer did not get the money, because the provider
+    /// refused the refund or the bank sent the money back later; units that came back stay so.
+    #[schema(example = "done")]
+    pub status: &'static str,
+    pub amount: Minor,
+    /// The part of the amount that is for the delivery.
+    pub delivery: Minor,
+    pub restock: bool,
+    pub reason: Option<String>,
+    pub created_at: Millis,
+    /// Empty: it gave back no units; refunds of a whole order from before there were others have none either.
+    pub lines: Vec<RefundLineView>,
+}
+
+/// What can still be given back of an order.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = Refundable)]
+pub struct RefundableView {
+    /// In all, the delivery with it.
+    pub amount: Minor,
+    /// What was paid for the delivery.
+    pub delivery: Minor,
+    /// What the refund of the whole order gives back: without the delivery while other paid orders travel in the same parcel.
+    pub whole: Minor,
+}
+
+impl From<Refundable> for RefundableView {
+    fn from(Refundable { amount, delivery, whole }: Refundable) -> Self {
+        Self { amount, delivery, whole }
+    }
+}
+
 /// A note of the team on an order. The buyer never sees it.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = OrderNote)]
@@ -62,6 +110,9 @@ pub struct ShopOrderDetail {
     pub address: Option<Address>,
     /// The oldest attempt first; at most 100.
     pub payments: Vec<PaymentAttemptView>,
+    /// The oldest refund first; at most 100.
+    pub refunds: Vec<RefundView>,
+    pub refundable: RefundableView,
     /// The oldest note first; at most 100.
     pub notes: Vec<OrderNoteView>,
     /// The e-mails about the order, the newest first; at most 100.

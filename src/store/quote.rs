@@ -34,7 +34,7 @@ const SOLD_ITEMS: &str = "select r.id, p.title, p.titles, v.name as variant_name
     from reservations r join offers o on o.id = r.offer join variants v on v.id = o.variant
     join products p on p.id = v.product where r.id = $1 or r.order_id = $1";
 
-/// The open parcel of a buyer: the oldest paid order of the same show that goes to the same place and was not sent. Materialized:
+/// The open parcel of a buyer: the oldest paid order of the same show that goes to the same place, was not sent, and is not being given back. Materialized:
 /// otherwise the planner may follow the order of the ids, and read everybody's reservations.
 const OPEN_PARCEL: &str = "with theirs as materialized (select r.order_id from reservations r
         where r.buyer = $2 and r.stream = $3 and r.status = 'sold' and r.returned < r.qty)
@@ -42,6 +42,9 @@ const OPEN_PARCEL: &str = "with theirs as materialized (select r.order_id from r
         where t.order_id <> $1 and (a.name, a.lines, a.city, a.country) = (b.name, b.lines, b.city, b.country)
             and coalesce(a.region, '') = coalesce(b.region, '') and coalesce(a.postcode, '') = coalesce(b.postcode, '')
             and not exists (select 1 from shipments s where s.order_id = t.order_id)
+            and not exists (select 1 from withdrawals w where w.order_id = t.order_id)
+            and not exists (select 1 from refunds f where f.order_id = t.order_id
+                and (f.status = 'pending' or f.status = 'done' and f.delivery > 0))
         order by t.order_id limit 1";
 
 /// The quote of an order for which an attempt to pay is under way: it holds until the attempt ends.

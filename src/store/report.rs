@@ -65,6 +65,13 @@ macro_rules! order_figures {
             $refunded,
             " join mine m on m.offer = o.offer where o.place <= m.position
                     and not exists (select 1 from unsettled_orders x where x.order_id = u.order_id)
+            ),
+            -- Units that came back of lines of which others did not: the line still counts as paid.
+            partly as (
+                select r.offer, l.qty, l.goods as amount from refund_lines l
+                    join refunds f on f.order_id = l.order_id and f.n = l.n
+                    join reservations r on r.id = l.reservation
+                    where l.stream = $1 and (f.status = 'done' or f.was_done = 1) and r.returned < r.qty and r.buyer not like 'crowd:%'
             )
             select offer, 'paid' as status, paid as orders, units_paid as units, amount_paid as amount from mine
             union all select offer, 'expired', expired, 0, 0 from mine
@@ -74,7 +81,9 @@ macro_rules! order_figures {
                 group by offer, status
             union all select offer, 'paid', -count(*), cast(-sum(qty) as bigint), cast(-sum(amount) as bigint)
                 from refunds_since group by offer
-            union all select offer, 'refunded', count(*), 0, cast(sum(amount) as bigint) from refunds_since group by offer"
+            union all select offer, 'refunded', count(*), 0, cast(sum(amount) as bigint) from refunds_since group by offer
+            union all select offer, 'paid', 0, cast(-sum(qty) as bigint), cast(-sum(amount) as bigint) from partly group by offer
+            union all select offer, 'refunded', 0, 0, cast(sum(amount) as bigint) from partly group by offer"
         )
     };
 }

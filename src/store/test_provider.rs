@@ -8,7 +8,9 @@ use uuid::Uuid;
 use super::row::from_row;
 use super::{Error, Result, Store, require_known};
 use crate::domain::test_provider::{IntentChange, IntentChangeError, TestScenario};
-use crate::domain::{Millis, OrderId, Payment, PaymentIntent, PaymentIntentStatus};
+use crate::domain::{
+    Millis, OrderId, Payment, PaymentIntent, PaymentIntentStatus, ProviderRefund, ProviderRefundStatus,
+};
 
 /// A payment intent in the ledger, and the scenario that it follows.
 #[derive(Clone, PartialEq, Debug)]
@@ -171,6 +173,10 @@ impl Store {
                 .bind(now)
                 .execute()
                 .await?;
+            if let (IntentChange::Refund(amount), Ok(())) = (change, &reply) {
+                let insert = "insert into test_refunds (key, intent, amount, created_at) values ($1, $2, $3, $4)";
+                tx.query(insert).bind(key).bind(reference).bind(amount).bind(now).execute().await?;
+            }
             let call = "insert into test_calls (key, request, intent, answer, created_at)
                 values ($1, $2, $3, $4, $5) on conflict (key) do update set answer = excluded.answer";
             tx.query(call)
@@ -187,6 +193,18 @@ impl Store {
             })
         })
         .await
+    }
+
+    /// Finds the refund that was made under a key; the ledger keeps it after the key is forgotten.
+    pub async fn test_refund(&self, key: &str) -> Result<Option<ProviderRefund>> {
+        let read = "select amount from test_refunds where key = $1";
+        let amount: Option<i64> = self.query(read).bind(key).fetch_optional_value().await?;
+        Ok(amount.map(|amount| ProviderRefund {
+            reference: key.to_owned(),
+            status: ProviderRefundStatus::Done,
+            amount,
+            key: Some(key.to_owned()),
+        }))
     }
 
     /// Forgets the keys of calls before `before`, as every provider does in time. Gives how many.

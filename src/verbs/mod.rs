@@ -178,13 +178,14 @@ impl<V: Verb> ParsedVerb for V {
 }
 
 /// Every verb. The order is the order of the documents.
-pub static VERBS: [VerbEntry; 29] = [
+pub static VERBS: [VerbEntry; 30] = [
     VerbEntry::of::<chat::Say>(),
     VerbEntry::of::<chat::React>(),
     VerbEntry::of::<order::Buy>(),
     VerbEntry::of::<order::Pay>(),
     VerbEntry::of::<order::Cancel>(),
     VerbEntry::of::<order::Refund>(),
+    VerbEntry::of::<order::RefundPart>(),
     VerbEntry::of::<offer::Seen>(),
     VerbEntry::of::<video::ReportVideoFault>(),
     VerbEntry::of::<stock_alert::AddStockAlert>(),

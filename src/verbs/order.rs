@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::reply::{ChangedOrder, NewOrder};
 use super::{InputSource, Method, RestRoute, Verb, VerbContext};
 use crate::app::Result;
-use crate::domain::{IdempotencyKey, OfferId, OrderId, Refusal, Role};
+use crate::domain::{self, IdempotencyKey, Minor, OfferId, OrderId, RefundScope, Refusal, ReservationId, Role};
 
 /// A missing key is refused with `key_missing`, an invalid one with `key_invalid`.
 pub(super) fn idempotency_key(key: Option<&str>) -> std::result::Result<IdempotencyKey, Refusal> {
@@ -91,7 +91,8 @@ impl Verb for Cancel {
     }
 }
 
-/// Refunds a paid order in full. The order stays `paid` until the provider has refunded it.
+/// Refunds a paid order: all that was not given back yet, but for the delivery fee while other paid orders travel in the same parcel. The
+/// order stays `paid` until the provider has refunded it.
 #[derive(Deserialize, ToSchema)]
 pub struct Refund {
     order: OrderId,
@@ -112,6 +113,61 @@ impl Verb for Refund {
 
     async fn run(self, context: &VerbContext<'_>) -> Result<ChangedOrder> {
         let key = idempotency_key(self.key.as_deref())?;
-        context.app.checkout.refund(context.actor, self.order, self.restock, self.reason, key).await.map(ChangedOrder)
+        context
+            .app
+            .checkout
+            .refund(context.actor, self.order, RefundScope::Whole, self.restock, self.reason, key)
+            .await
+            .map(ChangedOrder)
+    }
+}
+
+/// Units of one line that come back.
+#[derive(Deserialize, ToSchema)]
+pub struct RefundLineRequest {
+    reservation: ReservationId,
+    /// How many of the units that were not returned yet.
+    quantity: i64,
+}
+
+/// Refunds a part of a paid order: some lines or units, the delivery, or an amount. All refunds of an order together are never more than
+/// what was paid. The order stays `paid` until all its units are back.
+#[derive(Deserialize, ToSchema)]
+pub struct RefundPart {
+    order: OrderId,
+    #[serde(default)]
+    lines: Vec<RefundLineRequest>,
+    /// Gives the delivery fee back.
+    #[serde(default)]
+    delivery: bool,
+    /// In minor units. Left out: what the buyer paid for these units and the delivery, with their share of discount and tax, rounded
+    /// half up so that all units together are what was paid.
+    amount: Option<Minor>,
+    /// True: the units go back on sale, or to the pool if the offer is closed. False: they are gone.
+    restock: bool,
+    /// For the shop's own records: at most 500 bytes.
+    reason: Option<String>,
+    /// The idempotency key: 8 to 255 visible ASCII characters. Over REST it is the header `Idempotency-Key`.
+    key: Option<String>,
+}
+
+impl Verb for RefundPart {
+    const NAME: &'static str = "refund_part";
+    const LEAST_ROLE: Role = Role::Host;
+    const REST: Option<RestRoute> =
+        Some(RestRoute::new(Method::Post, "/v1/orders/{order}/refunds", "orders", InputSource::Body).with_key());
+    type Reply = ChangedOrder;
+
+    async fn run(self, context: &VerbContext<'_>) -> Result<ChangedOrder> {
+        let key = idempotency_key(self.key.as_deref())?;
+        let lines = self.lines.into_iter().map(|line| (line.reservation, line.quantity)).collect();
+        let part = domain::RefundPart { lines, delivery: self.delivery, amount: self.amount };
+        let scope = RefundScope::Part(part);
+        context
+            .app
+            .checkout
+            .refund(context.actor, self.order, scope, self.restock, self.reason, key)
+            .await
+            .map(ChangedOrder)
     }
 }

@@ -136,7 +136,7 @@ async fn read_stock(connection: &mut PgConnection, all: bool) -> Result<StockSna
     let greedy = sqlx::query_as(greedy).bind(all).fetch_all(&mut *look).await?;
     // A unit that is refunded without a restock has left the shop with the goods.
     let units = "select ((select sum(stock) from variants) + (select coalesce(sum(quantity), 0) from offers)
-        + (select coalesce(sum(o.returned), 0) from refunds r join reservations o on o.order_id = r.order_id
+        + (select coalesce(sum(l.qty), 0) from refunds r join refund_lines l on l.order_id = r.order_id and l.n = r.n
             where r.status = 'done' and r.restock = 0))::bigint";
     let units = sqlx::query_scalar(units).fetch_one(&mut *look).await?;
     look.commit().await?;

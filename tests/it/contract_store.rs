@@ -53,6 +53,7 @@ mod staff;
 mod stock_alert;
 mod stream;
 mod stripe;
+mod stripe_refund;
 mod test_provider;
 mod token_revocation;
 mod user_data;

@@ -10,6 +10,7 @@ mod order;
 mod payment;
 mod payments_off;
 mod quote;
+mod refund;
 mod rehearsal;
 mod report;
 mod sale;

@@ -12,6 +12,7 @@ import { printConfirmation } from './confirmation.js';
 import { orderMails } from './mail_list.js';
 import { parcelPart, sendParcel } from './parcel_part.js';
 import { printSlip } from './packing_slip.js';
+import { openRefund, refundList } from './refund_form.js';
 
 /** @import { Fulfilment, FulfilmentStep, Refusal, Shop, ShopOrder, ShopOrderDetail, Stream } from '../types.d.ts' */
 
@@ -319,18 +320,22 @@ class OrderSheet {
       t('desk.payment'),
       order.quote && quoteTable(order),
       attempts.length ? el('ul.attempts', {}, attempts) : el('p.fine', {}, t('desk.no_payment')),
-      order.status === 'paid' && this.refundButton(order),
+      refundList(order),
+      this.refundButton(order),
     );
   }
 
   /** @param {ShopOrderDetail} order */
   refundButton(order) {
+    const { amount: left, delivery, whole } = order.refundable;
+    if (order.status !== 'paid' && left === 0) return null;
     const key = newKey();
-    const amount = formatMoney(totalOf(order), order.currency);
+    const amount = formatMoney(whole, order.currency);
+    const isShared = delivery > 0 && whole < left;
     const onclick = async () => {
       const isCertain = await confirmDialog({
         title: t('desk.refund'),
-        text: t('desk.refund_text', { amount }),
+        text: [t('desk.refund_text', { amount }), isShared && t('desk.refund_shared')].filter(Boolean).join(' '),
         yes: t('desk.refund_yes', { amount }),
         danger: true,
       });
@@ -344,7 +349,15 @@ class OrderSheet {
       'data-test': 'refund-restock',
     });
     const button = el('button.slim.danger', { type: 'button', 'data-test': 'order-refund', onclick }, t('desk.refund'));
-    return el('div.refund', {}, el('label.tick', {}, restock, t('desk.restock')), button);
+    const openPart = () => openRefund(order, () => this.load());
+    const some = el(
+      'button.slim',
+      { type: 'button', 'data-test': 'order-refund-part', onclick: openPart },
+      t('desk.refund_part'),
+    );
+    const isWhole = order.status === 'paid' || whole > 0;
+    const tick = order.status === 'paid' && el('label.tick', {}, restock, t('desk.restock'));
+    return el('div.refund', {}, tick, some, isWhole && button);
   }
 
   /** @param {ShopOrderDetail} order */

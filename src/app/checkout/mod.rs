@@ -45,6 +45,7 @@ pub use outbox::OutboxJob;
 pub use own_data::OwnDataPlace;
 pub use payment_hold::PaymentHoldJob;
 pub use reconcile::ReconcileJob;
+pub use shop_order::ExportedOrder;
 pub use stripe::{DEFAULT_BASE as STRIPE_BASE, is_live_key as is_live_stripe_key};
 pub use webhook::WebhookJob;
 pub use withdrawal::WithdrawalState;

@@ -9,7 +9,10 @@ use std::time::Duration;
 use super::provider_call::{ProviderCalls, ProviderOutcome, call_with_deadline};
 use super::stripe::{self, StripeProvider};
 use super::test_provider::TestProvider;
-use crate::domain::{Millis, Minor, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, Refusal};
+use crate::domain::{
+    Millis, Minor, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, ProviderRefund, ProviderRefundStatus,
+    Refusal,
+};
 use crate::store::{self, PaymentEvent};
 
 /// The payment providers. This is a closed set: adding one means a variant here, and the compiler shows what it must
@@ -140,8 +143,36 @@ impl PaymentProvider {
         }
     }
 
-    /// Refunds a captured amount.
-    pub async fn refund(&self, payment: &Payment, amount: Minor, key: String) -> ProviderOutcome<PaymentIntent> {
+    /// The refund with this key as the provider knows it now, also when the provider has forgotten the key. `reference`: its id, if that
+    /// is known. `None`: there is none.
+    pub async fn find_refund(
+        &self,
+        payment: &Payment,
+        key: &str,
+        reference: Option<&str>,
+    ) -> ProviderOutcome<Option<ProviderRefund>> {
+        let Some(intent) = payment.reference.as_deref() else { return ProviderOutcome::Done(None) };
+        match self {
+            PaymentProvider::Test(test) => call_with_deadline(test.calls(), test.find_refund(key)).await,
+            PaymentProvider::Stripe(stripe) => {
+                call_with_deadline(stripe.calls(), stripe.find_refund(intent, key, reference)).await
+            }
+            PaymentProvider::Free => ProviderOutcome::Done(None),
+        }
+    }
+
+    /// The refunds of a payment that somebody made at the provider by hand.
+    pub async fn refunds_by_hand(&self, payment: &Payment) -> ProviderOutcome<Vec<ProviderRefund>> {
+        match (self, payment.reference.as_deref()) {
+            (PaymentProvider::Stripe(stripe), Some(intent)) => {
+                call_with_deadline(stripe.calls(), stripe.refunds_by_hand(intent)).await
+            }
+            _ => ProviderOutcome::Done(Vec::new()),
+        }
+    }
+
+    /// Refunds a captured amount. The caller has looked, and found no refund with this key.
+    pub async fn refund(&self, payment: &Payment, amount: Minor, key: String) -> ProviderOutcome<ProviderRefund> {
         let Some(reference) = payment.reference.as_deref() else {
             return ProviderOutcome::Refused("The payment has no reference.");
         };
@@ -150,7 +181,10 @@ impl PaymentProvider {
             PaymentProvider::Stripe(stripe) => {
                 call_with_deadline(stripe.calls(), stripe.refund(payment, reference, amount, key)).await
             }
-            PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Captured)),
+            PaymentProvider::Free => {
+                let (reference, status) = (key.clone(), ProviderRefundStatus::Done);
+                ProviderOutcome::Done(ProviderRefund { reference, status, amount, key: Some(key) })
+            }
         }
     }
 

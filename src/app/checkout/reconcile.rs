@@ -18,6 +18,11 @@ use crate::metrics::increment;
 const RECONCILE_BATCH_MAX: i64 = 100;
 /// A run ends after this time even if there is more: a provider that hangs must not make it endless.
 const RECONCILE_DEADLINE: Duration = Duration::from_secs(25);
+/// How often a refund that waits for the bank is looked at, beside the provider's events.
+const BANK_LOOK_MS: Millis = 10 * 60_000;
+/// How often a refund that is done is looked at, and for how long: the bank may send the money back.
+const WATCH_DONE_EVERY_MS: Millis = 24 * 3_600_000;
+const WATCH_DONE_FOR_MS: Millis = 30 * WATCH_DONE_EVERY_MS;
 
 impl Checkout {
     /// Checks every payment and refund that is not final and was not touched for `min_age_ms`; returns how many there
@@ -44,12 +49,17 @@ impl Checkout {
             }
         }
         let started = Instant::now();
-        for refund in self.context.store.refunds_to_reconcile(since, RECONCILE_BATCH_MAX).await? {
-            if !self.context.store.claim_refund(&refund, since).await? {
+        let store = &self.context.store;
+        let (bank_since, done_since, watch_since) =
+            (since.min(now - BANK_LOOK_MS), now - WATCH_DONE_FOR_MS, since.min(now - WATCH_DONE_EVERY_MS));
+        let mut refunds = store.refunds_to_reconcile(since, bank_since, RECONCILE_BATCH_MAX).await?;
+        refunds.extend(store.done_refunds_to_check(done_since, watch_since, RECONCILE_BATCH_MAX).await?);
+        for refund in refunds {
+            if !store.claim_refund(&refund, since).await? {
                 continue;
             }
             let order = refund.order;
-            if let Err(error) = self.settle_refund(refund, None).await {
+            if let Err(error) = self.settle_refund(refund).await {
                 tracing::warn!(order.id = %order, error = %error, "a refund could not be settled yet");
             }
             checked += 1;
@@ -59,8 +69,10 @@ impl Checkout {
             }
         }
         let started = Instant::now();
-        for payment in self.context.store.owed_refunds(since, RECONCILE_BATCH_MAX).await? {
-            if !self.context.store.claim_owed_refund(&payment, since).await? {
+        let mut owed = store.owed_refunds(since, RECONCILE_BATCH_MAX).await?;
+        owed.extend(store.returned_money_to_check(done_since, watch_since, RECONCILE_BATCH_MAX).await?);
+        for payment in owed {
+            if !store.claim_owed_refund(&payment, since).await? {
                 continue;
             }
             let order = payment.order;

@@ -9,11 +9,11 @@ use crate::app::error::Result;
 use crate::app::mail::mail_view;
 use crate::domain::fulfilment::PARCEL_ORDERS_MAX;
 use crate::domain::{
-    Actor, Address, AuditAction, AuditEntry, Consignment, Fulfilment, FulfilmentStep, Order, OrderId, Permission,
-    Refusal, ShopOrderFilter, fulfilment, order_history,
+    Actor, Address, AuditAction, AuditEntry, Consignment, Fulfilment, FulfilmentStep, Minor, Order, OrderId,
+    Permission, Refund, Refusal, ReturnedLine, ShopOrderFilter, fulfilment, order_history,
 };
-use crate::protocol::{OrderNoteView, PaymentAttemptView, ShopOrderDetail, ShopOrderView};
-use crate::store::{OrderNote, PaymentAttempt, ShopOrder};
+use crate::protocol::{OrderNoteView, PaymentAttemptView, RefundLineView, RefundView, ShopOrderDetail, ShopOrderView};
+use crate::store::{OrderNote, PaymentAttempt, RefundRecord, ShopOrder};
 
 /// Orders that an export reads at once.
 const EXPORT_PAGE_SIZE: i64 = 100;
@@ -24,6 +24,14 @@ pub struct ShopOrderList {
     pub items: Vec<ShopOrderView>,
     /// Where the next page begins; `None`: this is the last page.
     pub next: Option<OrderId>,
+}
+
+/// An order in an export.
+pub struct ExportedOrder {
+    pub listed: ShopOrderView,
+    pub address: Option<Address>,
+    /// What refunds that are done gave back.
+    pub refunded: Minor,
 }
 
 impl Checkout {
@@ -52,21 +60,23 @@ impl Checkout {
         Ok(())
     }
 
-    /// A page of an export: as the list, with the address of each order.
+    /// A page of an export: as the list, with the address of each order and what was given back.
     pub async fn export_orders(
         &self,
         actor: &Actor,
         filter: &ShopOrderFilter,
         after: Option<OrderId>,
-    ) -> Result<(Vec<(ShopOrderView, Option<Address>)>, Option<OrderId>)> {
+    ) -> Result<(Vec<ExportedOrder>, Option<OrderId>)> {
         let page = self.shop_orders(actor, filter, after, EXPORT_PAGE_SIZE).await?;
         let ids: Vec<OrderId> = page.items.iter().map(|order| order.order.id).collect();
         let mut addresses = self.context.store.addresses_of(&ids).await?;
-        let with_address = |order: ShopOrderView| {
-            let address = addresses.remove(&order.order.id);
-            (order, address)
+        let refunded = self.context.store.refunded_amounts(&ids).await?;
+        let exported = |listed: ShopOrderView| {
+            let id = listed.order.id;
+            let (address, refunded) = (addresses.remove(&id), refunded.get(&id).copied().unwrap_or(0));
+            ExportedOrder { listed, address, refunded }
         };
-        Ok((page.items.into_iter().map(with_address).collect(), page.next))
+        Ok((page.items.into_iter().map(exported).collect(), page.next))
     }
 
     async fn authorize_order_list(&self, actor: &Actor, filter: &ShopOrderFilter) -> Result<()> {
@@ -98,6 +108,8 @@ impl Checkout {
             history: order_history(&order, &timestamps),
             address,
             payments: store.payments_of_order(id).await?.into_iter().map(attempt_view).collect(),
+            refunds: store.refunds_of_order(id).await?.into_iter().map(refund_view).collect(),
+            refundable: store.refundable(&order).await?.into(),
             notes: store.order_notes(id).await?.into_iter().map(note_view).collect(),
             mails: mails.into_iter().map(mail_view).collect(),
             order: self.whole_shop_order(order).await?,
@@ -280,4 +292,12 @@ fn note_view(note: OrderNote) -> OrderNoteView {
 fn attempt_view(of: PaymentAttempt) -> PaymentAttemptView {
     let PaymentAttempt { attempt, provider, reference, status, created_at, changed_at } = of;
     PaymentAttemptView { attempt, provider, reference, status: status.name(), created_at, changed_at }
+}
+
+fn refund_view(of: RefundRecord) -> RefundView {
+    let RefundRecord { refund, delivery, reason, lines } = of;
+    let Refund { n, status, amount, restock, created_at, .. } = refund;
+    let line = |ReturnedLine { reservation, qty, amount, .. }| RefundLineView { reservation, qty, amount };
+    let lines = lines.into_iter().map(line).collect();
+    RefundView { n, status: status.name(), amount, delivery, restock, reason, created_at, lines }
 }

@@ -15,7 +15,9 @@ use super::provider_call::{ProviderCalls, ProviderOutcome};
 use crate::app::webhook_signature::WebhookSecret;
 use crate::clock::Clock;
 use crate::domain::test_provider::{IntentChange, IntentChangeError, TestScenario};
-use crate::domain::{Millis, Minor, Payment, PaymentIntent, PaymentIntentStatus, Refusal};
+use crate::domain::{
+    Millis, Minor, Payment, PaymentIntent, PaymentIntentStatus, ProviderRefund, ProviderRefundStatus, Refusal,
+};
 use crate::store::{PaymentEvent, Store, TestIntent, TestProviderReply};
 
 /// How long the `slow` token takes to authorise.
@@ -94,8 +96,19 @@ impl TestProvider {
         self.apply_change(reference, key, IntentChange::Cancel).await
     }
 
-    pub async fn refund(&self, reference: &str, amount: Minor, key: String) -> ProviderOutcome<PaymentIntent> {
-        self.apply_change(reference, key, IntentChange::Refund(amount)).await
+    pub async fn find_refund(&self, key: &str) -> ProviderOutcome<Option<ProviderRefund>> {
+        self.store.test_refund(key).await.map_or(ProviderOutcome::Unknown, ProviderOutcome::Done)
+    }
+
+    pub async fn refund(&self, reference: &str, amount: Minor, key: String) -> ProviderOutcome<ProviderRefund> {
+        match self.apply_change(reference, key.clone(), IntentChange::Refund(amount)).await {
+            ProviderOutcome::Done(_) => {
+                let (reference, status) = (key.clone(), ProviderRefundStatus::Done);
+                ProviderOutcome::Done(ProviderRefund { reference, status, amount, key: Some(key) })
+            }
+            ProviderOutcome::Refused(why) => ProviderOutcome::Refused(why),
+            ProviderOutcome::Unknown => ProviderOutcome::Unknown,
+        }
     }
 
     /// The buyer completes the action of a `needs_action` payment.

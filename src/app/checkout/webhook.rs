@@ -15,7 +15,7 @@ use super::provider_call::ProviderOutcome;
 use super::test_provider::TestWebhook;
 use crate::app::error::{Error, Result};
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
-use crate::domain::{Millis, Payment, PaymentIntent, Refusal};
+use crate::domain::{Millis, Refusal};
 use crate::metrics::increment;
 use crate::store::PaymentEvent;
 
@@ -73,38 +73,14 @@ impl Checkout {
             tracing::warn!(order.id = %payment.order, reference, "a webhook refers to a payment that is not ours");
             return Ok(());
         }
-        if let Some(refund) = self.context.store.pending_refund(payment.order).await? {
-            self.settle_refund(refund, Some(intent.clone())).await?;
-        }
-        self.check_later_changes(&payment, event, &intent).await?;
-        self.advance_payment(payment, Some(intent)).await.map(|_| ())
-    }
-
-    /// What may happen to money long after an order was paid or refunded, and what a person must know.
-    async fn check_later_changes(&self, payment: &Payment, event: &PaymentEvent, intent: &PaymentIntent) -> Result<()> {
-        let counters = &self.context.counters;
         if event.kind == "charge.dispute.created" {
-            increment(&counters.disputes);
+            increment(&self.context.counters.disputes);
             tracing::error!(order.id = %payment.order, "a buyer disputes a payment; answer at the payment provider");
         }
-        if !payment.wins {
-            return Ok(());
+        if payment.wins && event.kind.contains("refund") {
+            self.check_refunds(payment.order).await?;
         }
-        let refunded = self.context.store.refunded_amount(payment.order).await?;
-        if intent.refunded >= refunded {
-            return Ok(());
-        }
-        // The refund may have been done since the intent was read.
-        if let ProviderOutcome::Done(Some(intent)) = self.provider_of(payment)?.fetch(payment).await
-            && intent.refunded < refunded
-        {
-            increment(&counters.refunds_failed_later);
-            tracing::error!(
-                order.id = %payment.order, intent.refunded,
-                "a refund that was done has failed at the bank; give the money back in another way"
-            );
-        }
-        Ok(())
+        self.advance_payment(payment, Some(intent)).await.map(|_| ())
     }
 
     /// Processes waiting events and returns how many there were.
@@ -165,8 +141,8 @@ fn by_payment(events: Vec<PaymentEvent>) -> Vec<Vec<PaymentEvent>> {
         group.first().is_some_and(|first| first.reference.is_some() && first.reference == event.reference)
     };
     for event in events {
-        // A dispute is not seen in the payment itself.
-        if event.kind.starts_with("charge.dispute.") {
+        // A dispute is not seen in the payment itself, and a refund has a status of its own.
+        if event.kind.starts_with("charge.dispute.") || event.kind.contains("refund") {
             groups.push(vec![event]);
             continue;
         }

@@ -13,6 +13,7 @@ use crate::domain::{
     Shop,
 };
 use crate::protocol::OrderView;
+use crate::store::RefundRecord;
 
 /// What a letter about an order says of it.
 pub struct OrderFacts {
@@ -22,6 +23,8 @@ pub struct OrderFacts {
     pub view: OrderView,
     pub fulfilment: Fulfilment,
     pub address: Option<Address>,
+    /// The refund that the letter is about.
+    pub refund: Option<RefundRecord>,
 }
 
 /// Who sends the mails.
@@ -74,7 +77,10 @@ pub fn compose(mail: &ClaimedMail, facts: Option<&OrderFacts>, sender: &Sender<'
         | MailContent::OrderRefunded { .. }
         | MailContent::Withdrawal { .. } => {
             values.push(("time", &written));
-            let (subject, intro) = order_words(words, &mail.content);
+            let is_part = facts.is_some_and(|facts| {
+                facts.refund.as_ref().is_some_and(|refund| refund.refund.amount < facts.order.total())
+            });
+            let (subject, intro) = order_words(words, &mail.content, is_part);
             let mut blocks = Vec::new();
             // The name is gone when its user asked for erasure.
             if !name.is_empty() {
@@ -98,9 +104,10 @@ pub fn compose(mail: &ClaimedMail, facts: Option<&OrderFacts>, sender: &Sender<'
     Some(Letter { language, subject: fill(language, subject, &values), blocks })
 }
 
-fn order_words(words: &Words, content: &MailContent) -> (&'static str, &'static str) {
+fn order_words(words: &Words, content: &MailContent, is_part: bool) -> (&'static str, &'static str) {
     match content {
         MailContent::OrderSent { .. } => (words.sent_subject, words.sent_intro),
+        MailContent::OrderRefunded { .. } if is_part => (words.refunded_part_subject, words.refunded_part_intro),
         MailContent::OrderRefunded { .. } => (words.refunded_subject, words.refunded_intro),
         MailContent::Withdrawal { .. } => (words.withdrawal_subject, words.withdrawal_intro),
         _ => (words.confirmed_subject, words.confirmed_intro),
@@ -108,7 +115,7 @@ fn order_words(words: &Words, content: &MailContent) -> (&'static str, &'static 
 }
 
 fn order_rows(language: Language, words: &Words, facts: &OrderFacts, content: &MailContent) -> Vec<(String, String)> {
-    let OrderFacts { order, view, others, fulfilment, address } = facts;
+    let OrderFacts { order, view, others, fulfilment, address, refund } = facts;
     let mut rows = Vec::new();
     let mut add = |label: &str, value: String| rows.push((label.to_owned(), value));
     for (order, view) in std::iter::once((order, view)).chain(others.iter().map(|(order, view)| (order, view))) {
@@ -119,12 +126,27 @@ fn order_rows(language: Language, words: &Words, facts: &OrderFacts, content: &M
             let title = language.title_of(&line.title, &line.titles);
             let variant = language.title_of(&line.variant_name, &line.variant_names);
             let product = if variant.is_empty() { title.to_owned() } else { format!("{title} · {variant}") };
+            let qty = match refund {
+                Some(refund) => {
+                    refund.lines.iter().find(|returned| returned.reservation == line.id).map(|line| line.qty)
+                }
+                None => Some(line.qty),
+            };
+            // Of a refund, only what it gives back.
+            let Some(qty) = qty else { continue };
             add(words.product, isolated(language, &product));
-            add(words.quantity, line.qty.to_string());
+            add(words.quantity, qty.to_string());
         }
     }
     let all = || std::iter::once(order).chain(others.iter().map(|(other, _)| other));
     let sum = |of: fn(&Order) -> Minor| all().map(of).fold(0, Minor::saturating_add);
+    if let Some(refund) = refund {
+        if refund.delivery > 0 {
+            add(words.delivery, money(language, refund.delivery, &order.currency));
+        }
+        add(words.amount_refunded, money(language, refund.refund.amount, &order.currency));
+        return rows;
+    }
     if all().any(|order| order.quote.as_ref().is_some_and(|quote| !quote.is_plain() || quote.tax > 0)) {
         add(words.goods, money(language, sum(|order| order.amount), &order.currency));
         let delivery = sum(|order| order.quote.as_ref().map_or(0, |quote| quote.delivery));

@@ -151,7 +151,20 @@ impl Mail {
                 }
             }
         }
-        Ok(Some(OrderFacts { view: self.catalogue.order_view(&order).await, order, others, fulfilment, address }))
+        let refund = match content {
+            MailContent::OrderRefunded { n: Some(n), .. } => {
+                store.refunds_of_order(id).await?.into_iter().find(|record| record.refund.n == *n)
+            }
+            _ => None,
+        };
+        Ok(Some(OrderFacts {
+            view: self.catalogue.order_view(&order).await,
+            order,
+            others,
+            fulfilment,
+            address,
+            refund,
+        }))
     }
 
     fn record(&self, mail: &ClaimedMail, step: &MailStep) {

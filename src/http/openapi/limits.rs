@@ -206,7 +206,8 @@ impl Limiter {
             }
             (_, "text") => visible(ChatText::LENGTH_MAX),
             // 500 bytes, and a character has at most four.
-            ("OrdersRefundRequest", "reason") => visible(125),
+            ("OrdersRefundRequest" | "OrdersRefundPartRequest", "reason") => visible(125),
+            ("OrdersRefundPartRequest", "amount") => range((0, SAFE_INTEGER)),
             (_, "reason") => visible(REASON_LENGTH_MAX),
             ("NewPasskeyRequest" | "UsePasskeyRequest", _) => {
                 json!({ "minLength": 2, "maxLength": 5_462, "pattern": "^[A-Za-z0-9_-]+$" })
@@ -268,6 +269,7 @@ impl Limiter {
             (_, "code" | "payment") => json!({ "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9_-]+$" }),
             (_, "price" | "old_price" | "delivery_fee" | "delivery_free_from") => range(limits::PRICE),
             (_, "stock") => range(limits::STOCK),
+            ("RefundLineRequest", "quantity") => range(limits::QTY),
             (_, "quantity") => range(limits::QUANTITY),
             (_, "per_buyer") => range(limits::PER_BUYER),
             (_, "hold_s") => range(limits::HOLD_S),
@@ -349,6 +351,7 @@ fn list_default(owner: &str, field: &str) -> Value {
         (_, "options") => (0, product::OPTIONS_MAX),
         ("GalleryRequest", "pictures") => (0, GALLERY_MAX),
         ("OpenOrderRequest", "reservations") => (1, LINES_PER_ORDER_MAX),
+        ("OrdersRefundPartRequest", "lines") => (0, LINES_PER_ORDER_MAX),
         ("NewStreamRequest" | "ChangeStreamRequest", "tags") => (0, stream_change::TAGS_MAX),
         ("NewApiKeyRequest", "scopes") => (1, ApiScope::ALL.len()),
         ("BlocklistBody", "words") => (0, Blocklist::WORDS_MAX),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use livesouk::domain::{
     Address, ClaimedMail, Consignment, EmailAddress, FulfilmentStep, Language, MailContent, MailKind, MailOutcome,
-    MailStatus, MailStep, Name, NewMail, OrderId, Refusal, SessionSecret,
+    MailStatus, MailStep, Name, NewMail, OrderId, RefundScope, Refusal, SessionSecret,
 };
 use livesouk::store::{LoggedMail, MAIL_CLAIM_MS, NewRefund, URGENT_MAILS_MAX};
 
@@ -69,8 +69,15 @@ async fn mail_of_an_order_is_written_with_what_made_it_true(shop: Fixture) {
     for _ in 0..2 {
         shop.store.set_fulfilment(held, FulfilmentStep::Sent, None, &user("host")).await.unwrap();
     }
-    let refund =
-        NewRefund { order: held, by: user("host"), key: key("refund-1"), hash: [7; 32], restock: true, reason: None };
+    let refund = NewRefund {
+        order: held,
+        by: user("host"),
+        key: key("refund-1"),
+        hash: [7; 32],
+        scope: RefundScope::Whole,
+        restock: true,
+        reason: None,
+    };
     let refund = shop.store.begin_refund(&refund).await.unwrap();
     for _ in 0..2 {
         shop.store.finish_refund(&refund).await.unwrap();

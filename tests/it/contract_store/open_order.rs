@@ -1,8 +1,8 @@
 //! Purchases that were put together: one order with several lines, paid at once or not at all.
 
 use livesouk::domain::{
-    Address, Consignment, FulfilmentStep, OfferId, Order, OrderId, OrderStatus, PaymentStatus, QuoteRules, Refusal,
-    ReservationStatus, ShopOrderFilter,
+    Address, Consignment, FulfilmentStep, OfferId, Order, OrderId, OrderStatus, PaymentStatus, QuoteRules, RefundScope,
+    Refusal, ReservationStatus, ShopOrderFilter,
 };
 use livesouk::store::{Error, LockWait, NewRefund, ReleaseReason, Result};
 
@@ -209,6 +209,7 @@ async fn refund_gives_back_every_line(shop: Fixture) {
             by: user("noura"),
             key: key(&format!("refund-{restock}")),
             hash: [0; 32],
+            scope: RefundScope::Whole,
             restock,
             reason: None,
         };

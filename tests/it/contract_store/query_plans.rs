@@ -8,6 +8,7 @@ mod payment_queue;
 mod people;
 mod plan;
 mod products;
+mod refunds;
 
 use super::builders::{places, purchase_requests, user};
 use super::fixture::Fixture;

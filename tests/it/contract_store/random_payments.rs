@@ -8,7 +8,7 @@ use std::time::Duration;
 use livesouk::app::{App, Error, WebhookSecret};
 use livesouk::broker::Broker;
 use livesouk::clock::Clock;
-use livesouk::domain::{Actor, OfferId, OrderId, Role, TestScenario};
+use livesouk::domain::{Actor, OfferId, OrderId, RefundScope, Role, TestScenario};
 use livesouk::store::Store;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
@@ -178,7 +178,10 @@ async fn random_actions(
             (15..=17, Some(order)) => {
                 let restock = rng.random_bool(0.5);
                 let with = key(&format!("{order}-{restock}"));
-                app.checkout.refund(&host, order, restock, None, with).await.map(|refunded| refunded.order)
+                app.checkout
+                    .refund(&host, order, RefundScope::Whole, restock, None, with)
+                    .await
+                    .map(|refunded| refunded.order)
             }
             (_, Some(_)) => {
                 let _ = app.checkout.reconcile(rng.random_range(0..200)).await;

@@ -1,7 +1,7 @@
 //! Refunds and webhook events: one refund per order, units in the right place, events stored once.
 
 use livesouk::domain::order::request_hash;
-use livesouk::domain::{OfferId, Order, OrderStatus, Refund, RefundStatus, Refusal};
+use livesouk::domain::{OfferId, Order, OrderStatus, Refund, RefundScope, RefundStatus, Refusal};
 use livesouk::store::{NewRefund, PaymentEvent};
 
 use super::builders::{key, refusal, user};
@@ -23,6 +23,7 @@ fn new_refund(order: &Order, with: &str, restock: bool) -> NewRefund {
         by: user("noura"),
         key: key(with),
         hash: request_hash(&["refund", &order.id.to_string(), &restock.to_string()]),
+        scope: RefundScope::Whole,
         restock,
         reason: Some("broken".into()),
     }
@@ -90,10 +91,10 @@ async fn refund_has_its_own_row_and_key(shop: Fixture) {
     assert_eq!(shop.store.begin_refund(&new_refund(&order, "key-00001", true)).await.unwrap(), first);
     assert_eq!(refusal(shop.store.begin_refund(&new_refund(&order, "key-00001", false)).await), Refusal::KeyReused);
     assert_eq!(refusal(shop.store.begin_refund(&new_refund(&other, "key-00001", true)).await), Refusal::KeyReused);
-    assert_eq!(shop.store.pending_refund(order.id).await.unwrap(), Some(first.clone()));
+    assert_eq!(shop.store.live_refunds(order.id).await.unwrap(), std::slice::from_ref(&first));
     let now = shop.store.now().await.unwrap();
-    assert_eq!(shop.store.refunds_to_reconcile(now - 60_000, 9).await.unwrap(), []);
-    assert_eq!(shop.store.refunds_to_reconcile(now + 1, 9).await.unwrap(), std::slice::from_ref(&first));
+    assert_eq!(shop.store.refunds_to_reconcile(now - 60_000, now, 9).await.unwrap(), []);
+    assert_eq!(shop.store.refunds_to_reconcile(now + 1, now, 9).await.unwrap(), std::slice::from_ref(&first));
     shop.store.finish_refund(&first).await.unwrap().unwrap();
     let again = shop.store.begin_refund(&new_refund(&order, "key-00001", true)).await.unwrap();
     assert_eq!(again.status, RefundStatus::Done);
@@ -101,7 +102,7 @@ async fn refund_has_its_own_row_and_key(shop: Fixture) {
         refusal(shop.store.begin_refund(&new_refund(&order, "key-00002", true)).await),
         Refusal::AlreadyRefunded
     );
-    assert_eq!(shop.store.refunds_to_reconcile(now + 60_000, 9).await.unwrap(), []);
+    assert_eq!(shop.store.refunds_to_reconcile(now + 60_000, now, 9).await.unwrap(), []);
 }
 
 async fn only_a_paid_order_can_be_refunded(shop: Fixture) {

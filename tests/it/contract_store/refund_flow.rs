@@ -2,7 +2,7 @@
 
 use livesouk::app::{App, Error};
 use livesouk::domain::order::request_hash;
-use livesouk::domain::{Actor, OrderId, OrderStatus, Refusal, Role};
+use livesouk::domain::{Actor, OrderId, OrderStatus, RefundScope, Refusal, Role};
 use livesouk::store::NewRefund;
 
 use super::builders::{actor, key, user};
@@ -39,7 +39,7 @@ async fn paid(app: &App, shop: &Fixture, token: &str) -> OrderId {
 }
 
 async fn refund(app: &App, order: OrderId, with: &str) -> Result<(OrderStatus, bool), Error> {
-    let result = app.checkout.refund(&host(), order, true, None, key(with)).await;
+    let result = app.checkout.refund(&host(), order, RefundScope::Whole, true, None, key(with)).await;
     result.map(|bought| (bought.order.status, bought.is_replay))
 }
 
@@ -113,6 +113,7 @@ fn new_refund(order: OrderId) -> NewRefund {
         by: user("noura"),
         key: key("key-00001"),
         hash: request_hash(&["refund"]),
+        scope: RefundScope::Whole,
         restock: false,
         reason: None,
     }
@@ -153,12 +154,15 @@ async fn only_hosts_may_refund(shop: Fixture) {
     let app = shop.app_with_provider(10_000).await;
     let order = paid(&app, &shop, "ok").await;
     for role in [Role::Anonymous, Role::Viewer, Role::Moderator, Role::Analyst, Role::Producer] {
-        let result = app.checkout.refund(&Actor { role, ..actor("ann") }, order, true, None, key("key-00001")).await;
+        let result = app
+            .checkout
+            .refund(&Actor { role, ..actor("ann") }, order, RefundScope::Whole, true, None, key("key-00001"))
+            .await;
         let no = if role == Role::Anonymous { Refusal::SignIn } else { Refusal::Forbidden };
         assert_eq!(result.map(|_| ()), Err(Error::Refused(no)), "{role:?}");
     }
     let elsewhere = Actor { stream: Some(Default::default()), ..host() };
-    let result = app.checkout.refund(&elsewhere, order, true, None, key("key-00001")).await;
+    let result = app.checkout.refund(&elsewhere, order, RefundScope::Whole, true, None, key("key-00001")).await;
     assert_eq!(result.map(|_| ()), Err(Error::Refused(Refusal::Forbidden)));
     assert_eq!(shop.order(order).await.status, OrderStatus::Paid);
     assert_eq!(refund(&app, order, "key-00002").await, Ok((OrderStatus::Refunded, false)));

@@ -1,6 +1,6 @@
 //! The sums of the reports: at any time, a report says what the orders say when they are counted one by one.
 
-use livesouk::domain::{OfferId, OrderId, OrderStatus};
+use livesouk::domain::{OfferId, OrderId, OrderStatus, RefundScope};
 use livesouk::store::{NewRefund, ReleaseReason, SalesTotals, Store};
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
@@ -83,6 +83,7 @@ async fn assert_report(shop: &Fixture, offers: &[OfferId], when: &str) {
 async fn refund(shop: &Fixture, order: OrderId) {
     let new = NewRefund {
         order,
+        scope: RefundScope::Whole,
         by: user("noura"),
         key: key(&format!("refund-{}", order.0.simple())),
         hash: [1; 32],

@@ -9,11 +9,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use fake_stripe::{API_VERSION, Call, Endpoint, FakeStripe, Fault, Options};
 use livesouk::app::{App, Error, Settings, StripeSettings, WebhookSecret};
-use livesouk::domain::order::request_hash;
 use livesouk::domain::{OrderId, OrderStatus, PaymentStatus, Refusal};
-use livesouk::store::NewRefund;
 
-use super::builders::{actor, key, user};
+use super::builders::{actor, key};
 use super::fixture::{Fixture, facts, payment_settings};
 use crate::support::{SOON, until_some};
 
@@ -25,21 +23,20 @@ facts! {
     saved_failure_ends_the_attempt_only_if_nothing_was_made
     abandoned_stripe_payment_is_found_in_the_list
     method_that_answers_later_is_waited_for
-    refund_is_done_once_after_the_key_is_forgotten
-    refund_that_fails_days_later_and_a_dispute_call_a_person
+    dispute_calls_a_person_and_changes_nothing
     event_with_a_wrong_signature_is_refused
 }
 
 const SECRET: &str = "whsec_the-secret-of-the-tests";
 
 /// A shop whose payments go to a server of its own.
-struct Stripe {
-    fake: FakeStripe,
-    app: Arc<App>,
+pub struct Stripe {
+    pub fake: FakeStripe,
+    pub app: Arc<App>,
 }
 
 impl Stripe {
-    async fn start(shop: &Fixture) -> Self {
+    pub async fn start(shop: &Fixture) -> Self {
         let fake = FakeStripe::start(Options { rate_per_endpoint: 10_000, ..Options::default() }).await.unwrap();
         let settings = Settings {
             stripe: Some(StripeSettings {
@@ -57,7 +54,7 @@ impl Stripe {
     }
 
     /// From now on events arrive, over HTTP, at the code that every node runs.
-    async fn receive_events(&self) {
+    pub async fn receive_events(&self) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let app = self.app.clone();
@@ -75,17 +72,22 @@ impl Stripe {
         self.fake.add_endpoint(Endpoint { url, secrets: vec![SECRET.to_owned()], has_old_shape: false });
     }
 
-    async fn hold(&self, shop: &Fixture, buyer: &str) -> OrderId {
-        let offer = shop.offer(1, 1).await;
-        let bought = self.app.checkout.buy(&actor(buyer), offer, 1, key(&format!("buy-{}", offer.0.simple()))).await;
+    pub async fn hold(&self, shop: &Fixture, buyer: &str) -> OrderId {
+        self.hold_units(shop, buyer, 1).await
+    }
+
+    /// Units of an offer that has no others.
+    pub async fn hold_units(&self, shop: &Fixture, buyer: &str, qty: i64) -> OrderId {
+        let offer = shop.offer(qty, qty).await;
+        let bought = self.app.checkout.buy(&actor(buyer), offer, qty, key(&format!("buy-{}", offer.0.simple()))).await;
         bought.unwrap().order.id
     }
 
-    async fn pay(&self, buyer: &str, order: OrderId, token: &str, with: &str) -> Result<OrderStatus, Error> {
+    pub async fn pay(&self, buyer: &str, order: OrderId, token: &str, with: &str) -> Result<OrderStatus, Error> {
         self.app.checkout.pay(&actor(buyer), order, token, None, key(with)).await.map(|paid| paid.order.status)
     }
 
-    fn token(&self, card: &str) -> String {
+    pub fn token(&self, card: &str) -> String {
         self.fake.confirmation_token(card).unwrap()
     }
 
@@ -93,7 +95,7 @@ impl Stripe {
         self.fake.intents().iter().map(|intent| intent["status"].as_str().unwrap().to_owned()).collect()
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         assert!(self.fake.received().iter().all(|call| !call.path.contains("search")), "the search is late");
         self.app.stopping().cancel();
         self.app.finish().await;
@@ -237,53 +239,9 @@ async fn method_that_answers_later_is_waited_for(shop: Fixture) {
     stripe.end().await;
 }
 
-async fn refund_is_done_once_after_the_key_is_forgotten(shop: Fixture) {
-    let stripe = Stripe::start(&shop).await;
-    let order = stripe.hold(&shop, "ann").await;
-    stripe.pay("ann", order, &stripe.token("4242424242424242"), "pay-00001").await.unwrap();
-    let new = NewRefund {
-        order,
-        by: user("noura"),
-        key: key("refund-00001"),
-        hash: request_hash(&["refund"]),
-        restock: true,
-        reason: None,
-    };
-    shop.store.begin_refund(&new).await.unwrap();
-    // It was done, and nobody heard of it until the provider had forgotten the key.
-    stripe.fake.plan_fault(Call::Refund, Fault::CutAfter, 1);
-    stripe.app.checkout.reconcile(0).await.unwrap();
-    assert!(shop.store.pending_refund(order).await.unwrap().is_some());
-    stripe.fake.advance(Duration::from_secs(25 * 3_600));
-    shop.run("update refunds set tried_at = 0").await;
-    stripe.app.checkout.reconcile(0).await.unwrap();
-    assert!(shop.store.pending_refund(order).await.unwrap().is_none());
-    assert_eq!(stripe.fake.refunds().len(), 1);
-    stripe.end().await;
-}
-
-async fn refund_that_fails_days_later_and_a_dispute_call_a_person(shop: Fixture) {
+async fn dispute_calls_a_person_and_changes_nothing(shop: Fixture) {
     let stripe = Stripe::start(&shop).await;
     stripe.receive_events().await;
-    let order = stripe.hold(&shop, "ann").await;
-    stripe.pay("ann", order, &stripe.token("pm_fake_pendingRefundFails"), "pay-00001").await.unwrap();
-    let new = NewRefund {
-        order,
-        by: user("noura"),
-        key: key("refund-00001"),
-        hash: request_hash(&["refund"]),
-        restock: true,
-        reason: None,
-    };
-    shop.store.begin_refund(&new).await.unwrap();
-    stripe.app.checkout.reconcile(0).await.unwrap();
-    assert!(shop.store.pending_refund(order).await.unwrap().is_none(), "Stripe accepted it");
-    let inbox = "select count(*) from payment_events where done_at is null";
-    until_some("empty inbox", SOON, async || (shop.number(inbox).await == 0).then_some(())).await;
-    assert_eq!(stripe.app.counters().refunds_failed_later.load(Ordering::Relaxed), 0);
-    stripe.fake.advance(Duration::from_secs(2 * 86_400 + 1));
-    let called = async || (stripe.app.counters().refunds_failed_later.load(Ordering::Relaxed) > 0).then_some(());
-    until_some("alarm", SOON, called).await;
     let disputed = stripe.hold(&shop, "bob").await;
     stripe.pay("bob", disputed, &stripe.token("pm_card_createDispute"), "pay-00001").await.unwrap();
     let called = async || (stripe.app.counters().disputes.load(Ordering::Relaxed) == 1).then_some(());

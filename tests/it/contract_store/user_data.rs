@@ -1,7 +1,7 @@
 //! Erasure of personal data on request, and of old messages.
 
 use livesouk::domain::order::request_hash;
-use livesouk::domain::{AuditAction, AuditEntry, ChatMessage, MessageId, Sanction, SanctionKind};
+use livesouk::domain::{AuditAction, AuditEntry, ChatMessage, MessageId, RefundScope, Sanction, SanctionKind};
 use livesouk::store::{NewRefund, ReleaseReason};
 
 use super::address::address;
@@ -130,6 +130,7 @@ async fn free_texts_that_name_the_user_are_erased(shop: Fixture) {
         by: user("host"),
         key: key("refund-of-noura"),
         hash: request_hash(&["refund"]),
+        scope: RefundScope::Whole,
         restock: true,
         reason: Some("She asked by phone".into()),
     };

@@ -124,10 +124,23 @@ async fn later_order_joins_the_open_parcel_of_its_buyer_and_pays_no_delivery() {
     phone["phone"] = json!("+966 50 000 0000");
     address(&second, phone).await.expect(200);
 
+    // The delivery of the first order is that of the second too: a refund of the whole order leaves it, until it is named.
+    let refundable =
+        async || shop.host.get(&format!("/v1/shop/orders/{first}")).await.expect(200)["refundable"].clone();
+    assert_eq!(refundable().await, json!({"amount": 3_000, "delivery": 2_000, "whole": 1_000}));
+    let refund = format!("/v1/orders/{first}/refund");
+    let back = shop.host.post_keyed(&refund, &key(), json!({"restock": false})).await.expect(200);
+    assert_eq!(back["status"], "refunded");
+    assert_eq!(refundable().await, json!({"amount": 2_000, "delivery": 2_000, "whole": 0}));
+    let again = shop.host.post_keyed(&refund, &key(), json!({"restock": false})).await;
+    again.expect_problem(409, "already_refunded");
+    let delivery = json!({"delivery": true, "restock": false});
+    shop.host.post_keyed(&format!("{refund}s"), &key(), delivery).await.expect(200);
+    assert_eq!(refundable().await, json!({"amount": 0, "delivery": 0, "whole": 0}));
+    assert_eq!(shop.number("select sum(refunded) from test_intents").await, 3_000);
+
     // Once the parcel is sent, another one costs its fee again. Other buyers never join it.
-    for order in [&first, &second] {
-        shop.host.put(&format!("/v1/orders/{order}/sent"), json!({})).await.expect(200);
-    }
+    shop.host.put(&format!("/v1/orders/{second}/sent"), json!({})).await.expect(200);
     let third = id(&hold(&mut live, &offer, 1).await);
     address(&third, home()).await.expect(200);
     assert_eq!(sums(&quote(&third).await), [1_000, 2_000, 0, 3_000]);

@@ -295,6 +295,13 @@ pub const ROWS: &[Row] = &[
         .body(r#"{"restock":true}"#)
         .on("of another user", &[("order", "paid")])
         .special(),
+    verb("POST /v1/orders/{order}/refunds", "refund_part", RUN)
+        .body(r#"{"restock":true,"amount":1}"#)
+        .on("the caller's own", OWN_ORDER),
+    verb("POST /v1/orders/{order}/refunds", "refund_part", RUN)
+        .body(r#"{"restock":true,"amount":1}"#)
+        .on("of another user", &[("order", "paid")])
+        .special(),
     rest("POST /v1/webhooks/{provider}", PUBLIC).on("signed", &[("provider", "test_provider")]),
     rest("POST /v1/test-provider/{payment}/approve", PUBLIC).body(r#"{"approve":true}"#).on("test provider only", &[]),
     rest("GET /v1/me/data", OWN),

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::provider_call::{ProviderCalls, ProviderOutcome};
 use crate::app::settings::StripeSettings;
 use crate::domain::payment::CREATE_REPEAT_MAX_MS;
-use crate::domain::{Millis, Minor, Payment, PaymentIntent, Refusal};
+use crate::domain::{Millis, Minor, Payment, PaymentIntent, ProviderRefund, Refusal};
 use crate::store::PaymentEvent;
 
 pub use api::is_live_key;
@@ -26,6 +26,8 @@ pub const DEFAULT_BASE: &str = "https://api.stripe.com";
 const CLOCKS_DIFFER_MS: Millis = 120_000;
 /// Pages of a hundred intents that are read to find one. In a rush of 2,000 there are 20.
 const PAGES_MAX: usize = 60;
+/// Pages of a hundred refunds of one payment.
+const REFUND_PAGES_MAX: usize = 10;
 /// Keys of one change, one after another: a key that keeps a failure of Stripe is given up for the next one.
 const KEYS_MAX: usize = 3;
 
@@ -174,47 +176,85 @@ impl StripeProvider {
         ProviderOutcome::Unknown
     }
 
-    /// Refunds an amount, once for each key: what was refunded under this key is found in the list of refunds, also when Stripe has
-    /// forgotten the key. A refund that the bank has not carried out yet counts.
+    /// Finds a refund by its id, or by our key among the refunds of the intent. The list is complete at once.
+    pub async fn find_refund(
+        &self,
+        intent: &str,
+        key: &str,
+        reference: Option<&str>,
+    ) -> ProviderOutcome<Option<ProviderRefund>> {
+        let Some(reference) = reference else {
+            let listed = self.list_refunds(intent).await;
+            return listed
+                .map_or(ProviderOutcome::Unknown, |all| ProviderOutcome::Done(reading::own_refund(&all, key)));
+        };
+        match self.api.get(&format!("/v1/refunds/{reference}"), "").await {
+            Reply::Done(value) => {
+                reading::refund(&value).map_or(ProviderOutcome::Unknown, |found| ProviderOutcome::Done(Some(found)))
+            }
+            // Also where the id is unknown: it was known once.
+            _ => ProviderOutcome::Unknown,
+        }
+    }
+
+    pub async fn refunds_by_hand(&self, intent: &str) -> ProviderOutcome<Vec<ProviderRefund>> {
+        let listed = self.list_refunds(intent).await;
+        listed.map_or(ProviderOutcome::Unknown, |mut all| {
+            all.retain(|refund| refund.key.is_none());
+            ProviderOutcome::Done(all)
+        })
+    }
+
+    /// Every refund of an intent, the newest first. `None`: they could not be read.
+    async fn list_refunds(&self, intent: &str) -> Option<Vec<ProviderRefund>> {
+        let mut all = Vec::new();
+        for _ in 0..REFUND_PAGES_MAX {
+            let after = all.last().map(|last: &ProviderRefund| last.reference.clone());
+            let Reply::Done(page) = self.api.get("/v1/refunds", &request::list_refunds(intent, after.as_deref())).await
+            else {
+                return None;
+            };
+            let refunds = page["data"].as_array()?;
+            for refund in refunds {
+                all.push(reading::refund(refund)?);
+            }
+            if page["has_more"] != true || refunds.is_empty() {
+                return Some(all);
+            }
+        }
+        tracing::error!("a payment has more refunds at the provider than are read");
+        None
+    }
+
+    /// Refunds an amount. The key is the same for every repetition; a key that keeps a failure of Stripe is given up for the next one,
+    /// after a look at what was done.
     pub async fn refund(
         &self,
         payment: &Payment,
         reference: &str,
         amount: Minor,
         key: String,
-    ) -> ProviderOutcome<PaymentIntent> {
+    ) -> ProviderOutcome<ProviderRefund> {
         let Some(body) = request::refund(reference, amount, &payment.currency, &key) else {
             return ProviderOutcome::Refused("Stripe cannot refund exactly this amount.");
         };
         for n in 1..=KEYS_MAX {
-            let Reply::Done(refunds) =
-                self.api.get("/v1/refunds", &format!("limit=100&payment_intent={reference}")).await
-            else {
-                return ProviderOutcome::Unknown;
-            };
-            if reading::refund_status(&refunds, &key).is_some() {
-                return self.after_refund(reference).await;
-            }
             match self.api.post("/v1/refunds", body.clone(), &numbered(&key, n), CALL_DEADLINE).await {
-                Reply::Done(value) if value["status"] == "failed" || value["status"] == "canceled" => {
-                    return ProviderOutcome::Refused("The refund failed.");
+                Reply::Done(value) => {
+                    return reading::refund(&value).map_or(ProviderOutcome::Unknown, ProviderOutcome::Done);
                 }
-                Reply::Done(_) => return self.after_refund(reference).await,
                 Reply::CardRefused(_) | Reply::Refused => {
                     return ProviderOutcome::Refused("Stripe refused the refund.");
                 }
-                Reply::KeptFailure => {}
+                Reply::KeptFailure => match self.find_refund(reference, &key, None).await {
+                    ProviderOutcome::Done(Some(found)) => return ProviderOutcome::Done(found),
+                    ProviderOutcome::Done(None) => {}
+                    _ => return ProviderOutcome::Unknown,
+                },
                 Reply::NotFound | Reply::KeyConflict | Reply::Unknown => return ProviderOutcome::Unknown,
             }
         }
         ProviderOutcome::Unknown
-    }
-
-    async fn after_refund(&self, reference: &str) -> ProviderOutcome<PaymentIntent> {
-        match self.fetch_by_reference(reference).await {
-            ProviderOutcome::Done(Some(intent)) => ProviderOutcome::Done(intent),
-            _ => ProviderOutcome::Unknown,
-        }
     }
 }
 

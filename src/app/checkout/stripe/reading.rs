@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::domain::stripe_amount::from_stripe;
-use crate::domain::{Minor, OrderId, PaymentIntent, PaymentIntentStatus, Refusal};
+use crate::domain::{
+    Minor, OrderId, PaymentIntent, PaymentIntentStatus, ProviderRefund, ProviderRefundStatus, Refusal,
+};
 use crate::store::PaymentEvent;
 
 /// Events after which a payment is looked at. Everything else is acknowledged and says nothing.
@@ -62,12 +64,27 @@ pub fn action_url(value: &Value) -> Option<String> {
     value["next_action"]["redirect_to_url"]["url"].as_str().map(str::to_owned)
 }
 
-/// The status of the refund with this key in a list of refunds.
-pub fn refund_status<'v>(list: &'v Value, key: &str) -> Option<&'v str> {
-    let refunds = list["data"].as_array()?;
-    // One that failed may have been requested again.
-    let ours = refunds.iter().filter(|refund| refund["metadata"]["refund"] == key);
-    ours.filter_map(|refund| refund["status"].as_str()).find(|status| !matches!(*status, "failed" | "canceled"))
+/// A refund. `None`: it is none, or its amount cannot be read.
+pub fn refund(value: &Value) -> Option<ProviderRefund> {
+    let currency = value["currency"].as_str()?.to_ascii_uppercase();
+    Some(ProviderRefund {
+        reference: value["id"].as_str()?.to_owned(),
+        status: match value["status"].as_str() {
+            Some("succeeded") => ProviderRefundStatus::Done,
+            Some("failed" | "canceled") => ProviderRefundStatus::Failed,
+            // `pending`, `requires_action`, and what a later version may add.
+            _ => ProviderRefundStatus::Pending,
+        },
+        // An amount that we cannot write is none of ours.
+        amount: value["amount"].as_i64().and_then(|amount| from_stripe(amount, &currency)).unwrap_or(-1),
+        key: value["metadata"]["refund"].as_str().map(str::to_owned),
+    })
+}
+
+/// The refund with this key. After a failure that Stripe keeps, there may be one under each numbered key: the one that lives counts.
+pub fn own_refund(all: &[ProviderRefund], key: &str) -> Option<ProviderRefund> {
+    let ours = || all.iter().filter(|refund| refund.key.as_deref() == Some(key));
+    ours().find(|refund| refund.status != ProviderRefundStatus::Failed).or_else(|| ours().next()).cloned()
 }
 
 /// The event of a webhook: which payment it is about.
@@ -125,6 +142,36 @@ mod tests {
         assert_eq!(intent(&value).unwrap().amount, -1);
         value["metadata"] = json!({ "order_id": "17" });
         assert_eq!(intent(&value), None);
+    }
+
+    #[test]
+    fn refund_is_found_by_its_own_key_and_status() {
+        use ProviderRefundStatus as R;
+        let read = |id: &str, status: &str, key: &str| {
+            let metadata = if key.is_empty() { json!({}) } else { json!({ "refund": key }) };
+            refund(&json!({ "id": id, "status": status, "amount": 500, "currency": "sar", "metadata": metadata }))
+                .unwrap()
+        };
+        for (status, expected) in [
+            ("pending", R::Pending),
+            ("requires_action", R::Pending),
+            ("something_new", R::Pending),
+            ("succeeded", R::Done),
+            ("failed", R::Failed),
+            ("canceled", R::Failed),
+        ] {
+            assert_eq!(read("re_1", status, "a").status, expected, "{status}");
+        }
+        let all = [
+            read("re_4", "succeeded", ""),
+            read("re_3", "failed", "b"),
+            read("re_2", "succeeded", "b"),
+            read("re_1", "failed", "a"),
+        ];
+        let found = |key: &str| own_refund(&all, key).map(|refund| refund.reference);
+        assert_eq!((found("a").as_deref(), found("b").as_deref(), found("c")), (Some("re_1"), Some("re_2"), None));
+        assert_eq!((all[0].key.as_deref(), all[0].amount), (None, 500));
+        assert_eq!(refund(&json!({ "id": "re_1" })), None);
     }
 
     #[test]

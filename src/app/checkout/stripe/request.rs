@@ -52,6 +52,13 @@ pub fn list(from: i64, to: i64, after: Option<&str>) -> String {
     form(&query)
 }
 
+/// The query that lists the refunds of an intent; `after` is the last one of the page before.
+pub fn list_refunds(intent: &str, after: Option<&str>) -> String {
+    let mut query = vec![("limit", "100"), ("payment_intent", intent)];
+    query.extend(after.map(|id| ("starting_after", id)));
+    form(&query)
+}
+
 fn form(pairs: &[(&str, &str)]) -> String {
     Serializer::new(String::new()).extend_pairs(pairs).finish()
 }

@@ -14,6 +14,8 @@ pub const WORDS: Words = Words {
     sent_intro: "لقد أرسلنا طلبك.",
     refunded_subject: "{shop}: أعدنا إليك مبلغ طلبك",
     refunded_intro: "لقد أعدنا إليك مبلغ طلبك. قد تمرّ بضعة أيام قبل أن يظهر المبلغ في حسابك البنكي.",
+    refunded_part_subject: "{shop}: استُرد جزء من مبلغ طلبك",
+    refunded_part_intro: "رددنا إليك جزءًا من مبلغ طلبك. قد يستغرق ظهوره لدى مصرفك بضعة أيام.",
     withdrawal_subject: "{shop}: استلمنا طلب العدول عن الشراء",
     withdrawal_intro: "استلمنا طلبك بالعدول عن الشراء في {time}. سنكتب إليك عند إعادة المبلغ.",
     invite_subject: "دعوة من {by} للانضمام إلى فريق {shop}",

@@ -14,6 +14,8 @@ pub const WORDS: Words = Words {
     sent_intro: "We have sent your order.",
     refunded_subject: "{shop}: your order was refunded",
     refunded_intro: "We have refunded your order. It may take some days until your bank shows the amount.",
+    refunded_part_subject: "{shop}: a part of your order was refunded",
+    refunded_part_intro: "We have refunded a part of your order. It may take some days until your bank shows the amount.",
     withdrawal_subject: "{shop}: we have received your withdrawal",
     withdrawal_intro: "We received your withdrawal from the purchase on {time}. We will write to you when the \
         amount is refunded.",

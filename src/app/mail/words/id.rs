@@ -15,6 +15,8 @@ pub const WORDS: Words = Words {
     refunded_subject: "{shop}: dana pesanan Anda dikembalikan",
     refunded_intro: "Dana pesanan Anda sudah kami kembalikan. Mungkin perlu beberapa hari sampai dana terlihat di \
         bank Anda.",
+    refunded_part_subject: "{shop}: sebagian dana pesanan Anda dikembalikan",
+    refunded_part_intro: "Kami telah mengembalikan sebagian dana pesanan Anda. Bank mungkin baru menampilkannya setelah beberapa hari.",
     withdrawal_subject: "{shop}: pembatalan pembelian Anda kami terima",
     withdrawal_intro: "Pembatalan pembelian Anda kami terima pada {time}. Kami akan memberi tahu Anda saat dana \
         dikembalikan.",

@@ -20,6 +20,8 @@ pub struct Words {
     pub sent_intro: &'static str,
     pub refunded_subject: &'static str,
     pub refunded_intro: &'static str,
+    pub refunded_part_subject: &'static str,
+    pub refunded_part_intro: &'static str,
     pub withdrawal_subject: &'static str,
     pub withdrawal_intro: &'static str,
     pub invite_subject: &'static str,

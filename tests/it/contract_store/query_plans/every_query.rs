@@ -11,7 +11,7 @@ use livesouk::domain::{
     SanctionKind, ShopOrderFilter, StreamId, StreamStatus, Variant, VariantId,
 };
 use livesouk::store::{
-    IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewRefund, NewSession, OrderNote, PaymentEvent,
+    IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewSession, OrderNote, OwedRefund, PaymentEvent,
     ReleaseReason, TypedEmailCode,
 };
 use uuid::Uuid;
@@ -20,7 +20,7 @@ use super::imports;
 use super::large_tables::{self, OLD_USER, old_offer, old_order, old_stream};
 use super::plan::{Plans, Ran};
 use super::products;
-use super::{payment_queue, people};
+use super::{payment_queue, people, refunds};
 use crate::contract_store::account::{new_code, secret, typed};
 use crate::contract_store::address::address;
 use crate::contract_store::builders::{
@@ -314,24 +314,13 @@ async fn payments(c: &Calls) {
     call!(c, owed_refunds(i64::MAX, 100));
     call!(c, claim_owed_refund(&begun, i64::MAX));
     call!(c, count_owed_refunds());
+    let owed = call!(c, owed_refund(&begun)).flatten().unwrap_or(OwedRefund { amount: 1, tries: 1, reference: None });
+    call!(c, note_owed_reference(&begun, &owed, "re_1"));
+    call!(c, begin_next_return(&begun, &owed, 1));
     call!(c, finish_owed_refund(&begun));
+    call!(c, returned_money_to_check(0, i64::MAX, 100));
     payment_queue::outbox(c).await;
-    let refund = NewRefund {
-        order,
-        by: user("noura"),
-        key: key("refund-00001"),
-        hash: [2; 32],
-        restock: true,
-        reason: Some("broken".into()),
-    };
-    let refund = call!(c, begin_refund(&refund)).unwrap();
-    call!(c, refund(order, 1));
-    call!(c, pending_refund(order));
-    call!(c, refunded_amount(order));
-    call!(c, refunds_to_reconcile(i64::MAX, 100));
-    call!(c, claim_refund(&refund, i64::MAX));
-    call!(c, fail_refund(&refund));
-    call!(c, finish_refund(&refund));
+    refunds::all(c, order).await;
     let event = PaymentEvent {
         provider: "test".into(),
         event_id: "new".into(),
