@@ -1,4 +1,4 @@
-// The seller's desk: the orders and products of the shop, its e-mails, staff and settings, for those who may see them.
+// The seller's desk: the orders, customers and products of the shop, its e-mails, staff and settings, for those who may see them.
 
 import './account.js'; // The icon of the account.
 import { asRefusal, get, token } from './api.js';
@@ -18,6 +18,7 @@ import { byId, el, fillIcons } from './ui.js';
 
 const NOT_ALLOWED = {
   orders: () => t('desk.not_seller'),
+  customers: () => t('customers.not_allowed'),
   products: () => t('desk.not_seller'),
   mails: () => t('desk.not_seller'),
   staff: () => t('staff.not_allowed'),
@@ -88,6 +89,10 @@ async function showSection(shop, me) {
   if (section === 'audit') {
     const { AuditPage } = await import('./admin/audit_page.js');
     return new AuditPage({ root, shows }).start();
+  }
+  if (section === 'customers') {
+    const { CustomerList } = await import('./admin/customers.js');
+    return new CustomerList({ root, shop, shows, role: me.role }).start();
   }
   if (section === 'mails') return new MailList({ root, shop, shows }).start();
   /** @type {{ tags: string[] }} */

@@ -577,6 +577,32 @@ export interface StaffInvite {
   expires_at: number;
 }
 
+/** Somebody who bought. */
+export interface Customer {
+  user: string;
+  /** Empty: it was erased. */
+  name: string;
+  email: string | null;
+  since: number;
+  last_at: number;
+  is_blocked: boolean;
+}
+
+export interface CustomerDetail {
+  customer: Customer;
+  language: string | null;
+  orders_paid: number;
+  amount_paid: number;
+  notes: { id: string; at: number; by: string; by_name: string; text: string }[];
+  block: { by: string; by_role: Role; reason: string | null; at: number } | null;
+}
+
+/** What an erasure kept, and why, in this language. */
+export interface Erased {
+  language: string;
+  kept: { what: string; count: number; why: string }[];
+}
+
 /** An API key of a program, without its secret. */
 export interface ApiKey {
   id: string;

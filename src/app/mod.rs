@@ -25,6 +25,7 @@
 //! | [`Selling`] | one selling task per offer |
 //! | [`SignIn`] | – (one-time codes from a shop's own site) |
 //! | [`Checkout`] | payment provider; orders, payments, refunds, webhooks, outbox |
+//! | [`Customers`] | – (customers at the desk, notes, blocks of the whole shop) |
 //! | [`Streams`] | samples per minute, rehearsals; life cycle, rooms, reports |
 //! | [`ClusterSync`] | what other nodes changed, viewer counts |
 
@@ -38,6 +39,7 @@ mod checkout;
 mod cluster_sync;
 mod context;
 mod counters;
+mod customers;
 mod error;
 mod imports;
 mod jobs;
@@ -86,6 +88,7 @@ use chat::Chat;
 use checkout::Checkout;
 use cluster_sync::ClusterSync;
 use context::Context;
+use customers::Customers;
 use imports::Imports;
 use jobs::JobRunner;
 use mail::Mail;
@@ -151,6 +154,7 @@ pub struct Services {
     pub sign_in: Arc<SignIn>,
     pub selling: Arc<Selling>,
     pub checkout: Arc<Checkout>,
+    pub customers: Arc<Customers>,
     pub streams: Arc<Streams>,
     cluster_sync: Arc<ClusterSync>,
     node: NodeState,
@@ -189,6 +193,7 @@ impl App {
         let context = Context::new(store, clock, shop, settings, stop).await?;
         let publisher = Publisher::new(&context, broker);
         let stream_cache = StreamCache::new(&context, &publisher);
+        stream_cache.shop_blocks.refresh(&context, &publisher).await?;
         let audit = AuditLog::new(&context, &publisher, &stream_cache);
         let tokens = Tokens::start(&context, &publisher, &audit).await?;
         let accounts = Accounts::new(&context, &stream_cache, &tokens);
@@ -205,6 +210,7 @@ impl App {
         let selling = Selling::start(&context, &publisher, &catalogue)?;
         let (checkout, test_webhooks) =
             Checkout::new(&context, &publisher, &stream_cache, &audit, &catalogue, &selling);
+        let customers = Customers::new(&context, &publisher, &stream_cache, &audit);
         let streams = Streams::new(&context, &publisher, &stream_cache, &chat, &catalogue);
         let cluster_sync = ClusterSync::new(&context, &publisher, &stream_cache, &chat, &catalogue);
         let all_tasks_done = CancellationToken::new();
@@ -233,6 +239,7 @@ impl App {
             sign_in,
             selling,
             checkout,
+            customers,
             streams,
             cluster_sync,
             node,
@@ -263,6 +270,7 @@ impl Services {
         runner.start(context, streams::OrderSumJob::new(context.clone()));
         runner.start(context, token::TokenRevocationJob(self.tokens.clone()));
         runner.start(context, settings_sync::ShopSettingsJob(self.settings_sync.clone()));
+        runner.start(context, stream_cache::ShopBlockJob::new(context, &self.publisher, &self.stream_cache.shop_blocks));
         runner.start(context, accounts::SignInCleanupJob(context.clone()));
         runner.start(context, staff::StaffSyncJob(self.staff.clone()));
         runner.start(context, cluster_sync::PendingDeliveryJob(self.cluster_sync.clone()));

@@ -17,6 +17,7 @@ pub mod catalogue_import;
 pub mod chat;
 pub mod country;
 pub mod currency;
+pub mod customer;
 pub mod email_code;
 pub mod error_code;
 pub mod event;

@@ -153,6 +153,7 @@ pub enum Refusal {
     /// A set-up link was used, is too old, or was replaced. The answer does not say which, so that nobody can probe for links.
     SetupLinkInvalid,
     NoSuchApiKey,
+    NoSuchCustomer,
     /// The API key does not have the scope for the route, or no key may use the route.
     ScopeMissing,
     /// The session is too old for what was asked: the user must prove again who they are.
@@ -435,6 +436,8 @@ error_codes! {
         "setup_link_invalid", 404, "This link was used, is too old, or was replaced by a newer one.",
         "error.setup_link_invalid";
     Refusal::NoSuchApiKey => "no_such_api_key", 404, "There is no such API key, or it has ended.", "error.no_such_api_key";
+    Refusal::NoSuchCustomer =>
+        "no_such_customer", 404, "Nobody with this id has bought here, or only a moment ago.", "error.no_such_customer";
     Refusal::ScopeMissing =>
         "scope_missing", 403, "The API key does not have the scope for this, or no key may do it.", "error.scope_missing";
     Refusal::SignInAgain =>

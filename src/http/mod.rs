@@ -21,6 +21,7 @@ mod chat;
 mod client_address;
 mod connection_metrics;
 mod csv;
+mod customer;
 mod demo_host;
 mod dev;
 mod document;
@@ -236,6 +237,11 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(moderation::my_audit_log))
         .routes(routes!(export::export))
         .routes(routes!(own_data::export))
+        .routes(routes!(customer::list))
+        .routes(routes!(customer::show))
+        .routes(routes!(customer::add_note))
+        .routes(routes!(customer::block, customer::unblock))
+        .routes(routes!(customer::export))
         .routes(routes!(user_data::erase_me))
         .routes(routes!(user_data::erase_user))
         .routes(routes!(token::list, token::revoke))

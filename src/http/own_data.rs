@@ -1,4 +1,4 @@
-//! REST route by which a user takes away what is stored about them.
+//! REST route by which a user takes away what is stored about them; and the same file for the desk.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -9,26 +9,32 @@ use super::error::{ApiResult, Problem};
 use super::export_body::{self, ExportFormat, ExportWriter};
 use super::extract::Caller;
 use crate::app::{App, Error, OwnDataPlace};
-use crate::domain::Actor;
+use crate::domain::{Actor, UserId};
 
 const COLUMNS: [&str; 3] = ["kind", "at", "data"];
-const FILE: &str = "my-data.jsonl";
 
-/// What is stored about me, one object a line: account, sessions, passkeys, identities, orders with their addresses, messages, stock
-/// alerts, sanctions and e-mails. Secrets are left out.
+/// What is stored about me, one object a line: account, sessions, passkeys, identities, orders with their addresses, refunds and withdrawals,
+/// messages, stock alerts, sanctions and e-mails. Secrets are left out.
 #[utoipa::path(get, path = "/v1/me/data", operation_id = "my_data", tag = "shop",
     responses((status = 200, description = "The file", content_type = "application/jsonl"), (status = "default", body = Problem)))]
 pub async fn export(State(state): State<AppState>, Caller(actor): Caller) -> ApiResult<Response> {
     state.app.checkout.authorize_own_data(&actor).await?;
-    let app = state.app.clone();
-    let write = |writer| write_all(app, actor, writer);
-    Ok(export_body::respond(&state.app, ExportFormat::Jsonl, &COLUMNS, FILE.to_owned(), write))
+    let user = actor.user.clone();
+    Ok(respond(&state.app, actor, user, "my-data.jsonl"))
 }
 
-async fn write_all(app: App, actor: Actor, mut writer: ExportWriter) -> Result<(), Error> {
+/// The file about `user`, for `actor`, who may read it.
+pub(super) fn respond(app: &App, actor: Actor, user: UserId, file: &str) -> Response {
+    let own = app.clone();
+    let write = |writer| write_all(own, actor, user, writer);
+    export_body::respond(app, ExportFormat::Jsonl, &COLUMNS, file.to_owned(), write)
+}
+
+async fn write_all(app: App, actor: Actor, user: UserId, mut writer: ExportWriter) -> Result<(), Error> {
     let mut place = Some(OwnDataPlace::default());
     while let Some(here) = place {
-        let (data, next) = app.checkout.own_data(&actor, here).await?;
+        // Each page asks again whether the caller may read it.
+        let (data, next) = app.checkout.stored_data(&actor, &user, here).await?;
         if app.stopping().is_cancelled() {
             return Err(Error::Unavailable);
         }

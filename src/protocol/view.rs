@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::state::StateVersion;
+use crate::domain::Language;
 use crate::domain::report::{OfferSales, PinSpan, ReportMinute};
 use crate::domain::{
     AuditAction, AuditEntry, AuditEntryId, Author, ChatMessage, ChatRules, LinkRule, LiveStream, MessageId, Millis,
@@ -235,6 +236,8 @@ pub struct ErasedView {
     pub orders: u64,
     /// The number of erased reasons and other free texts of the team that were about the user or named the user.
     pub texts: u64,
+    /// The language of `why`: that of the user's account, else the one that was asked for.
+    pub language: Language,
     pub kept: Vec<KeptView>,
 }
 

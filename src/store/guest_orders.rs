@@ -2,13 +2,16 @@
 
 use uuid::Uuid;
 
+use super::customer::join_customer;
 use super::token_revocation::revoke_shortly;
 use super::transaction::Transaction;
 use super::{Result, Store};
-use crate::domain::{Account, Actor, OrderId, RevokedTokens, SecretHash, StreamId, UserId};
+use crate::domain::{Account, Actor, Millis, OrderId, RevokedTokens, SecretHash, StreamId, UserId};
 
 /// Links to one order that are good. A new one above that ends the oldest.
 pub const LINKS_OF_ORDER_MAX: i64 = 5;
+/// A link to an order ends after half a year: the times for withdrawals and returns are over by then.
+pub const ORDER_LINK_TTL_MS: Millis = 180 * 86_400_000;
 
 /// Moves what belongs to a guest to the account that the guest proved to own: orders with their payments and addresses, stock
 /// alerts, messages, mutes and bans. Gives the shows in which something was imposed on the guest. The guest and its sessions end.
@@ -58,6 +61,7 @@ pub(super) async fn join_guest(tx: &mut Transaction<'_>, guest: &Actor, account:
     tx.query(alerts).bind(from).bind(to).execute().await?;
     tx.query("delete from stock_alerts where user_id = $1").bind(from).execute().await?;
     tx.query("update messages set user_id = $2 where user_id = $1").bind(from).bind(to).execute().await?;
+    join_customer(tx, (from, to), &account.person, account.name.as_str()).await?;
     tx.query("delete from sign_in_sessions where user_id = $1").bind(from).execute().await?;
     let ended = RevokedTokens::OfUser { user: guest.user.clone(), not_before: tx.time_of_day().await? };
     revoke_shortly(tx, guest, &ended).await?;
@@ -88,9 +92,11 @@ impl Store {
         self.transaction(async |tx| add_order_link(tx, order, secret).await).await
     }
 
+    /// The order of a link that has not ended.
     pub async fn order_of_link(&self, secret: &SecretHash) -> Result<Option<OrderId>> {
-        let read = "select order_id from order_links where secret_hash = $1";
-        let id: Option<Uuid> = self.query(read).bind(&secret[..]).fetch_optional_value().await?;
+        let read = "select order_id from order_links where secret_hash = $1 and created_at > $2";
+        let since = self.now().await? - ORDER_LINK_TTL_MS;
+        let id: Option<Uuid> = self.query(read).bind(&secret[..]).bind(since).fetch_optional_value().await?;
         Ok(id.map(OrderId))
     }
 }

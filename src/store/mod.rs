@@ -19,6 +19,7 @@ mod catalogue_import_insert;
 mod catalogue_product;
 mod chat;
 mod counters;
+mod customer;
 mod email_code;
 mod error;
 mod failed_capture;

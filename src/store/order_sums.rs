@@ -1,4 +1,4 @@
-//! Sums of orders for the reports. One job on one node adds to them, some thousand orders at a time; purchases and payments write
+//! Sums of orders for the reports, and the list of customers. One job on one node adds to them, some thousand orders at a time; purchases and payments write
 //! nothing for it.
 //!
 //! An order is looked at once, when it is decided or a minute old, by its place: places of an offer have no gaps, and they become visible in order, because each batch
@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::customer::{SeenCustomer, add_customers};
 use super::reservation::line_status;
 use super::row::from_row;
 use super::transaction::Transaction;
@@ -41,10 +42,13 @@ struct NewOrderRow {
     qty: i64,
     amount: i64,
     created_at: i64,
+    buyer: String,
+    buyer_name: String,
+    person: String,
     is_simulated: bool,
 }
 
-from_row!(NewOrderRow { id, place, status, qty, amount, created_at, is_simulated });
+from_row!(NewOrderRow { id, place, status, qty, amount, created_at, buyer, buyer_name, person, is_simulated });
 
 struct DecidedRow {
     order_id: Uuid,
@@ -175,7 +179,7 @@ async fn sum_new_orders(tx: &mut Transaction<'_>, offer: Uuid, wait_ms: Millis) 
     let read = concat!(
         "select id, place, ",
         line_status!(""),
-        " as status, qty, amount, created_at, buyer like 'crowd:%' as is_simulated from reservations
+        " as status, qty, amount, created_at, buyer, buyer_name, person, buyer like 'crowd:%' as is_simulated from reservations
             where offer = $1 and place > $2 and place <= $3 order by place"
     );
     let until = last.min(position + SUMMED_TOGETHER_MAX);
@@ -190,6 +194,7 @@ async fn sum_new_orders(tx: &mut Transaction<'_>, offer: Uuid, wait_ms: Millis) 
     let (mut sums, mut minutes) = (Addition::default(), BTreeMap::<i64, i64>::new());
     let (mut unsettled, mut refunded) = (Vec::new(), Vec::new());
     let mut reached = position;
+    let mut customers = BTreeMap::<&str, SeenCustomer>::new();
     for row in &rows {
         if row.place != reached + 1 {
             tracing::error!(offer.id = %offer, place = row.place, after = reached, "an offer has a gap in its places");
@@ -200,6 +205,14 @@ async fn sum_new_orders(tx: &mut Transaction<'_>, offer: Uuid, wait_ms: Millis) 
             continue;
         }
         *minutes.entry(minute_of(row.created_at)).or_default() += 1;
+        let seen = customers.entry(&row.buyer).or_insert_with(|| SeenCustomer {
+            user: row.buyer.clone(),
+            person: row.person.clone(),
+            name: row.buyer_name.clone(),
+            first_order: row.id,
+            last_order: row.id,
+        });
+        (seen.first_order, seen.last_order) = (seen.first_order.min(row.id), seen.last_order.max(row.id));
         let status = parse_status(&row.status)?;
         if !sums.add(status, row.qty, row.amount) {
             unsettled.push(row.id);
@@ -216,6 +229,8 @@ async fn sum_new_orders(tx: &mut Transaction<'_>, offer: Uuid, wait_ms: Millis) 
         );
         tx.query(insert).bind(ids_to_json(unsettled.into_iter())?).bind(offer).execute().await?;
     }
+    let customers: Vec<SeenCustomer> = customers.into_values().collect();
+    add_customers(tx, &customers).await?;
     delete(tx, REFUNDS, &refunded).await?;
     for (minute, orders) in minutes {
         let add = "insert into orders_by_minute (stream, minute, orders) values ($1, $2, $3)

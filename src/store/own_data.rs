@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Result, Store};
-use crate::domain::{AccountId, MessageId, Millis, StreamId, UserId};
+use super::{Result, Store, ids_to_json};
+use crate::domain::{AccountId, MailId, MessageId, Millis, OfferId, OrderId, SanctionKind, StreamId, UserId};
 
-/// Rows of each kind that are not read in pages.
+/// Sessions, passkeys and identities of one user: the shop lets nobody have more.
 const ROWS_MAX: i64 = 1_000;
 
 /// One thing that is stored about a user.
@@ -18,8 +18,7 @@ pub struct OwnDatum {
 }
 
 impl Store {
-    /// What there is little of: the account, its sessions, passkeys and identities, stock alerts, sanctions, and e-mails. Secrets
-    /// and their hashes are left out.
+    /// What there is little of: the account, its sessions, passkeys and identities. Secrets and their hashes are left out.
     pub async fn own_data(&self, user: &UserId) -> Result<Vec<OwnDatum>> {
         let mut found = Vec::new();
         let mut add = |kind, at, data| found.push(OwnDatum { kind, at, data });
@@ -50,26 +49,94 @@ impl Store {
         for (name, user_agent, at, last_used_at) in rows {
             add("session", at, json!({ "name": name, "user_agent": user_agent, "last_used_at": last_used_at }));
         }
-        let read = "select offer, stream, created_at from stock_alerts where user_id = $1 order by created_at limit $2";
-        let rows: Vec<(Uuid, Uuid, i64)> = self.query(read).bind(user.as_str()).bind(ROWS_MAX).fetch_all().await?;
-        for (offer, stream, at) in rows {
-            add("stock_alert", at, json!({ "offer": offer, "stream": stream }));
-        }
-        let read = "select stream, kind, until, reason, created_at from sanctions where user_id = $1
-            order by created_at limit $2";
-        type SanctionRow = (Uuid, String, Option<i64>, Option<String>, i64);
-        let rows: Vec<SanctionRow> = self.query(read).bind(user.as_str()).bind(ROWS_MAX).fetch_all().await?;
-        for (stream, kind, until, reason, at) in rows {
-            add("sanction", at, json!({ "stream": stream, "kind": kind, "until": until, "reason": reason }));
-        }
-        let read = "select kind, to_address, language, status, created_at from mails where user_id = $1
-            order by created_at desc limit $2";
-        type MailRow = (String, String, String, String, i64);
-        let rows: Vec<MailRow> = self.query(read).bind(user.as_str()).bind(ROWS_MAX).fetch_all().await?;
-        for (kind, to, language, status, at) in rows {
-            add("mail", at, json!({ "kind": kind, "to": to, "language": language, "status": status }));
-        }
         Ok(found)
+    }
+
+    /// A page of the stock alerts of a user, by offer.
+    pub async fn stock_alerts_of_user(
+        &self,
+        user: &UserId,
+        after: Option<OfferId>,
+        limit: i64,
+    ) -> Result<Vec<(OfferId, OwnDatum)>> {
+        let read = "select offer, stream, created_at from stock_alerts where user_id = $1 and offer > $2
+            order by offer limit $3";
+        let after = after.map_or(Uuid::nil(), |offer| offer.0);
+        let rows: Vec<(Uuid, Uuid, i64)> =
+            self.query(read).bind(user.as_str()).bind(after).bind(limit).fetch_all().await?;
+        let datum = |(offer, stream, at): (Uuid, Uuid, i64)| {
+            (OfferId(offer), OwnDatum { kind: "stock_alert", at, data: json!({ "offer": offer, "stream": stream }) })
+        };
+        Ok(rows.into_iter().map(datum).collect())
+    }
+
+    /// A page of the mutes and bans of a user, by show.
+    pub async fn sanctions_of_user(
+        &self,
+        user: &UserId,
+        after: Option<(StreamId, SanctionKind)>,
+        limit: i64,
+    ) -> Result<Vec<((StreamId, SanctionKind), OwnDatum)>> {
+        let read = "select stream, kind, until, reason, created_at from sanctions
+            where user_id = $1 and (stream, kind) > ($2, $3) order by stream, kind limit $4";
+        // A block in the whole shop has the id whose bits are all zero.
+        let (stream, kind) = after.map_or((Uuid::nil(), ""), |(stream, kind)| (stream.0, kind.name()));
+        type Row = (Uuid, String, Option<i64>, Option<String>, i64);
+        let rows: Vec<Row> =
+            self.query(read).bind(user.as_str()).bind(stream).bind(kind).bind(limit).fetch_all().await?;
+        let datum = |(stream, kind, until, reason, at): Row| {
+            let place = if kind == SanctionKind::Ban.name() { SanctionKind::Ban } else { SanctionKind::Mute };
+            let data = json!({ "stream": stream, "kind": kind, "until": until, "reason": reason });
+            ((StreamId(stream), place), OwnDatum { kind: "sanction", at, data })
+        };
+        Ok(rows.into_iter().map(datum).collect())
+    }
+
+    /// A page of the e-mails to a user, by id.
+    pub async fn mails_of_user(
+        &self,
+        user: &UserId,
+        after: Option<MailId>,
+        limit: i64,
+    ) -> Result<Vec<(MailId, OwnDatum)>> {
+        let read = "select id, kind, to_address, language, status, created_at from mails
+            where user_id = $1 and id > $2 order by id limit $3";
+        let after = after.map_or(Uuid::nil(), |id| id.0);
+        type Row = (Uuid, String, String, String, String, i64);
+        let rows: Vec<Row> = self.query(read).bind(user.as_str()).bind(after).bind(limit).fetch_all().await?;
+        let datum = |(id, kind, to, language, status, at): Row| {
+            let data = json!({ "kind": kind, "to": to, "language": language, "status": status });
+            (MailId(id), OwnDatum { kind: "mail", at, data })
+        };
+        Ok(rows.into_iter().map(datum).collect())
+    }
+
+    /// The refunds of these orders, and the withdrawals from them.
+    pub async fn refunds_and_withdrawals_of(&self, orders: &[OrderId]) -> Result<Vec<(OrderId, OwnDatum)>> {
+        let ids = ids_to_json(orders.iter().map(|order| order.0))?;
+        let read = self.choose(
+            "select order_id, amount, currency, status, reason, created_at from refunds
+                where order_id = any (array(select json_array_elements_text($1::json)::uuid)) order by order_id, n",
+            "select order_id, amount, currency, status, reason, created_at from refunds
+                where order_id in (select unhex(value) from json_each($1)) order by order_id, n",
+        );
+        type RefundRow = (Uuid, i64, String, String, Option<String>, i64);
+        let refunds: Vec<RefundRow> = self.query(read).bind(ids.clone()).fetch_all().await?;
+        let refund = |(order, amount, currency, status, reason, at): RefundRow| {
+            let data =
+                json!({ "order": order, "amount": amount, "currency": currency, "status": status, "reason": reason });
+            (OrderId(order), OwnDatum { kind: "refund", at, data })
+        };
+        let read = self.choose(
+            "select order_id, created_at from withdrawals
+                where order_id = any (array(select json_array_elements_text($1::json)::uuid))",
+            "select order_id, created_at from withdrawals where order_id in (select unhex(value) from json_each($1))",
+        );
+        let withdrawals: Vec<(Uuid, i64)> = self.query(read).bind(ids).fetch_all().await?;
+        let withdrawal = |(order, at): (Uuid, i64)| {
+            (OrderId(order), OwnDatum { kind: "withdrawal", at, data: json!({ "order": order }) })
+        };
+        Ok(refunds.into_iter().map(refund).chain(withdrawals.into_iter().map(withdrawal)).collect())
     }
 
     /// A page of what a user wrote in the chat of all shows, by show, with the place from which the next page goes on.

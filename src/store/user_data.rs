@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::account::erase_sign_in;
 use super::address_retention::needs_address;
+use super::customer::erase_customer;
 use super::free_text::erase_texts;
 use super::guest_orders::erase_order_links;
 use super::{Result, Store};
@@ -73,6 +74,7 @@ impl Store {
             let refunds = "update refunds set reason = null
                 where reason is not null and order_id in (select id from reservations where buyer = $1)";
             texts += tx.query(refunds).bind(user).execute().await?;
+            texts += erase_customer(tx, user_id).await?;
             // What the team noted on the orders may be about the buyer.
             let notes = "delete from order_notes where order_id in (select id from reservations where buyer = $1)";
             tx.query(notes).bind(user).execute().await?;

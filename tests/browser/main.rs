@@ -10,6 +10,7 @@ mod catalogue;
 mod client;
 mod colour;
 mod crowd;
+mod customers;
 mod demo;
 mod desk;
 mod desk_mail;

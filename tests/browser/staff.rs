@@ -225,6 +225,40 @@ async fn evening_staff_by_invite() {
     owner.goto(&format!("{}/admin?section=settings&lang=en", shop.server.url)).await;
     owner.find(&named("settings-form")).await;
     looks_good(&owner, Window::Mobile, "settings-mobile").await;
+    key_is_made_replaced_and_ended(&owner, &shop).await;
     phone.close().await;
     owner.close().await;
+}
+
+const TO_KEYS: &str = "document.querySelector('[data-test=api-keys]').scrollIntoView({ block: 'center' })";
+
+/// The API keys in the settings: a key is shown once, works, is replaced, and ends.
+async fn key_is_made_replaced_and_ended(owner: &Browser, shop: &Shop) {
+    owner.press("api-key-add").await;
+    owner.fill(&named("api-key-name"), "Warehouse").await;
+    owner.press("scope-stock:write").await;
+    looks_good(owner, Window::Mobile, "api-key-new-mobile").await;
+    owner.press("api-key-make").await;
+    owner.find(&named("api-key-secret")).await;
+    looks_good(owner, Window::Mobile, "api-key-shown-mobile").await;
+    let secret = value(owner, "api-key-secret").await;
+    let program = shop.server.rest().with_token(secret.as_str().unwrap());
+    program.get("/v1/products").await.expect(200);
+    owner.goto(&format!("{}/admin?section=settings&lang=ar", shop.server.url)).await;
+    owner.sees("api-keys", "Warehouse").await;
+    owner.script(TO_KEYS, &[]).await;
+    looks_good(owner, Window::Mobile, "api-keys-ar-mobile").await;
+    assert_eq!(owner.count(&named("api-key-secret")).await, 0, "it is shown once");
+    owner.resize(Window::Desktop).await;
+    owner.click("[data-test^=rotate-]").await;
+    looks_good(owner, Window::Desktop, "api-key-rotate-ar-desktop").await;
+    owner.press("api-key-rotate").await;
+    owner.find(&named("api-key-secret")).await;
+    owner.goto(&format!("{}/admin?section=settings&lang=en", shop.server.url)).await;
+    owner.until("two keys", "document.querySelectorAll('[data-in-force=true]').length === 2", SOON).await;
+    owner.script(TO_KEYS, &[]).await;
+    looks_good(owner, Window::Desktop, "api-keys-desktop").await;
+    owner.click("[data-test^=end-]").await;
+    owner.press("confirm-yes").await;
+    owner.until("one key", "document.querySelectorAll('[data-in-force=true]').length === 1", SOON).await;
 }

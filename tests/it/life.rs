@@ -2,6 +2,7 @@
 
 mod address;
 mod catalogue;
+mod customer;
 mod desk;
 mod host_key;
 mod large_shop;

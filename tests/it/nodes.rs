@@ -7,5 +7,6 @@ mod moderate;
 mod outage;
 mod room;
 mod rules;
+mod shop_wide;
 mod team;
 mod token;

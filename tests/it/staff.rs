@@ -6,5 +6,5 @@ pub mod first_start;
 mod invite;
 mod mail_server;
 mod passkey;
-mod role;
+pub mod role;
 mod settings;

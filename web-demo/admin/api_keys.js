@@ -122,7 +122,7 @@ export class ApiKeyPart {
         alert.hidden = false;
       });
     };
-    const form = el('form', { noValidate: true, onsubmit: send }, name.node, scopes, alert, submit);
+    const form = el('form.desk-secret', { noValidate: true, onsubmit: send }, name.node, scopes, alert, submit);
     const dialog = openSheet(form, { title: t('api_keys.new_title'), test: 'api-key-form', className: 'side' });
     name.control.focus();
   }
@@ -151,7 +151,7 @@ export class ApiKeyPart {
       });
     };
     const about = el('p.fine', {}, t('api_keys.rotate_about'));
-    const form = el('form', { noValidate: true, onsubmit: send }, about, hours.node, alert, submit);
+    const form = el('form.desk-secret', { noValidate: true, onsubmit: send }, about, hours.node, alert, submit);
     const dialog = openSheet(form, {
       title: t('api_keys.rotate_title', { name }),
       test: 'api-key-rotate-form',

@@ -17,6 +17,7 @@ const KINDS = [
   'export_orders',
   'erase',
   'ban',
+  'block_customer',
   'set_staff_role',
   'change_settings',
   'set_mail_server',

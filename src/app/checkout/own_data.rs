@@ -1,10 +1,16 @@
 //! What a user may take away: everything that is stored about them, in pages.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde_json::json;
+use uuid::Uuid;
 
 use super::Checkout;
 use crate::app::error::Result;
-use crate::domain::{Actor, MessageId, OrderId, Permission, StreamId};
+use crate::domain::{
+    Actor, AuditAction, AuditEntry, MailId, MessageId, OfferId, OrderId, Permission, SanctionKind, StreamId, UserId,
+};
 use crate::store::OwnDatum;
 
 const PAGE: i64 = 200;
@@ -14,6 +20,9 @@ const PAGE: i64 = 200;
 pub enum OwnDataPlace {
     #[default]
     Start,
+    StockAlerts(Option<OfferId>),
+    Sanctions(Option<(StreamId, SanctionKind)>),
+    Mails(Option<MailId>),
     Orders(Option<OrderId>),
     Messages(Option<(StreamId, MessageId)>),
 }
@@ -24,30 +33,83 @@ impl Checkout {
         self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await
     }
 
-    /// A page of what is stored about the caller, and the place of the next one; `None`: that was all.
-    pub async fn own_data(&self, actor: &Actor, place: OwnDataPlace) -> Result<(Vec<OwnDatum>, Option<OwnDataPlace>)> {
-        self.authorize_own_data(actor).await?;
+    /// May the caller read everything about a customer?
+    pub async fn authorize_customer_data(&self, actor: &Actor) -> Result<()> {
+        self.stream_cache.authorize_in_shop(actor, Permission::EraseUserData).await
+    }
+
+    /// Writes down that somebody exports what is stored about a customer.
+    pub async fn begin_customer_export(self: &Arc<Self>, actor: &Actor, user: &UserId) -> Result<()> {
+        let entry = self.audit.audit_entry(actor, AuditEntry::WHOLE_SHOP, AuditAction::ExportUserData);
+        let entry = AuditEntry { user: Some(user.clone()), ..entry };
+        let context = self.context.clone();
+        self.context.spawn_write(async move { Ok(context.store.insert_audit_entry(&entry).await?) }).await
+    }
+
+    /// A page of what is stored about a user, for that user or for who may read it, and the place of the next one; `None`: that was all.
+    pub async fn stored_data(
+        &self,
+        actor: &Actor,
+        user: &UserId,
+        place: OwnDataPlace,
+    ) -> Result<(Vec<OwnDatum>, Option<OwnDataPlace>)> {
+        match *user == actor.user {
+            true => self.authorize_own_data(actor).await?,
+            false => self.authorize_customer_data(actor).await?,
+        }
         let store = &self.context.store;
         match place {
-            OwnDataPlace::Start => Ok((store.own_data(&actor.user).await?, Some(OwnDataPlace::Orders(None)))),
-            OwnDataPlace::Orders(after) => {
-                let orders = store.orders_of_buyer(&actor.user, None, after, PAGE).await?;
-                let ids: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
-                let addresses = store.addresses_of(&ids).await?;
-                let mut data = Vec::with_capacity(orders.len());
-                for order in &orders {
-                    let view = self.catalogue.order_view(order).await;
-                    let stored = json!({ "order": view, "address": addresses.get(&order.id) });
-                    data.push(OwnDatum { kind: "order", at: order.created_at, data: stored });
-                }
-                let next = ids.last().map_or(OwnDataPlace::Messages(None), |last| OwnDataPlace::Orders(Some(*last)));
-                Ok((data, Some(next)))
+            OwnDataPlace::Start => Ok((store.own_data(user).await?, Some(OwnDataPlace::StockAlerts(None)))),
+            OwnDataPlace::StockAlerts(after) => {
+                let found = store.stock_alerts_of_user(user, after, PAGE).await?;
+                let next = found.last().map_or(OwnDataPlace::Sanctions(None), |(last, _)| OwnDataPlace::StockAlerts(Some(*last)));
+                Ok((data_of(found), Some(next)))
             }
+            OwnDataPlace::Sanctions(after) => {
+                let found = store.sanctions_of_user(user, after, PAGE).await?;
+                let next = found.last().map_or(OwnDataPlace::Mails(None), |(last, _)| OwnDataPlace::Sanctions(Some(*last)));
+                Ok((data_of(found), Some(next)))
+            }
+            OwnDataPlace::Mails(after) => {
+                let found = store.mails_of_user(user, after, PAGE).await?;
+                let next = found.last().map_or(OwnDataPlace::Orders(None), |(last, _)| OwnDataPlace::Mails(Some(*last)));
+                Ok((data_of(found), Some(next)))
+            }
+            OwnDataPlace::Orders(after) => self.stored_orders(user, after).await,
             OwnDataPlace::Messages(after) => {
-                let messages = store.messages_of_user(&actor.user, after, PAGE).await?;
+                let messages = store.messages_of_user(user, after, PAGE).await?;
                 let next = messages.last().map(|(stream, id, _)| OwnDataPlace::Messages(Some((*stream, *id))));
                 Ok((messages.into_iter().map(|(.., datum)| datum).collect(), next))
             }
         }
     }
+
+    /// A page of the orders of a user, each with its address, and with what the user withdrew from and got back.
+    async fn stored_orders(
+        &self,
+        user: &UserId,
+        after: Option<OrderId>,
+    ) -> Result<(Vec<OwnDatum>, Option<OwnDataPlace>)> {
+        let store = &self.context.store;
+        let orders = store.orders_of_buyer(user, None, after, PAGE).await?;
+        let ids: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
+        let addresses = store.addresses_of(&ids).await?;
+        let mut more: HashMap<Uuid, Vec<OwnDatum>> = HashMap::new();
+        for (order, datum) in store.refunds_and_withdrawals_of(&ids).await? {
+            more.entry(order.0).or_default().push(datum);
+        }
+        let mut data = Vec::with_capacity(orders.len());
+        for order in &orders {
+            let view = self.catalogue.order_view(order).await;
+            let stored = json!({ "order": view, "address": addresses.get(&order.id) });
+            data.push(OwnDatum { kind: "order", at: order.created_at, data: stored });
+            data.extend(more.remove(&order.id.0).into_iter().flatten());
+        }
+        let next = ids.last().map_or(OwnDataPlace::Messages(None), |last| OwnDataPlace::Orders(Some(*last)));
+        Ok((data, Some(next)))
+    }
+}
+
+fn data_of<Place>(found: Vec<(Place, OwnDatum)>) -> Vec<OwnDatum> {
+    found.into_iter().map(|(_, datum)| datum).collect()
 }

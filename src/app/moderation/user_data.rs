@@ -10,7 +10,7 @@ use crate::app::context::Context;
 use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
 use crate::domain::staff::check_rank;
-use crate::domain::{AccountId, Actor, Event, Millis, Permission, Place, Refusal, UserId};
+use crate::domain::{AccountId, Actor, Event, Language, Millis, Permission, Place, Refusal, UserId};
 use crate::protocol::{ErasedView, KeptView};
 use crate::store::ErasureReport;
 
@@ -19,8 +19,8 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 const BATCH_PAUSE: Duration = Duration::from_millis(50);
 
 impl Moderation {
-    /// Erases the caller's own data.
-    pub async fn erase_own_data(self: &Arc<Self>, actor: &Actor) -> Result<ErasedView> {
+    /// Erases the caller's own data. `language`: for what is kept and why, if the caller has no account with one.
+    pub async fn erase_own_data(self: &Arc<Self>, actor: &Actor, language: Language) -> Result<ErasedView> {
         self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
         // The roles and the passkeys of an account go with it: who reads somebody's mail must not get that far.
         if actor.session.as_ref().is_some_and(|session| session.passkey.is_needed()) {
@@ -31,11 +31,16 @@ impl Moderation {
         {
             actor.check_recent_sign_in(self.context.now())?;
         }
-        self.erase(actor.user.clone()).await
+        self.erase(actor.user.clone(), language).await
     }
 
     /// Erases another user's data: for an admin, when the user asked outside of the system.
-    pub async fn erase_user_data(self: &Arc<Self>, actor: &Actor, user: UserId) -> Result<ErasedView> {
+    pub async fn erase_user_data(
+        self: &Arc<Self>,
+        actor: &Actor,
+        user: UserId,
+        language: Language,
+    ) -> Result<ErasedView> {
         self.stream_cache.authorize_in_shop(actor, Permission::EraseUserData).await?;
         actor.check_recent_sign_in(self.context.now())?;
         if let Some(account) = AccountId::of_user(&user) {
@@ -44,11 +49,16 @@ impl Moderation {
             let roles = self.context.store.staff_roles(account).await?;
             roles.iter().try_for_each(|place| check_rank(own, place.role))?;
         }
-        self.erase(user).await
+        self.erase(user, language).await
     }
 
-    async fn erase(self: &Arc<Self>, user: UserId) -> Result<ErasedView> {
+    async fn erase(self: &Arc<Self>, user: UserId, fallback: Language) -> Result<ErasedView> {
         let this = self.clone();
+        let account = match AccountId::of_user(&user) {
+            Some(account) => self.context.store.account(account).await?,
+            None => None,
+        };
+        let language = account.map_or(fallback, |account| account.language);
         self.context
             .spawn_write(async move {
                 this.chat.flush().await;
@@ -66,33 +76,67 @@ impl Moderation {
                     }
                 }
                 tracing::info!(messages = erased.messages, orders = erased.orders, "a user's data was erased");
-                Ok(erased_view(erased))
+                Ok(erased_view(erased, language))
             })
             .await
     }
 }
 
-fn erased_view(erased: ErasureReport) -> ErasedView {
+fn erased_view(erased: ErasureReport, language: Language) -> ErasedView {
     let ErasureReport { messages, orders, addresses_kept, texts, sanctions, audit_entries, .. } = erased;
-    let kept = [
-        ("orders", orders, "Amounts, times and the buyer's id: the shop's accounting and refunds need them."),
-        (
-            "addresses",
-            addresses_kept,
+    let counts = [orders, addresses_kept, sanctions, audit_entries];
+    let kept = KEPT.into_iter().zip(counts).filter(|(_, count)| *count > 0);
+    let kept = kept.map(|((what, why), count)| {
+        let [english, arabic, indonesian] = why;
+        let why = match language {
+            Language::English => english,
+            Language::Arabic => arabic,
+            Language::Indonesian => indonesian,
+        };
+        KeptView { what: what.into(), count, why: why.into() }
+    });
+    ErasedView { messages, orders, texts, language, kept: kept.collect() }
+}
+
+/// What an erasure keeps, and why: in English, Arabic and Indonesian.
+const KEPT: [(&str, [&str; 3]); 4] = [
+    (
+        "orders",
+        [
+            "Amounts, times and the buyer's id: the shop's accounting and refunds need them.",
+            "المبالغ والأوقات ومعرّف المشتري: تحتاج إليها محاسبة المتجر وردّ المبالغ.",
+            "Jumlah, waktu, dan ID pembeli: diperlukan untuk pembukuan toko dan pengembalian dana.",
+        ],
+    ),
+    (
+        "addresses",
+        [
             "Addresses of orders that are open, or paid and not sent. Each is erased when its order was sent or has ended.",
-        ),
-        ("sanctions", sanctions, "The id of a muted or banned user, until the sanction ends."),
-        (
-            "audit_log",
-            audit_entries,
+            "عناوين الطلبات المفتوحة، أو المدفوعة التي لم تُرسل بعد. يُمحى كل عنوان عندما يُرسل طلبه أو ينتهي.",
+            "Alamat pesanan yang masih terbuka, atau sudah dibayar tetapi belum dikirim. Setiap alamat dihapus setelah \
+             pesanannya dikirim atau berakhir.",
+        ],
+    ),
+    (
+        "sanctions",
+        [
+            "The id of a muted or banned user, until the sanction ends.",
+            "معرّف المستخدم المكتوم أو المحظور، إلى أن تنتهي العقوبة.",
+            "ID pengguna yang dibisukan atau diblokir, sampai sanksinya berakhir.",
+        ],
+    ),
+    (
+        "audit_log",
+        [
             "What the team did and when, by id, so that it can be reviewed. Texts with the full name or the id are erased; texts \
              that describe the user in other words are not found.",
-        ),
-    ];
-    let kept = kept.into_iter().filter(|(_, count, _)| *count > 0);
-    let kept = kept.map(|(what, count, why)| KeptView { what: what.into(), count, why: why.into() }).collect();
-    ErasedView { messages, orders, texts, kept }
-}
+            "ما فعله الفريق ومتى، بالمعرّف، حتى يمكن مراجعته. تُمحى النصوص التي تحمل الاسم الكامل أو المعرّف، أما النصوص \
+             التي تصف المستخدم بكلمات أخرى فلا يُعثر عليها.",
+            "Apa yang dilakukan tim dan kapan, dengan ID, agar dapat ditinjau. Teks dengan nama lengkap atau ID dihapus; teks \
+             yang menggambarkan pengguna dengan kata lain tidak ditemukan.",
+        ],
+    ),
+];
 
 /// Deletes chat messages that are older than the retention time.
 pub struct RetentionJob {

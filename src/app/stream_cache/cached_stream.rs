@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::sanctions::Sanctions;
+use super::shop_blocks::ShopBlocks;
 use crate::app::cache::CacheValue;
 use crate::app::settings::ChatRateLimit;
 use crate::domain::reaction::{ReactionCounts, ReactionKind};
@@ -20,6 +21,8 @@ pub struct CachedStream(Mutex<CachedStreamInner>);
 struct CachedStreamInner {
     stream: LiveStream,
     sanctions: Sanctions,
+    /// Those of the whole shop bind here too.
+    shop_blocks: Arc<ShopBlocks>,
     /// How often sanctions were changed on this node: what was read from the store before a change is outdated.
     sanctions_revision: u64,
     /// Helpers whose invite was revoked: their tokens are still valid, but their permissions are gone.
@@ -94,6 +97,7 @@ impl CachedStream {
             blocklist_version: stream.blocklist_version,
             stream,
             sanctions: Sanctions::new(sanctions),
+            shop_blocks: Arc::default(),
             sanctions_revision: 0,
             revoked_helpers: revoked_helpers.into_iter().collect(),
             users: HashMap::new(),
@@ -105,6 +109,12 @@ impl CachedStream {
             refresh: RefreshState::Idle,
             checked_at: 0,
         }))
+    }
+
+    /// The same with the blocks of the whole shop.
+    pub fn with_shop_blocks(self, blocks: &Arc<ShopBlocks>) -> Self {
+        self.lock().shop_blocks = blocks.clone();
+        self
     }
 
     fn lock(&self) -> MutexGuard<'_, CachedStreamInner> {
@@ -422,7 +432,10 @@ impl CachedStreamInner {
         let person = actor.person();
         let sanctions = self.sanctions.of_person(&actor.user, &person);
         let is_revoked = self.revoked_helpers.contains(&actor.user);
-        Standing { is_revoked, ..Standing::of_sanctions(sanctions, now) }
+        let here = Standing::of_sanctions(sanctions, now);
+        let in_shop = self.shop_blocks.blocked_by(&person);
+        let banned_by = here.banned_by.into_iter().chain(in_shop).reduce(|a, b| if b.outranks(a) { b } else { a });
+        Standing { is_revoked, banned_by, ..here }
     }
 
     fn authorize(&self, actor: &Actor, permission: Permission, now: Millis) -> std::result::Result<(), Refusal> {

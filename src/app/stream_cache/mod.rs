@@ -2,6 +2,7 @@
 
 mod cached_stream;
 mod sanctions;
+mod shop_blocks;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::domain::{
 use crate::protocol::{Close, StateChange, StreamView};
 
 pub use cached_stream::CachedStream;
+pub use shop_blocks::{ShopBlockJob, ShopBlocks};
 
 /// More streams than one node serves, and streams with an open room are used every few seconds, so they stay. An evicted
 /// stream is read again from the store; its rate limits start again. A stream whose likes are not stored yet is not evicted, and
@@ -40,6 +42,8 @@ pub struct StreamCache {
     streams: Cache<StreamId, CachedStream>,
     /// When it was seen that a stream does not exist.
     missing: quick_cache::sync::Cache<StreamId, Millis>,
+    /// Who is blocked in the whole shop.
+    pub shop_blocks: Arc<ShopBlocks>,
     /// Bounds the background reads from the store.
     pub refresh_permits: Semaphore,
 }
@@ -54,7 +58,8 @@ impl StreamCache {
         let streams = Cache::with_capacity(capacity);
         let missing = quick_cache::sync::Cache::new(MISSING_MAX);
         let refresh_permits = Semaphore::new(CONCURRENT_REFRESHES_MAX);
-        Arc::new(Self { context, publisher, streams, missing, refresh_permits })
+        let shop_blocks = Arc::default();
+        Arc::new(Self { context, publisher, streams, missing, shop_blocks, refresh_permits })
     }
 
     /// The stream, if the actor may do this in it: [`domain::authorize`](crate::domain::authorize) with what is known about
@@ -130,7 +135,8 @@ impl StreamCache {
             let revoked_helpers = store.revoked_helpers(id, self.context.now()).await?;
             let blocklist =
                 if stream.blocklist_version == 0 { Blocklist::empty() } else { store.blocklist(id).await? };
-            Ok(CachedStream::new(stream, sanctions, revoked_helpers, blocklist))
+            let cached = CachedStream::new(stream, sanctions, revoked_helpers, blocklist);
+            Ok(cached.with_shop_blocks(&self.shop_blocks))
         });
         self.streams.get_or_load(id, load).await
     }

@@ -204,6 +204,7 @@ impl Limiter {
             ("ChatAnnounceRequest", "text") => {
                 json!({ "maxLength": ChatText::LENGTH_MAX, "pattern": format!("^$|{}", visible_pattern()) })
             }
+            ("CustomerNoteRequest", "text") => visible(1_000),
             (_, "text") => visible(ChatText::LENGTH_MAX),
             // 500 bytes, and a character has at most four.
             ("OrdersRefundRequest" | "OrdersRefundPartRequest", "reason") => visible(125),

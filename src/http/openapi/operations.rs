@@ -17,7 +17,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 104] = [
+const ACCESS: [(&str, Access); 110] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -80,6 +80,12 @@ const ACCESS: [(&str, Access); 104] = [
     ("shop_list_saved_views", Access::Least(Role::Producer)),
     ("shop_save_view", Access::Least(Role::Producer)),
     ("shop_remove_view", Access::Least(Role::Producer)),
+    ("shop_list_customers", Access::Least(Role::Host)),
+    ("shop_show_customer", Access::Least(Role::Host)),
+    ("shop_add_customer_note", Access::Least(Role::Host)),
+    ("shop_block_customer", Access::Least(Role::Host)),
+    ("shop_unblock_customer", Access::Least(Role::Host)),
+    ("shop_customer_data", Access::Least(Role::Admin)),
     ("shop_list_mails", Access::Least(Role::Host)),
     ("shop_send_mail_again", Access::Least(Role::Host)),
     ("orders_export", Access::Least(Role::Producer)),

@@ -16,7 +16,7 @@ pub struct Nodes {
     pub two: Shop,
     pub redis: Redis,
     // Dropped last: the both hold connections to it.
-    _database: Database,
+    database: Database,
 }
 
 impl Nodes {
@@ -50,7 +50,12 @@ impl Nodes {
         };
         let one = Shop::serve_with(&database.url(), &database.url(), &args(&addresses[0])).await;
         let two = one.at_another_node(&args(&addresses[1])).await;
-        Nodes { one, two, redis, _database: database }
+        Nodes { one, two, redis, database }
+    }
+
+    /// The URL of the database that they share.
+    pub fn database_url(&self) -> String {
+        self.database.url()
     }
 
     pub fn both(&self) -> [&Shop; 2] {

@@ -18,6 +18,7 @@ mutes and revoked invites. Its rules:
   member who imposed it. Only a team member of the same or a higher rank can change or remove it.
 - **A banned user keeps access to their own data**: orders, payments, addresses, the audit log entries about them. They can still read over
   REST what everybody may read. A team member who is banned from one show has no permission of the team there, nor in the shop as a whole.
+- **A block of the shop** is a ban from every show. It binds the person behind a user, under every identity of theirs.
 - **The team does not buy** in a show that it helps to run, except the host. Orders placed earlier still belong to the buyer.
 - **Only a host or an admin sells at the price 0**, or adds units to an offer at that price.
 - **The owner** may do whatever an admin may, set the mail server, and buy to try the shop out. No token gives this role: it comes by an account of the staff

@@ -108,6 +108,11 @@ const TABLES: &str = "
     insert into sanctions (stream, user_id, kind, user_name, until, by_user, created_at, person, reason)
         select large_id(1600000000000, n % 400), 'user-' || n % 20000, 'ban', 'User', null, 'Mo', n, 'user-' || n % 20000, case n % 100 when 0 then 'spam' end
         from generate_series(0, $some) n on conflict do nothing;
+    insert into customers (user_id, person, name, search, first_order, last_order)
+        select 'user-' || n, 'user-' || n, 'User ' || n, 'user ' || n, large_id(1600000200000, n), large_id(1600000200000, n)
+        from generate_series(0, 99999) n;
+    insert into customer_notes (id, user_id, at, by_user, by_name, body)
+        select large_id(1600001800000, n), 'user-' || n, 1, 'mod-1', 'Mo', 'A note' from generate_series(0, 19999) n;
     insert into stock_alerts (offer, user_id, stream, created_at)
         select large_id(1600000100000, n % 100), 'user-' || n, large_id(1600000000000, n % 100), 1 from generate_series(0, $some) n;
     insert into viewers_by_minute (stream, minute, viewers)

@@ -1,5 +1,6 @@
 //! The calls for e-mails, staff, the set-up and the settings.
 
+use livesouk::domain::customer::CustomerNote;
 use livesouk::domain::mail_settings::{MailProtection, MailSettings};
 use livesouk::domain::oidc::OidcIdentity;
 use livesouk::domain::passkey::{Passkey, PasskeyPurpose};
@@ -8,9 +9,10 @@ use livesouk::domain::shop_settings::ShopProfile;
 use livesouk::domain::staff::{STAFF_INVITE_TTL_MS, StaffInvite, StaffRole, link_hash};
 use livesouk::domain::{
     Actor, ApiKey, ApiKeyId, ApiScope, AuditAction, AuditEntry, Consignment, EmailAddress, Language, MailContent,
-    MailStatus, MailStep, Name, NewMail, PasskeyId, Role, SavedView, SignInSession, StaffInviteId,
+    MailStatus, MailStep, Name, NewMail, PasskeyId, PersonKey, Role, Sanction, SanctionKind, SavedView, SignInSession, StaffInviteId,
 };
 use livesouk::store::{NewSession, OidcSignIn, StoredSecret};
+use uuid::Uuid;
 
 use super::every_query::{Calls, call};
 use super::large_tables::{OLD_USER, old_order, old_stream};
@@ -73,6 +75,37 @@ pub(super) async fn staff(c: &Calls) {
     call!(c, saved_views(&user(OLD_USER)));
     call!(c, remove_view(&user(OLD_USER), "To pack"));
     api_keys(c).await;
+    customers(c).await;
+}
+
+/// What the desk asks about the customers, and what a user takes away.
+async fn customers(c: &Calls) {
+    let entry = |kind| AuditEntry { stream: AuditEntry::WHOLE_SHOP, ..audit_entry(c.shop.stream, kind) };
+    let old = user(OLD_USER);
+    call!(c, customers("", None, 50));
+    call!(c, customers("user 7", Some(old_order()), 50));
+    call!(c, customers("bob@example.com", None, 50));
+    call!(c, customer_detail(&old));
+    let note = CustomerNote { id: Uuid::now_v7(), at: 1, by: "mod".into(), by_name: "Mo".into(), text: "x".into() };
+    call!(c, add_customer_note(&old, &note)).expect("it is added");
+    call!(c, roles_anywhere(&old));
+    let sanction = Sanction {
+        user: old.clone(),
+        person: PersonKey::of_user(&old),
+        name: "Old".into(),
+        kind: SanctionKind::Ban,
+        until: None,
+        by: "olla".into(),
+        by_role: Role::Moderator,
+        reason: None,
+    };
+    call!(c, add_shop_block(&sanction, &entry(AuditAction::BlockCustomer))).expect("it is blocked");
+    call!(c, shop_blocks());
+    call!(c, lift_shop_block(&sanction.person, &entry(AuditAction::UnblockCustomer))).expect("it is lifted");
+    call!(c, stock_alerts_of_user(&old, None, 50));
+    call!(c, sanctions_of_user(&old, Some((old_stream(), SanctionKind::Ban)), 50));
+    call!(c, mails_of_user(&old, None, 50));
+    call!(c, refunds_and_withdrawals_of(&[old_order()]));
 }
 
 async fn api_keys(c: &Calls) {

@@ -1,0 +1,33 @@
+-- Customers: everybody who bought. The job that sums orders adds to them; a purchase writes no row more.
+
+create table customers (
+  user_id text primary key,
+  person text not null,
+  name text not null,
+  search text not null,                       -- the name as searches compare it
+  first_order blob not null,                  -- ids are in the order of time
+  last_order blob not null
+) strict;
+
+create index customers_by_last_order on customers (last_order);
+
+create table customer_notes (
+  id blob primary key,
+  user_id text not null,
+  at integer not null,
+  by_user text not null,
+  by_name text not null,
+  body text not null
+) strict;
+
+create index customer_notes_of_user on customer_notes (user_id, at);
+create index customer_notes_by_author on customer_notes (by_user);
+
+-- What a demo's simulated viewers bought is in no list. The next purchase of a customer brings the name into the form in which searches
+-- compare names.
+insert into customers (user_id, person, name, search, first_order, last_order)
+  select buyer, max(person), max(buyer_name), lower(max(buyer_name)), min(id), max(id)
+  from reservations where buyer not like 'crowd:%' group by buyer;
+
+create view readable_customer_notes as
+  select n.*, datetime(n.at / 1000, 'unixepoch') as noted from customer_notes n;
