@@ -88,8 +88,7 @@ impl Customers {
         }
         let name = store.customer_detail(&user).await?.map_or_else(|| user.to_string(), |found| found.customer.name);
         let entry = self.audit.audit_entry(actor, AuditEntry::WHOLE_SHOP, AuditAction::BlockCustomer);
-        let entry =
-            AuditEntry { user: Some(user.clone()), name: Some(name.clone()), reason: reason.clone(), ..entry };
+        let entry = AuditEntry { user: Some(user.clone()), name: Some(name.clone()), reason: reason.clone(), ..entry };
         let sanction = Sanction {
             person: store.person_of(&user).await?,
             user,
@@ -101,9 +100,7 @@ impl Customers {
             reason,
         };
         let context = self.context.clone();
-        self.context
-            .spawn_write(async move { Ok(context.store.add_shop_block(&sanction, &entry).await?) })
-            .await?;
+        self.context.spawn_write(async move { Ok(context.store.add_shop_block(&sanction, &entry).await?) }).await?;
         self.refresh_blocks().await;
         Ok(())
     }

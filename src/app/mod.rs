@@ -270,7 +270,8 @@ impl Services {
         runner.start(context, streams::OrderSumJob::new(context.clone()));
         runner.start(context, token::TokenRevocationJob(self.tokens.clone()));
         runner.start(context, settings_sync::ShopSettingsJob(self.settings_sync.clone()));
-        runner.start(context, stream_cache::ShopBlockJob::new(context, &self.publisher, &self.stream_cache.shop_blocks));
+        runner
+            .start(context, stream_cache::ShopBlockJob::new(context, &self.publisher, &self.stream_cache.shop_blocks));
         runner.start(context, accounts::SignInCleanupJob(context.clone()));
         runner.start(context, staff::StaffSyncJob(self.staff.clone()));
         runner.start(context, cluster_sync::PendingDeliveryJob(self.cluster_sync.clone()));

@@ -212,8 +212,7 @@ impl Store {
         let read = customers!("customers", "where c.user_id = $2");
         let row: Option<CustomerRow> =
             self.query(read).bind(AuditEntry::WHOLE_SHOP.0).bind(user.as_str()).fetch_optional().await?;
-        let mut found: Vec<Customer> =
-            row.map(CustomerRow::into_customer).transpose()?.into_iter().collect();
+        let mut found: Vec<Customer> = row.map(CustomerRow::into_customer).transpose()?.into_iter().collect();
         self.add_emails(&mut found).await?;
         Ok(found.pop())
     }
@@ -223,8 +222,7 @@ impl Store {
         let Some(customer) = self.customer(user).await? else { return Ok(None) };
         let read = "select cast(count(distinct order_id) as bigint), cast(coalesce(sum(amount), 0) as bigint)
             from reservations where buyer = $1 and status = 'sold' and returned < qty";
-        let (orders_paid, amount_paid): (i64, i64) =
-            self.report_query(read).bind(user.as_str()).fetch_one().await?;
+        let (orders_paid, amount_paid): (i64, i64) = self.report_query(read).bind(user.as_str()).fetch_one().await?;
         let language = match AccountId::of_user(user) {
             Some(account) => self.account(account).await?.map(|account| account.language),
             None => None,
@@ -352,8 +350,7 @@ async fn lock_blocks(tx: &mut Transaction<'_>) -> Result<()> {
 
 async fn blocking_roles(tx: &mut Transaction<'_>, person: &PersonKey) -> Result<Vec<Role>> {
     let read = "select by_role from sanctions where person = $1 and kind = 'ban' and stream = $2";
-    let roles: Vec<String> =
-        tx.query(read).bind(person.as_str()).bind(AuditEntry::WHOLE_SHOP.0).fetch_values().await?;
+    let roles: Vec<String> = tx.query(read).bind(person.as_str()).bind(AuditEntry::WHOLE_SHOP.0).fetch_values().await?;
     roles.iter().map(|role| require_known(Role::parse(role), "role", role)).collect()
 }
 
@@ -362,6 +359,7 @@ fn pattern(part: &str) -> String {
     if part.is_empty() {
         return String::new();
     }
-    let escaped: String = part.chars().flat_map(|c| ['!'].into_iter().filter(move |_| "!%_".contains(c)).chain([c])).collect();
+    let escaped: String =
+        part.chars().flat_map(|c| ['!'].into_iter().filter(move |_| "!%_".contains(c)).chain([c])).collect();
     format!("%{escaped}%")
 }

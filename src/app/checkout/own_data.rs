@@ -62,17 +62,21 @@ impl Checkout {
             OwnDataPlace::Start => Ok((store.own_data(user).await?, Some(OwnDataPlace::StockAlerts(None)))),
             OwnDataPlace::StockAlerts(after) => {
                 let found = store.stock_alerts_of_user(user, after, PAGE).await?;
-                let next = found.last().map_or(OwnDataPlace::Sanctions(None), |(last, _)| OwnDataPlace::StockAlerts(Some(*last)));
+                let next = found
+                    .last()
+                    .map_or(OwnDataPlace::Sanctions(None), |(last, _)| OwnDataPlace::StockAlerts(Some(*last)));
                 Ok((data_of(found), Some(next)))
             }
             OwnDataPlace::Sanctions(after) => {
                 let found = store.sanctions_of_user(user, after, PAGE).await?;
-                let next = found.last().map_or(OwnDataPlace::Mails(None), |(last, _)| OwnDataPlace::Sanctions(Some(*last)));
+                let next =
+                    found.last().map_or(OwnDataPlace::Mails(None), |(last, _)| OwnDataPlace::Sanctions(Some(*last)));
                 Ok((data_of(found), Some(next)))
             }
             OwnDataPlace::Mails(after) => {
                 let found = store.mails_of_user(user, after, PAGE).await?;
-                let next = found.last().map_or(OwnDataPlace::Orders(None), |(last, _)| OwnDataPlace::Mails(Some(*last)));
+                let next =
+                    found.last().map_or(OwnDataPlace::Orders(None), |(last, _)| OwnDataPlace::Mails(Some(*last)));
                 Ok((data_of(found), Some(next)))
             }
             OwnDataPlace::Orders(after) => self.stored_orders(user, after).await,

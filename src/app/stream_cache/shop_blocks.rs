@@ -43,9 +43,8 @@ impl ShopBlocks {
     /// Reads the blocks, and closes the connections of those who are blocked now.
     pub async fn refresh(&self, context: &Context, publisher: &Publisher) -> Result<()> {
         if self.set(context.store.shop_blocks().await?) {
-            let is_blocked = |person: &PersonKey, role: Role| {
-                self.blocked_by(person).is_some_and(|by| by.outranks(role))
-            };
+            let is_blocked =
+                |person: &PersonKey, role: Role| self.blocked_by(person).is_some_and(|by| by.outranks(role));
             let closed = publisher.rooms.close_all(Close::Banned, |actor| is_blocked(&actor.person(), actor.role));
             tracing::info!(closed, "the blocks of the shop have changed");
         }

@@ -9,7 +9,8 @@ use livesouk::domain::shop_settings::ShopProfile;
 use livesouk::domain::staff::{STAFF_INVITE_TTL_MS, StaffInvite, StaffRole, link_hash};
 use livesouk::domain::{
     Actor, ApiKey, ApiKeyId, ApiScope, AuditAction, AuditEntry, Consignment, EmailAddress, Language, MailContent,
-    MailStatus, MailStep, Name, NewMail, PasskeyId, PersonKey, Role, Sanction, SanctionKind, SavedView, SignInSession, StaffInviteId,
+    MailStatus, MailStep, Name, NewMail, PasskeyId, PersonKey, Role, Sanction, SanctionKind, SavedView, SignInSession,
+    StaffInviteId,
 };
 use livesouk::store::{NewSession, OidcSignIn, StoredSecret};
 use uuid::Uuid;
