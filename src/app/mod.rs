@@ -261,6 +261,7 @@ impl Services {
         runner.start(context, checkout::ReconcileJob(self.checkout.clone()));
         runner.start(context, checkout::AddressRetentionJob(context.clone()));
         runner.start(context, pictures::OrphanPictureJob(self.pictures.clone()));
+        runner.start(context, catalogue::SearchIndexJob(context.clone()));
         runner.start(context, imports::ImportJob::new(self.imports.clone()));
         runner.start(context, mail::MailJob(self.mail.clone()));
         runner.start(context, mail::MailRetentionJob(context.clone()));

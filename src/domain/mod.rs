@@ -52,6 +52,7 @@ pub mod rehearsal;
 pub mod report;
 pub mod reservation;
 pub mod saved_view;
+pub mod search_text;
 pub mod secrets_key;
 pub mod series;
 pub mod setup;

@@ -45,7 +45,7 @@ impl ProductStatus {
 pub struct ProductFilter {
     /// `None`: any.
     pub status: Option<ProductStatus>,
-    /// A part of the title in any language, or of a SKU; or a whole barcode.
+    /// Words that the product has in its titles, category, variants, SKUs or barcodes, or the beginnings of such words.
     pub search: Option<String>,
 }
 

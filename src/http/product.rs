@@ -29,7 +29,8 @@ pub struct ProductQuery {
     /// `active` (the default), `archived` or `any`. Only producers and hosts see archived products.
     #[param(inline)]
     status: Option<ProductListStatus>,
-    /// A part of the title in any language, or of a SKU; or a whole barcode.
+    /// Words of the titles, the category, the variants, the SKUs or the barcodes, or their beginnings: a product has all of them. The
+    /// case, the forms of Arabic letters and the style of digits do not matter, and a mistyped word finds those that are like it.
     search: Option<String>,
 }
 

@@ -124,10 +124,34 @@ macro_rules! product_list {
             "select id, version, archived_at is not null as is_archived, title, titles, image, category, options
             from products where id > $1 ",
             $status,
-            " and ($3 = '' or lower(title) like $3 escape '!' or lower(titles) like $3 escape '!'
-                or exists (select 1 from variants v where v.product = products.id and v.removed_at is null
-                    and (lower(v.sku) like $3 escape '!' or v.barcode = $4)))
-            order by id limit $2"
+            " order by id limit $2"
+        )
+    };
+}
+
+/// The same for the products that the index of words finds.
+macro_rules! found_products {
+    ($found:literal, $status:literal) => {
+        concat!(
+            "select id, version, archived_at is not null as is_archived, title, titles, image, category, options
+            from products where id in (",
+            $found,
+            ") and id > $1 ",
+            $status,
+            " order by id limit $2"
+        )
+    };
+    ($status:literal) => {
+        (
+            found_products!(
+                "select w.product from product_words w where w.vector @@ cast($3 as text)::tsquery",
+                $status
+            ),
+            found_products!(
+                "select w.product from product_words w
+                where w.number in (select rowid from product_words_index where product_words_index match $3)",
+                $status
+            ),
         )
     };
 }
@@ -286,23 +310,10 @@ impl Store {
     /// Reads a page of products with their variants, oldest first, after `after`: at most `limit` products and
     /// [`PAGE_VARIANTS_MAX`] variants.
     pub async fn products(&self, filter: &ProductFilter, after: Option<ProductId>, limit: i64) -> Result<ProductPage> {
-        // Three texts, because few products are archived: they are read along an index of their own.
-        let read = match filter.status {
-            None => product_list!(""),
-            Some(ProductStatus::Active) => product_list!("and archived_at is null"),
-            Some(ProductStatus::Archived) => product_list!("and archived_at is not null"),
+        let mut rows: Vec<ProductRow> = match filter.search.as_deref().unwrap_or_default() {
+            "" => self.listed_products(filter.status, after, limit).await?,
+            search => self.found_products((filter.status, search), after, limit).await?,
         };
-        let first = after.map_or(Uuid::nil(), |id| id.0);
-        let search = filter.search.as_deref().unwrap_or_default();
-        // A search reads every product.
-        let query = if search.is_empty() { self.query(read) } else { self.report_query(read) };
-        let mut rows: Vec<ProductRow> = query
-            .bind(first)
-            .bind(limit)
-            .bind(if search.is_empty() { String::new() } else { contains(search) })
-            .bind(search)
-            .fetch_all()
-            .await?;
         let read = variants!(
             "select",
             "from variants where product in (select unhex(value) from json_each($1)) and removed_at is null
@@ -335,6 +346,41 @@ impl Store {
             })
             .collect::<Result<_>>()?;
         Ok(ProductPage { products, is_cut })
+    }
+
+    async fn listed_products(
+        &self,
+        status: Option<ProductStatus>,
+        after: Option<ProductId>,
+        limit: i64,
+    ) -> Result<Vec<ProductRow>> {
+        // Three texts, because few products are archived: they are read along an index of their own.
+        let read = match status {
+            None => product_list!(""),
+            Some(ProductStatus::Active) => product_list!("and archived_at is null"),
+            Some(ProductStatus::Archived) => product_list!("and archived_at is not null"),
+        };
+        let first = after.map_or(Uuid::nil(), |id| id.0);
+        self.query(read).bind(first).bind(limit).fetch_all().await
+    }
+
+    /// The products that have the words of a search: also those that were written a moment ago.
+    async fn found_products(
+        &self,
+        (status, search): (Option<ProductStatus>, &str),
+        after: Option<ProductId>,
+        limit: i64,
+    ) -> Result<Vec<ProductRow>> {
+        self.index_products().await?;
+        let Some(found) = self.search_query(search).await? else { return Ok(Vec::new()) };
+        let (on_postgres, on_sqlite) = match status {
+            None => found_products!(""),
+            Some(ProductStatus::Active) => found_products!("and archived_at is null"),
+            Some(ProductStatus::Archived) => found_products!("and archived_at is not null"),
+        };
+        let first = after.map_or(Uuid::nil(), |id| id.0);
+        let read = self.choose(on_postgres, on_sqlite);
+        self.report_query(read).bind(first).bind(limit).bind(found).fetch_all().await
     }
 
     /// Adds units to the stock of a variant, or takes them away, unless the request was carried out before. Gives the variant as it is
@@ -382,10 +428,4 @@ impl Store {
         let change = StockChangeForm { units: add, reason: StockReason::Received, note: None };
         self.change_stock(id, &change, request).await
     }
-}
-
-/// A pattern for `like … escape '!'` that finds this text anywhere.
-fn contains(text: &str) -> String {
-    let escaped = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
-    format!("%{escaped}%")
 }

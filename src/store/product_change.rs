@@ -228,7 +228,8 @@ async fn mark_changed(tx: &mut Transaction<'_>, id: ProductId) -> Result<()> {
 
 async fn update_product(tx: &mut Transaction<'_>, after: &Product) -> Result<()> {
     let update = "update products set version = $2, title = $3, titles = $4, image = $5, category = $6, options = $7,
-        description = $8, descriptions = $9, delivery = $10, deliveries = $11 where id = $1";
+        description = $8, descriptions = $9, delivery = $10, deliveries = $11,
+        search_stale = 1 where id = $1";
     tx.query(update)
         .bind(after.id.0)
         .bind(after.version)

@@ -11,6 +11,7 @@ mod product_change;
 mod product_names;
 mod public_search;
 mod quick_item;
+mod search_index;
 mod sold_out_cache;
 mod stock_alert;
 
@@ -35,6 +36,7 @@ pub use product::{NewProduct, NewVariant};
 use product_names::ProductNames;
 use public_search::PublicSearches;
 pub use quick_item::NewQuickItem;
+pub use search_index::SearchIndexJob;
 pub use sold_out_cache::{BUYERS_READ_TOGETHER_MAX, SoldOutCache, SoldOutCaches, sold_out_reason};
 pub use stock_alert::StockAlertJob;
 

@@ -94,7 +94,7 @@ impl Catalogue {
         }
         let read = self.context.store.products(&filter, after, limit);
         let page = match filter.search {
-            // Anybody may search, and a search reads every product.
+            // Anybody may search, and a mistyped word costs some look-ups.
             Some(_) if !team => self.public_searches.run(read).await?,
             _ => read.await?,
         };

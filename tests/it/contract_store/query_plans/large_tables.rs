@@ -127,7 +127,7 @@ const TABLES: &str = "
     insert into blocked_words (stream, position, word, whole_word, action)
         select large_id(1600000000000, n % 400), n / 400, 'word', 1, 'refuse' from generate_series(0, 19999) n;
     insert into products (id, shop, title, titles, created_at)
-        select large_id(1600001000000, n), $shop, 'Lamp', '{}', 1 from generate_series(0, 19999) n;
+        select large_id(1600001000000, n), $shop, 'Lamp ' || n, '{}', 1 from generate_series(0, 19999) n;
     insert into variants (id, product, name, names, price, stock, position)
         select large_id(1600001100000, n), large_id(1600001000000, n), 'One', '{}', 5, 5, 0 from generate_series(0, 19999) n;
     insert into price_changes (id, variant, at, price, by_user, by_name)

@@ -17,6 +17,11 @@ pub async fn shop_and_products(c: &Calls) {
     call!(c, create_shop(shop.shop.clone()));
     let any = ProductFilter::default();
     call!(c, products(&any, None, 50));
+    call!(c, index_products());
+    while c.shop.store.index_products().await.unwrap() > 0 {}
+    for search in ["lamp 77", "lapm 777", "xyzzy"] {
+        call!(c, products(&ProductFilter { status: None, search: Some(search.to_owned()) }, None, 50));
+    }
     for status in ProductStatus::ALL {
         call!(c, products(&ProductFilter { status: Some(status), ..ProductFilter::default() }, None, 50));
     }

@@ -1,0 +1,158 @@
+//! What a search compares: the words of a text in one common form, and which words are alike.
+//!
+//! The form of letters is that of [`blocklist::fold`](super::blocklist::fold): case, vowel signs, the forms of alef, yeh, teh marbuta and
+//! kaf, and both styles of digits do not matter. A word is what stands between other signs.
+
+use super::blocklist::fold;
+
+/// In characters. The rest of a longer word is left out.
+pub const WORD_LENGTH_MAX: usize = 40;
+/// Words of one product.
+pub const WORDS_MAX: usize = 400;
+/// Words of one search; the others are ignored.
+pub const TERMS_MAX: usize = 8;
+/// Words that are tried in place of a mistyped one.
+pub const ALIKE_MAX: usize = 8;
+
+/// The words of a text, in order, each once. A word with the Arabic article is there without it too: who looks for "shoe" finds "the shoe".
+pub fn words(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut add = |word: String| {
+        if !word.is_empty() && found.len() < WORDS_MAX && !found.contains(&word) {
+            found.push(word);
+        }
+    };
+    for word in fold(text).split(|c: char| !c.is_alphanumeric()) {
+        let word: String = word.chars().take(WORD_LENGTH_MAX).collect();
+        if let Some(rest) = word.strip_prefix("ال").filter(|rest| 3 <= rest.chars().count()) {
+            add(rest.to_owned());
+        }
+        add(word);
+    }
+    found
+}
+
+/// The words of a search. The article is left out: a product has its words without it too.
+pub fn terms(search: &str) -> Vec<String> {
+    let mut found = words(search);
+    let without: Vec<String> = found.clone();
+    found.retain(|word| {
+        let rest = word.strip_prefix("ال").filter(|rest| 3 <= rest.chars().count());
+        rest.is_none_or(|rest| !without.iter().any(|other| other == rest))
+    });
+    found.truncate(TERMS_MAX);
+    found
+}
+
+/// The parts of three letters of a word, with its beginning and its end. Shorter words have none: any two of them are alike.
+pub fn grams(word: &str) -> Vec<String> {
+    let letters: Vec<char> = std::iter::once(' ').chain(word.chars()).chain([' ']).collect();
+    if letters.len() < 5 {
+        return Vec::new();
+    }
+    let mut grams: Vec<String> = letters.windows(3).map(|three| three.iter().collect()).collect();
+    grams.sort();
+    grams.dedup();
+    grams
+}
+
+/// The words of `known` that somebody may have meant who typed `typed`: it is a part of them, or they differ from it, or from as much of
+/// them as was typed, by a letter or two. The nearest ones come first.
+pub fn alike(typed: &str, known: impl IntoIterator<Item = String>) -> Vec<String> {
+    let letters: Vec<char> = typed.chars().collect();
+    let most = match letters.len() {
+        0..=3 => 0,
+        4..=7 => 1,
+        _ => 2,
+    };
+    let mut found: Vec<(usize, String)> = known
+        .into_iter()
+        .filter_map(|word| {
+            let other: Vec<char> = word.chars().collect();
+            let whole = distance(&letters, &other);
+            let begin = distance(&letters, &other[..other.len().min(letters.len())]);
+            let is_part = 3 <= letters.len() && word.contains(typed);
+            let mistakes = if is_part { 0 } else { whole.min(begin) };
+            (is_part || mistakes <= most).then_some((mistakes, word))
+        })
+        .collect();
+    found.sort();
+    found.truncate(ALIKE_MAX);
+    found.into_iter().map(|(_, word)| word).collect()
+}
+
+/// How many letters must be added, left out, changed or exchanged with their neighbour to make one word of the other.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    rows[0] = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        rows[i][0] = i;
+        for j in 1..=b.len() {
+            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = changed.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+            if 1 < i && 1 < j && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = least;
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_letters_and_digits_do_not_matter() {
+        for (text, expected) in [
+            ("Brass LAMP, 2-arm", &["brass", "lamp", "2", "arm"][..]),
+            ("Crème brûlée", &["creme", "brulee"]),
+            ("أَحذية", &["احذيه"]),
+            ("إبريق آلة ٱسم", &["ابريق", "اله", "اسم"]),
+            ("قهوى قهوي", &["قهوي"]),
+            ("حلوة حلوه", &["حلوه"]),
+            ("کیک", &["كيك"]),
+            ("شـــاي", &["شاي"]),
+            ("الحذاء", &["حذاء", "الحذاء"]),
+            ("١٢٣ ۴۵۶", &["123", "456"]),
+            ("A-1/b", &["a", "1", "b"]),
+            ("", &[]),
+            ("🎁 !!", &[]),
+        ] {
+            assert_eq!(words(text), expected, "{text}");
+        }
+        assert_eq!(terms("الحذاء الأحمر"), ["حذاء", "احمر"]);
+        assert_eq!(words(&"x".repeat(100))[0].chars().count(), WORD_LENGTH_MAX);
+    }
+
+    #[test]
+    fn word_with_a_mistake_is_alike_and_another_word_is_not() {
+        let known = ["lamp", "lantern", "table", "perfume", "عطر", "قهوه", "مصباح"];
+        let found = |typed: &str| alike(typed, known.map(str::to_owned));
+        for (typed, expected) in [
+            ("lapm", &["lamp"][..]),
+            ("lanp", &["lamp", "lantern"]),
+            ("lamb", &["lamp"]),
+            ("tabel", &["table"]),
+            ("prefume", &["perfume"]),
+            ("parfum", &["perfume"]),
+            ("antern", &["lantern"]),
+            ("مصبح", &["مصباح"]),
+            ("cup", &[]),
+            ("tab", &["table"]),
+            ("lam", &["lamp"]),
+            ("xyzabc", &[]),
+        ] {
+            assert_eq!(found(typed), expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn words_that_differ_by_one_letter_share_parts() {
+        assert_eq!(grams("lamp"), [" la", "amp", "lam", "mp "]);
+        assert!(grams("ab").is_empty());
+        let (a, b) = (grams("perfume"), grams("prefume"));
+        assert!(a.iter().any(|gram| b.contains(gram)));
+    }
+}
