@@ -249,7 +249,8 @@ mod tests {
     #[tokio::test]
     async fn provider_behind_https_cannot_send_us_to_an_address_without() {
         for address in ["http://login.example/token", "/token", "ftp://login.example"] {
-            let request = axum::http::Request::get(address).body(Vec::new()).unwrap();
+            let mut request = HttpRequest::new(Vec::new());
+            *request.uri_mut() = address.parse().unwrap();
             let fault = send(true, request).await.unwrap_err();
             assert!(fault.0.contains("not https"), "{address}: {fault}");
         }
