@@ -9,6 +9,8 @@ mod examples;
 pub mod limits;
 mod operations;
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 use utoipa::Modify;
 use utoipa::openapi::OpenApi;
@@ -181,19 +183,26 @@ fn merge_flattened_schemas(document: &mut Value) {
         document["components"]["schemas"][name] = merged;
     }
     // The types that were only parts of others.
-    let parts: Vec<String> = schemas.keys().filter(|name| !is_referred_to(document, name)).cloned().collect();
-    let flattened =
-        |name: &String| schemas.values().any(|schema| schema["allOf"].to_string().contains(&format!("/{name}\"")));
-    for name in parts.iter().filter(|name| flattened(name)) {
-        if let Some(all) = document["components"]["schemas"].as_object_mut() {
-            all.remove(name);
-        }
+    let (mut flattened, mut referred) = (HashSet::new(), HashSet::new());
+    schemas.values().for_each(|schema| collect_refs(&schema["allOf"], &mut flattened));
+    collect_refs(document, &mut referred);
+    let parts: Vec<String> = flattened.difference(&referred).map(|name| (*name).to_owned()).collect();
+    if let Some(all) = document["components"]["schemas"].as_object_mut() {
+        parts.iter().for_each(|name| drop(all.remove(name)));
     }
 }
 
-/// Is there a reference to this schema?
-fn is_referred_to(document: &Value, name: &str) -> bool {
-    document.to_string().contains(&format!("\"{SCHEMA_REF_PREFIX}{name}\""))
+/// Collects the names of the schemas to which a part of the document refers.
+fn collect_refs<'a>(value: &'a Value, names: &mut HashSet<&'a str>) {
+    match value {
+        Value::Object(fields) => {
+            let target = fields.get("$ref").and_then(Value::as_str);
+            names.extend(target.and_then(|target| target.strip_prefix(SCHEMA_REF_PREFIX)));
+            fields.values().for_each(|field| collect_refs(field, names));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_refs(item, names)),
+        _ => {}
+    }
 }
 
 /// Errors have their own media type. Without this, the document would say `application/json` for them.
