@@ -68,8 +68,7 @@ const ACCOUNTS: &str = "insert into accounts (id, email, email_normalized, perso
 
 impl LargeShop {
     pub async fn on_postgres(orders: i64) -> Self {
-        let database = Database::create().await;
-        Store::migrate(&database.url(), Clock::system()).await.unwrap();
+        let database = Database::migrated().await;
         let store = Store::open(&database.url(), Clock::system(), 8).await.unwrap();
         let shop = shop_in(&store).await;
         let mut connection = database.connect().await;

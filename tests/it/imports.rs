@@ -60,7 +60,7 @@ async fn export(shop: &Shop, file: &str) -> Vec<u8> {
 
 /// A shop without products.
 async fn empty_shop() -> (Shop, Database) {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let shop = Shop::serve_with(&database.url(), &database.url(), &[]).await;
     (shop, database)
 }
@@ -215,7 +215,7 @@ async fn undo_changes_back_what_nobody_changed_since() {
 #[tokio::test]
 async fn picture_behind_a_private_address_is_not_fetched_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let pictures = folder.path().display().to_string();
     let shop = Shop::serve_with(&database.url(), &database.url(), &["--pictures-dir", &pictures]).await;
     let (path, _) = checked(&shop, LIST.as_bytes(), "").await;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::postgres::Database;
 use crate::support::process::Server;
-use crate::support::shop::{KEY, migrate};
+use crate::support::shop::KEY;
 
 /// Runs the load test; `line` is its command line.
 async fn load_test(line: &str) -> LoadtestReport {
@@ -90,8 +90,7 @@ async fn show_has_chat_reactions_three_sales_and_payments() {
 
 #[tokio::test]
 async fn server_on_postgres_is_tested_with_its_key_and_stored_orders_are_read() {
-    let database = Database::create().await;
-    migrate(&database.url()).await;
+    let database = Database::migrated().await;
     let server = Server::serve(&database.url(), KEY, &[]).await;
     let rush = "rush --viewers 30 --stock 10 --rate 2 --seconds 12 --ramp-s 1 --budget-p99-ms 0.001";
     let line = format!("{rush} --url {} --store {} --auth-key {KEY}", server.url, database.url());

@@ -90,7 +90,7 @@ async fn uploaded_picture_is_served_in_three_sizes_for_a_year() {
 
 #[tokio::test]
 async fn gallery_keeps_order_description_and_focus_and_its_first_picture_is_shown() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let folder = tempfile::tempdir().unwrap();
     let pictures = folder.path().display().to_string();
     let shop = Shop::serve_with(&database.url(), &database.url(), &["--pictures-dir", &pictures]).await;
@@ -214,7 +214,7 @@ async fn announced_size_is_judged_before_the_file_is_sent() {
 
 #[tokio::test]
 async fn nodes_share_a_folder_and_a_node_without_one_refuses_uploads() {
-    let (database, folder) = (Database::create().await, tempfile::tempdir().unwrap());
+    let (database, folder) = (Database::migrated().await, tempfile::tempdir().unwrap());
     let pictures = folder.path().join("pictures").display().to_string();
     let one = Shop::serve_with(&database.url(), &database.url(), &["--pictures-dir", &pictures]).await;
     let two = one.at_another_node(&["--pictures-dir", &pictures]).await;

@@ -54,7 +54,7 @@ async fn quick_item_is_numbered_pinned_and_on_sale_by_one_request_however_often_
     assert_eq!(third["number"], 3, "a refused item takes no number");
     buyer.post(&path, json!({"price": 1, "quantity": 1})).await.expect_problem(403, "forbidden");
     let producer = shop.rest("Pia", "producer");
-    producer.post(&path, json!({"price": 0, "quantity": 1})).await.expect_problem(403, "forbidden");
+    producer.post(&path, json!({"price": 0, "quantity": 1})).await.expect_problem(403, "price_needs_host");
     let fourth = producer.post(&path, json!({"price": 1, "quantity": 1})).await.expect(201);
     assert_eq!(fourth["number"], 4, "a producer sells, but not for nothing");
 }

@@ -92,6 +92,6 @@ async fn two_hundred_buyers_get_fifty_units_on_sqlite() {
 
 #[tokio::test]
 async fn two_hundred_buyers_get_fifty_units_on_postgres() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     rush(Shop::serve(&database.url(), &database.url()).await).await;
 }

@@ -12,7 +12,7 @@ const EVIL: &str = "https://evil.example";
 
 /// A shop on PostgreSQL whose own site is `SITE`.
 async fn shop() -> (Shop, Database) {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let shop = Shop::serve_with(&database.url(), &database.url(), &["--allow-origin", SITE]).await;
     (shop, database)
 }

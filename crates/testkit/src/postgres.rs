@@ -1,10 +1,14 @@
-//! A PostgreSQL database for one test. It is created empty and dropped with the value.
+//! A PostgreSQL database for one test, empty or migrated. It is dropped with the value.
 //!
 //! `scripts/test` starts the server. Without it the test fails, because a skipped test would look like a passed one.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::sync::OnceCell;
+
+use crate::shop::migrate;
 
 pub const VARIABLE: &str = "LIVESOUK_TEST_POSTGRES";
 
@@ -15,12 +19,20 @@ pub struct Database {
 }
 
 impl Database {
+    /// An empty database.
     pub async fn create() -> Database {
-        let server = std::env::var(VARIABLE).unwrap_or_else(|_| {
-            panic!("{VARIABLE} is not set: run scripts/test, which starts a PostgreSQL for the tests and sets it")
-        });
-        let name = format!("livesouk_test_{:016x}", rand::random::<u64>());
+        let server = server();
+        let name = random_name();
         run(&server, &format!("create database {name}")).await.expect("the test database is created");
+        Database { server, name }
+    }
+
+    /// A database with all migrations: a copy of one that `livesouk migrate` prepared. Most tests need it, and the migrations take ten
+    /// times as long as the copy.
+    pub async fn migrated() -> Database {
+        let (server, name) = (server(), random_name());
+        let template = TEMPLATE.get_or_init(|| prepare_template(&server)).await;
+        run(&server, &format!("create database {name} template {template}")).await.expect("the template is copied");
         Database { server, name }
     }
 
@@ -60,6 +72,51 @@ impl Drop for Database {
             eprintln!("the database {} was not dropped: {error}", self.name);
         }
     }
+}
+
+fn server() -> String {
+    std::env::var(VARIABLE).unwrap_or_else(|_| {
+        panic!("{VARIABLE} is not set: run scripts/test, which starts a PostgreSQL for the tests and sets it")
+    })
+}
+
+fn random_name() -> String {
+    format!("livesouk_test_{:016x}", rand::random::<u64>())
+}
+
+/// The name of the migrated database that tests copy. It stays on the server, for later runs with the same migrations.
+static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+
+async fn prepare_template(server: &str) -> String {
+    let name = format!("livesouk_template_{:016x}", hash_of_migrations());
+    let is_there = || async {
+        let mut connection = PgConnection::connect(server).await?;
+        let find = sqlx::query_scalar::<_, i64>("select count(*) from pg_database where datname = $1").bind(&name);
+        let found = find.fetch_one(&mut connection).await?;
+        connection.close().await?;
+        Ok::<_, sqlx::Error>(found == 1)
+    };
+    if !is_there().await.expect("the server lists its databases") {
+        // Under its final name it is always complete, also when another test program prepares it at the same moment.
+        let prepared = Database::create().await;
+        migrate(&prepared.url()).await;
+        let renamed = run(server, &format!("alter database {} rename to {name}", prepared.name)).await;
+        assert!(renamed.is_ok() || is_there().await.is_ok_and(|found| found), "{renamed:?}");
+    }
+    name
+}
+
+/// A number that changes with the migrations.
+fn hash_of_migrations() -> u64 {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/postgres");
+    let files = std::fs::read_dir(folder).expect("the folder of the migrations");
+    let mut paths: Vec<_> = files.map(|file| file.expect("a migration").path()).collect();
+    paths.sort();
+    let mut hasher = DefaultHasher::new();
+    for path in paths {
+        (path.file_name(), std::fs::read(&path).expect("a migration is read")).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 async fn run(url: &str, sql: &str) -> Result<(), sqlx::Error> {

@@ -13,7 +13,7 @@ const FOREIGN: &str = "https://evil.example";
 
 /// A shop behind a proxy that ends TLS, which allows every origin.
 async fn shop() -> (Shop, Database) {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let more = ["--base-url", BASE, "--allow-origin", "*"];
     let shop = Shop::serve_with(&database.url(), &database.url(), &more).await;
     (shop, database)

@@ -147,7 +147,7 @@ async fn client_address_asks_for_a_few_codes_only() {
 
 #[tokio::test]
 async fn shop_without_email_refuses_and_says_so() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let page = CookiePage::of(&shop.server);
     assert_eq!(page.get("/v1/session").await.expect(200)["email_sign_in"], false);

@@ -117,9 +117,8 @@ impl Fixture {
     }
 
     pub async fn postgres_with(ids: Ids) -> Fixture {
-        let database = Database::create().await;
+        let database = Database::migrated().await;
         let url = database.url();
-        Store::migrate(&url, Clock::system()).await.unwrap();
         let store = Store::open(&url, Clock::system(), SELL_CONNECTIONS).await.unwrap();
         let side = RawConnection::Postgres(Mutex::new(database.connect().await));
         Fixture::with_stock(Fixture::empty(store, url, side, ids, None, Some(database))).await

@@ -19,7 +19,7 @@ const OFFERS_OF_OTHER_SHOWS: &str = "
 
 #[tokio::test]
 async fn start_of_the_newest_of_12000_sales_is_announced() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let shop = Shop::serve(&database.url(), &database.url()).await;
     shop.on_sale(3, json!({})).await;
     let mut connection = database.connect().await;
@@ -40,7 +40,7 @@ async fn start_of_the_newest_of_12000_sales_is_announced() {
 /// The first viewer comes when the sale has started, and the node has never looked at its show.
 #[tokio::test]
 async fn sale_that_started_before_the_first_viewer_is_not_announced_again() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let (before, after) = (shop.on_sale(3, json!({})).await, shop.draft(3, json!({})).await);
     tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
@@ -53,7 +53,7 @@ async fn sale_that_started_before_the_first_viewer_is_not_announced_again() {
 
 #[tokio::test]
 async fn oldest_of_6000_bans_is_in_force() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let ban = format!(
         "insert into sanctions (stream, user_id, kind, user_name, by_user, created_at, person)

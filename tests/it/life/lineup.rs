@@ -10,7 +10,7 @@ use crate::support::socket::Live;
 
 #[tokio::test]
 async fn new_line_up_order_reaches_the_viewers_of_every_node() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let other = Server::serve(&database.url(), KEY, &[]).await;
     let (a, b, draft) =
@@ -39,7 +39,7 @@ async fn new_line_up_order_reaches_the_viewers_of_every_node() {
 
 #[tokio::test]
 async fn scheduled_sale_opens_once_on_several_nodes_and_after_a_restart() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let mut others =
         vec![Server::serve(&database.url(), KEY, &[]).await, Server::serve(&database.url(), KEY, &[]).await];

@@ -14,7 +14,7 @@ const SHORTEN: &str = "update offers set closes_at = opens_at + 3000 where kind 
 
 #[tokio::test]
 async fn flash_sale_counts_down_opens_and_closes_on_time() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let flash = json!({"kind": "flash", "countdown_s": 10, "duration_s": 60, "per_buyer": 1});
     let offer = shop.draft(3, flash).await;
@@ -59,7 +59,7 @@ async fn flash_sale_counts_down_opens_and_closes_on_time() {
 
 #[tokio::test]
 async fn sale_paused_during_its_countdown_announces_its_late_opening() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let offer = shop.on_sale(3, json!({"kind": "flash", "countdown_s": 10, "duration_s": 60})).await;
     let mut ann = shop.live("Ann", "viewer").await;
@@ -190,7 +190,7 @@ async fn restocked_offer_sells_more_and_a_sale_without_end_cannot_be_extended() 
 /// Nodes poll the open offers. A closed offer is missing from the result, and a node must notice that.
 #[tokio::test]
 async fn end_of_a_sale_reaches_viewers_of_a_node_without_a_broker() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let other = Server::serve(&database.url(), KEY, &[]).await;
     let offer = shop.on_sale(5, json!({})).await;

@@ -80,7 +80,7 @@ async fn thousandth_request_is_the_last_on_its_connection() {
 
 #[tokio::test]
 async fn trusted_proxy_may_send_more_than_a_thousand_requests_over_a_connection() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let shop = Shop::serve_with(&database.url(), &database.url(), &["--trusted-proxy", "127.0.0.1"]).await;
     let heads = requests(&shop.server.address().to_string(), 1_010).await;
     assert_eq!(heads.len(), 1_010);

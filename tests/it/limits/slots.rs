@@ -101,7 +101,7 @@ async fn connections_above_the_number_of_an_address_are_no_viewers() {
 /// Behind a proxy that we trust, the limit holds for its clients.
 #[tokio::test]
 async fn clients_of_a_trusted_proxy_have_limits_of_their_own() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let settings = [&LIMIT_LOOPBACK[..], &["--connections-per-address", "2", "--trusted-proxy", "127.0.0.1"]].concat();
     let shop = Shop::serve_with(&database.url(), &database.url(), &settings).await;
     let mut here = Vec::new();

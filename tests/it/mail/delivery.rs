@@ -55,7 +55,7 @@ async fn mail_is_never_sent_twice_by_two_nodes() {
     let server = MailServer::start(MailMode::Accept).await;
     let settings = server.settings();
     let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let shop = Shop::serve_with(&database.url(), &database.url(), &settings).await;
     let _other = shop.at_another_node(&settings).await;
     for number in 0..ORDERS {

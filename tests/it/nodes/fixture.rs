@@ -26,14 +26,14 @@ impl Nodes {
 
     /// With more arguments for both both.
     pub async fn with(more: &[&str]) -> Nodes {
-        let (database, redis) = tokio::join!(Database::create(), Redis::start());
+        let (database, redis) = tokio::join!(Database::migrated(), Redis::start());
         let addresses = [redis.url(), redis.url()];
         Nodes::build(database, redis, addresses, more).await
     }
 
     /// Each node reaches Redis through a proxy of its own.
     pub async fn behind_proxies() -> (Nodes, [Proxy; 2]) {
-        let (database, redis) = tokio::join!(Database::create(), Redis::start());
+        let (database, redis) = tokio::join!(Database::migrated(), Redis::start());
         let proxies = [Proxy::start(redis.address()).await, Proxy::start(redis.address()).await];
         let addresses = [0, 1].map(|node: usize| format!("redis://{}", proxies[node].address()));
         (Nodes::build(database, redis, addresses, &[]).await, proxies)

@@ -259,7 +259,7 @@ async fn newest_connection_of_a_session_wins_across_nodes() {
 
 #[tokio::test]
 async fn nodes_connect_over_tls_and_reject_an_unknown_certificate() {
-    let (database, (redis, tls)) = tokio::join!(Database::create(), Redis::with_tls());
+    let (database, (redis, tls)) = tokio::join!(Database::migrated(), Redis::with_tls());
     let folder = tempfile::tempdir().unwrap();
     let serve = |trusted: &str| {
         let listen = free_address();

@@ -107,7 +107,7 @@ async fn ban_closes_the_connection_on_another_node_while_the_broker_is_down() {
 
 #[tokio::test]
 async fn bans_and_revocations_reach_nodes_that_share_only_the_database() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let one = Shop::serve(&database.url(), &database.url()).await;
     let two = one.at_another_node(&[]).await;
     let (invite_id, code) = invite(&one, "moderator").await;

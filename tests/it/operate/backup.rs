@@ -21,7 +21,7 @@ async fn run(program: &str, args: &[&str]) {
 
 #[tokio::test]
 async fn restored_dump_continues_selling() {
-    let (database, again) = (Database::create().await, Database::create().await);
+    let (database, again) = (Database::migrated().await, Database::create().await);
     let shop = Shop::serve(&database.url(), &database.url()).await;
     let offer = shop.on_sale(5, json!({"per_buyer": 5, "hold_s": 10})).await;
     let (ann, path) = (shop.rest("Ann", "viewer"), format!("/v1/offers/{offer}/orders"));

@@ -6,7 +6,7 @@ use crate::support::postgres::Database;
 use crate::support::process::{Process, free_address};
 use crate::support::redis::Redis;
 use crate::support::rest::Rest;
-use crate::support::shop::{KEY, id, migrate, sign};
+use crate::support::shop::{KEY, id, sign};
 use crate::support::socket::Live;
 use crate::support::{SOON, until_some};
 
@@ -29,8 +29,7 @@ struct Node {
 
 impl Node {
     async fn start(broker: &str) -> Node {
-        let (database, folder, listen) = (Database::create().await, tempfile::tempdir().unwrap(), free_address());
-        migrate(&database.url()).await;
+        let (database, folder, listen) = (Database::migrated().await, tempfile::tempdir().unwrap(), free_address());
         let store = database.url();
         let args = ["serve", "--listen", &listen, "--auth-key", KEY, "--store", &store, "--broker", broker];
         let process = Process::livesouk(&args, folder.path());

@@ -17,7 +17,7 @@ struct Host {
 
 impl Host {
     async fn open() -> Host {
-        let database = Database::create().await;
+        let database = Database::migrated().await;
         let way = Proxy::start(database.address()).await;
         let shop = Shop::serve(&database.url(), &database.url_at(way.address())).await;
         Host { shop, way, database }

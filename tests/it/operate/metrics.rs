@@ -9,7 +9,7 @@ use crate::support::postgres::Database;
 use crate::support::process::{Server, free_address};
 use crate::support::redis::Redis;
 use crate::support::rest::Rest;
-use crate::support::shop::{KEY, Shop, id, key, migrate, sign};
+use crate::support::shop::{KEY, Shop, id, key, sign};
 use crate::support::socket::{JoinOptions, Live};
 use crate::support::{SOON, until_some};
 
@@ -48,8 +48,7 @@ fn invalid_metrics_page_is_detected() {
 
 #[tokio::test]
 async fn metrics_need_a_permission_or_the_separate_address() {
-    let database = Database::create().await;
-    migrate(&database.url()).await;
+    let database = Database::migrated().await;
     let own = free_address();
     let server = Server::serve(&database.url(), KEY, &["--metrics-listen", &own]).await;
     let asked_by = async |role: &str| server.rest().with_token(&sign(KEY, "u", role, 60)).get("/metrics").await;
@@ -124,7 +123,7 @@ const MOVED: [(&str, f64); 44] = [
 #[tokio::test]
 async fn every_mechanism_changes_its_metrics() {
     for store in ["postgres", "sqlite"] {
-        let database = Database::create().await;
+        let database = Database::migrated().await;
         let shop = match store {
             "postgres" => Shop::serve(&database.url(), &database.url()).await,
             _ => Shop::demo(&[]).await,
@@ -204,8 +203,7 @@ async fn use_every_feature(shop: &Shop) {
 
 #[tokio::test]
 async fn broker_failure_and_reconnect_are_visible_in_the_metrics() {
-    let database = Database::create().await;
-    migrate(&database.url()).await;
+    let database = Database::migrated().await;
     let mut redis = Redis::start().await;
     let own = free_address();
     let server = Server::serve(&database.url(), KEY, &["--broker", &redis.url(), "--metrics-listen", &own]).await;

@@ -4,12 +4,11 @@ use reqwest::Method;
 
 use crate::support::postgres::Database;
 use crate::support::process::Server;
-use crate::support::shop::{KEY, Shop, migrate};
+use crate::support::shop::{KEY, Shop};
 
 #[tokio::test]
 async fn foreign_origin_is_refused_and_an_allowed_one_gets_cors_headers() {
-    let database = Database::create().await;
-    migrate(&database.url()).await;
+    let database = Database::migrated().await;
     let more = ["--allow-origin", "https://shop.example", "--base-url", "https://live.example"];
     let server = Server::serve(&database.url(), KEY, &more).await;
     let own = format!("http://{}", server.address());

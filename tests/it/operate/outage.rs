@@ -18,7 +18,7 @@ fn is_no_promise(answer: &RestResponse) -> bool {
 
 #[tokio::test]
 async fn node_recovers_after_a_database_outage() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let proxy = Proxy::start(database.address()).await;
     let shop = Shop::serve(&database.url(), &database.url_at(proxy.address())).await;
     let offer = shop.on_sale(9, json!({})).await;
@@ -61,7 +61,7 @@ async fn node_recovers_after_a_database_outage() {
 
 #[tokio::test]
 async fn connection_loss_during_a_purchase_never_makes_two_orders() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let proxy = Proxy::start(database.address()).await;
     let shop = Shop::serve(&database.url(), &database.url_at(proxy.address())).await;
     let offer = shop.on_sale(100, json!({"per_buyer": 100})).await;
@@ -106,7 +106,7 @@ async fn buy_in_the_end(rest: Rest, path: String) {
 
 #[tokio::test]
 async fn silently_lost_connection_does_not_stop_a_sale() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let proxy = Proxy::start(database.address()).await;
     let shop = Shop::serve(&database.url(), &database.url_at(proxy.address())).await;
     let offer = shop.on_sale(9, json!({"hold_s": 10})).await;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::support::postgres::Database;
 use crate::support::process::{Process, free_address};
-use crate::support::shop::{KEY, migrate};
+use crate::support::shop::KEY;
 use crate::support::{SOON, until_some};
 
 /// A PgBouncer that pools by transaction, with more lines of configuration. It refuses to run as root.
@@ -39,8 +39,7 @@ async fn pgbouncer(database: &Database, more: &str) -> (Process, String, tempfil
 
 #[tokio::test]
 async fn pooler_that_drops_settings_is_refused_with_the_cure() {
-    let database = Database::create().await;
-    migrate(&database.url()).await;
+    let database = Database::migrated().await;
     // As it is installed it refuses the settings of a session; with this line it drops them, and orders would not be safe.
     for more in ["", "ignore_startup_parameters = options,extra_float_digits"] {
         let (_pooler, url, folder) = pgbouncer(&database, more).await;

@@ -8,7 +8,7 @@ use testkit::postgres::Database;
 use testkit::process::{Process, free_address};
 use testkit::redis::Redis;
 use testkit::rest::Rest;
-use testkit::shop::{KEY, migrate, sign};
+use testkit::shop::{KEY, sign};
 use testkit::{SOON, until_some};
 
 const OLD: &str = "the-old-key-of-a-shop-with-over-32-bytes";
@@ -103,8 +103,7 @@ async fn secrets_come_from_files() {
         std::fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let database = Database::create().await;
-    migrate(&database.url()).await;
+    let database = Database::migrated().await;
     let keys = file("keys", &format!("{KEY}\n{OLD}\n"));
     let store = file("store", &format!("{}\n", database.url()));
     let variables =
@@ -119,8 +118,7 @@ async fn secrets_come_from_files() {
 #[tokio::test]
 async fn several_brokers_may_be_separated_by_spaces() {
     let (one, two) = (Redis::start().await, Redis::start().await);
-    let database = Database::create().await;
-    migrate(&database.url()).await;
+    let database = Database::migrated().await;
     let brokers = format!("{}, {}", one.url(), two.url());
     let node = Started::with(&[("LIVESOUK_STORE", &database.url()), ("LIVESOUK_BROKER", &brokers)]).await;
     until_some("both brokers", SOON, async || (node.rest.get("/readyz").await.status == 200).then_some(())).await;
@@ -133,8 +131,7 @@ async fn several_brokers_may_be_separated_by_spaces() {
 #[tokio::test]
 async fn ipv6_address_of_the_database_connects() {
     // PostgreSQL of the tests listens on IPv4 only, so a small relay on ::1 passes the bytes on.
-    let database = Database::create().await;
-    migrate(&database.url()).await;
+    let database = Database::migrated().await;
     let relay = tokio::net::TcpListener::bind("[::1]:0").await.unwrap();
     let address = relay.local_addr().unwrap();
     let upstream = database.address();

@@ -7,7 +7,7 @@ use crate::support::shop::{Shop, id, now_ms};
 
 #[tokio::test]
 async fn scheduled_show_has_a_calendar_entry_and_a_qr_code() {
-    let database = Database::create().await;
+    let database = Database::migrated().await;
     let shop = Shop::serve_with(&database.url(), &database.url(), &["--base-url", "https://live.example"]).await;
     let at = now_ms() + 86_400_000;
     let new = json!({"title": "Gifts, and more", "titles": {"ar": "هدايا"}, "scheduled_at": at});

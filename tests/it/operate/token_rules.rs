@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{ServerConfig, crypto};
 use crate::support::postgres::Database;
 use crate::support::process::{Process, Server, free_address};
 use crate::support::rest::Rest;
-use crate::support::shop::{KEY, Shop, migrate, now_ms, sign_claims};
+use crate::support::shop::{KEY, Shop, now_ms, sign_claims};
 use crate::support::{SOON, until_some};
 
 const ED25519: &[u8] = include_bytes!("../../corpus/keys/ed25519.pk8");
@@ -110,8 +110,7 @@ async fn status(server: &Server, token: &str) -> (u16, String) {
 
 #[tokio::test]
 async fn published_key_signs_tokens_and_a_new_one_is_found() {
-    let database = Database::create().await;
-    migrate(&database.url()).await;
+    let database = Database::migrated().await;
     let (site, url) = KeySite::open(key_set("one", Algorithm::EdDSA), None).await;
     let more = ["--jwks", &url, "--jwks-max-role", "moderator"];
     let server = Server::serve(&database.url(), KEY, &more).await;
@@ -179,8 +178,7 @@ async fn key_set_behind_tls_is_read_and_an_unknown_authority_is_not() {
 
 #[tokio::test]
 async fn lifetime_audience_and_issuer_are_the_operators() {
-    let database = Database::create().await;
-    migrate(&database.url()).await;
+    let database = Database::migrated().await;
     let rules = ["--token-max-ttl", "3600", "--audience", "live,shop", "--issuer", "https://id.example"];
     let server = Server::serve(&database.url(), KEY, &rules).await;
     let fitting = json!({"aud": "live", "iss": "https://id.example"});
