@@ -238,6 +238,7 @@ fn app_settings(limits: &LimitArgs, payments: &PaymentArgs, kind: NodeKind) -> S
         mail_retention_ms: kept_ms(limits.mail_days),
         is_dev_login_enabled: matches!(kind, NodeKind::Demo),
         stripe: None,
+        payment_rate: payments.payment_rate,
         is_test_provider_enabled: matches!(kind, NodeKind::Demo | NodeKind::Serve { has_test_payments: true }),
         webhook_secret,
         are_requests_limited: limits.request_limits,

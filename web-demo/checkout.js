@@ -147,6 +147,7 @@ export class Checkout {
     }
     const { status: before, amount } = this.order;
     this.order = order;
+    if (order.payment_place) this.showPlace(order, order.payment_place);
     const isNews = order.status === 'paid' && before !== 'paid';
     if (isNews) speak(t('spoken.paid', { n: order.place }));
     if (order.status === 'expired' && before !== 'expired') speak(t('order.expired'));
@@ -182,8 +183,18 @@ export class Checkout {
       const isCertain = shown && !shown.delivery;
       const quote = isCertain ? shown : this.learnQuote(await this.orderClient.refresh(order));
       if (quote && quote.total > totalOf(order, shown)) throw new Problem('quote_changed');
-      return this.orderClient.pay(order, payment, quote?.version);
+      const onplace = (/** @type {number} */ place) => this.showPlace(order, place);
+      return this.orderClient.pay(order, payment, quote?.version, onplace);
     });
+  }
+
+  /**
+   * The payment waits for its turn at the provider.
+   * @param {Order} order
+   * @param {number} place
+   */
+  showPlace(order, place) {
+    this.content.formOf(order).showPlace(place);
   }
 
   /**

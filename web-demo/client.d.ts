@@ -111,6 +111,8 @@ export interface Order {
   now: number;
   /** What the buyer pays or paid; missing in lists and frames until a payment has won the order. */
   quote?: OrderQuote;
+  /** The place of its payment in the queue of the payment provider; missing when none waits, and in lists. */
+  payment_place?: number;
   /** Left out in the reply to `buy`. Lines whose hold ended stay. */
   lines?: Reservation[];
 }

@@ -54,15 +54,16 @@ export class OrderClient {
    * @param {Order} order
    * @param {string} token
    * @param {string} [quoteVersion] which quote the buyer saw
+   * @param {(place: number) => void} [onplace] called with the place of the payment while it waits for its turn
    */
-  async pay(order, token, quoteVersion) {
+  async pay(order, token, quoteVersion, onplace = () => {}) {
     const slot = `livesouk.pay.${order.id}.${token}.${quoteVersion ?? ''}`;
     const key = sessionStorage.getItem(slot) ?? newKey();
     sessionStorage.setItem(slot, key);
     const forget = () => sessionStorage.removeItem(slot);
     const body = quoteVersion ? { token, quote_version: quoteVersion } : { token };
     const fields = { order: order.id, key, ...body };
-    const paid = await this.retry(() => this.send('pay', fields, `/orders/${order.id}/pay`, body), forget);
+    const paid = await this.retry(() => this.send('pay', fields, `/orders/${order.id}/pay`, body), forget, onplace);
     forget();
     return paid;
   }
@@ -181,19 +182,26 @@ export class OrderClient {
    * @template T
    * @param {() => Promise<T>} request
    * @param {() => void} [onrefused] called before a refusal is thrown; not when the outcome is unknown
+   * @param {(place: number) => void} [onplace] called when a payment waits in the queue
    * @returns {Promise<T>}
    */
-  async retry(request, onrefused = () => {}) {
-    const until = performance.now() + RETRY_FOR_MS;
+  async retry(request, onrefused = () => {}, onplace = () => {}) {
+    let until = performance.now() + RETRY_FOR_MS;
     for (let attempt = 0; ; attempt++) {
       try {
         return await request();
       } catch (error) {
-        const { code, retry_ms } = asRefusal(error);
+        const { code, retry_ms, detail } = asRefusal(error);
         const isUnknown = UNKNOWN_OUTCOME.has(code);
+        const isQueued = code === 'payment_queued';
+        if (isQueued) {
+          // The server has it and keeps the units: there is no reason to give up.
+          until = performance.now() + RETRY_FOR_MS;
+          onplace(Number(detail?.place ?? 1));
+        }
         // Too fast is no answer to the request itself, so it is repeated later, with the same key.
         const again =
-          isUnknown || code === 'too_many_requests'
+          isUnknown || isQueued || code === 'too_many_requests'
             ? performance.now() < until
             : code === 'busy' && attempt < BUSY_RETRIES_MAX;
         if (!again) {

@@ -4,7 +4,7 @@
 import { AddressForm } from './address.js';
 import { formatMoney, refusalText, t } from './i18n.js';
 import { quoteTable, totalOf } from './order_quote.js';
-import { el } from './ui.js';
+import { el, setText } from './ui.js';
 
 /** @import { Address, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
 
@@ -29,6 +29,7 @@ export class PaymentForm {
     this.isPaying = false;
     this.address = new AddressForm(order.currency, emails);
     this.payButton = el('button.primary.wide', { type: 'submit', 'data-test': 'pay' });
+    this.place = el('p.payment-place', { role: 'status', 'data-test': 'payment-place', hidden: true });
   }
 
   /**
@@ -43,6 +44,7 @@ export class PaymentForm {
     const due = totalOf(order, quote);
     const amount = formatMoney(due, order.currency);
     this.isPaying = isPaying;
+    if (!isPaying) this.place.hidden = true;
     address.root.disabled = isPaying;
     this.payButton = el(
       'button.primary.wide',
@@ -82,6 +84,7 @@ export class PaymentForm {
       this.payments === 'test' && this.choices(isPaying),
       total,
       alert,
+      this.place,
       this.payButton,
       cancel,
     );
@@ -107,6 +110,15 @@ export class PaymentForm {
     });
     const label = el('span', {}, el('b', {}, t(`payment.${token}`)), el('small', {}, t(`payment.${token}.more`)));
     return el('label.choice', {}, input, label);
+  }
+
+  /**
+   * The payment waits until the provider takes it.
+   * @param {number} place 1 is the next
+   */
+  showPlace(place) {
+    this.place.hidden = !this.isPaying;
+    setText(this.place, t('order.payment_place', { n: place }));
   }
 
   /** A reservation that has run out cannot be paid. @param {number} rest milliseconds left */

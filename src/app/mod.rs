@@ -107,7 +107,7 @@ pub use accounts::{OidcAnswer, PasskeyChallenge, PasskeyUse, StartedSession};
 pub use api_key::ApiKeyForm;
 pub use catalogue::{Gallery, NewProduct, NewQuickItem, NewVariant};
 pub use checkout::{
-    ExportedOrder, OrderResult, OwnDataPlace, PurchaseResult, STRIPE_BASE, WithdrawalState, is_live_stripe_key,
+    ExportedOrder, OrderResult, OwnDataPlace, Pacer, PurchaseResult, STRIPE_BASE, WithdrawalState, is_live_stripe_key,
 };
 pub use counters::AppCounters;
 pub use error::{Error, Result};
@@ -255,6 +255,9 @@ impl Services {
         runner.start(context, catalogue::OfferWatcher::new(self.catalogue.clone()));
         runner.start(context, checkout::HoldJob::new(self.checkout.clone()));
         runner.start(context, checkout::PaymentHoldJob(self.checkout.clone()));
+        if let Some(queue) = checkout::PaymentQueueJob::new(self.checkout.clone()) {
+            runner.start(context, queue);
+        }
         runner.start(context, checkout::OutboxJob(self.checkout.clone()));
         runner.start(context, chat::LikesJob(self.chat.clone()));
         runner.start(context, checkout::WebhookJob(self.checkout.clone()));

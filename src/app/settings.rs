@@ -26,6 +26,9 @@ pub struct Settings {
     pub is_test_provider_enabled: bool,
     /// The account at Stripe that takes the payments. `None`: Stripe does not.
     pub stripe: Option<StripeSettings>,
+    /// Requests a second to one endpoint of the payment provider, from all nodes; payments wait in a queue for their turn. `None`: the usual rate
+    /// of the provider, and no queue for the test provider.
+    pub payment_rate: Option<u32>,
     /// The key that signs webhooks. Random when none is configured: then only the built-in test provider can sign.
     pub webhook_secret: WebhookSecret,
     /// Deadline of one call to a payment provider. After it, the outcome of the call is unknown.
@@ -63,6 +66,7 @@ impl Default for Settings {
             is_dev_login_enabled: false,
             is_test_provider_enabled: false,
             stripe: None,
+            payment_rate: None,
             webhook_secret: WebhookSecret::random(),
             provider_deadline: Duration::from_secs(10),
             reconcile: ReconcileSettings::default(),

@@ -309,6 +309,10 @@ pub struct PaymentArgs {
     /// Secret with which the payment provider signs its webhooks, at least 32 bytes; default: a random one at each start
     #[arg(long, env = "LIVESOUK_WEBHOOK_SECRET", value_name = "SECRET", hide_env_values = true)]
     pub webhook_secret: Option<String>,
+    /// Requests a second to one endpoint of the payment provider, from all nodes; payments wait in a queue for their turn. Default: 25 with
+    /// Stripe; with the test provider there is no queue
+    #[arg(long, env = "LIVESOUK_PAYMENT_RATE", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub payment_rate: Option<u32>,
 }
 
 #[derive(Args, Debug)]

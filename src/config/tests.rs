@@ -120,7 +120,8 @@ fn example_of(arg: &clap::Arg) -> &'static str {
         | "address_days"
         | "mail_days"
         | "connections_max"
-        | "connections_per_address" => "7",
+        | "connections_per_address"
+        | "payment_rate" => "7",
         "max_ttl_s" => "3600",
         "mail_from" | "to" => "orders@shop.example",
         "chat_per_second" | "room_chat_per_second" | "joins_per_second" | "grace_seconds" | "drain_seconds" => "7.5",

@@ -121,6 +121,9 @@ pub const REQUEST_MARGIN_MS: Millis = 10_000;
 /// How long the holds of an attempt that waits in the queue last at least, from each time that they are made longer.
 pub const QUEUE_HOLD_MS: Millis = 60_000;
 
+/// How long an attempt that was sent to the provider is left alone before it is sent again: its answer must have come until then.
+pub const PAYMENT_CALL_LEASE_MS: Millis = 60_000;
+
 /// A payment attempt, together with the status of its order at the same moment.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Payment {
@@ -135,6 +138,10 @@ pub struct Payment {
     pub amount: Minor,
     pub currency: String,
     pub created_at: Millis,
+    /// When the provider was asked last to authorise it. `None`: it waits in the queue, and the provider knows nothing of it.
+    pub called_at: Option<Millis>,
+    /// The queue sends it to the provider, and sends it again when the answer is lost.
+    pub is_sent_by_queue: bool,
     pub order_status: OrderStatus,
     /// Is this the only attempt of its order that may be captured?
     pub wins: bool,
@@ -259,7 +266,7 @@ impl Payment {
 
     /// `late_ms`: the time after which no request of ours can arrive at the provider any more.
     pub fn age(&self, now: Millis, late_ms: Millis) -> AttemptAge {
-        match now - self.created_at {
+        match now - self.called_at.unwrap_or(self.created_at) {
             age if age >= AUTHORIZATION_LAPSE_MS => AttemptAge::Lapsed,
             age if age >= late_ms => AttemptAge::Settled,
             _ => AttemptAge::Young,

@@ -46,6 +46,8 @@ impl World {
             amount: AMOUNT,
             currency: "SAR".into(),
             created_at: 0,
+            called_at: Some(0),
+            is_sent_by_queue: false,
             order_status: self.order,
             wins: self.wins,
             has_lost_lines: self.has_lost_lines,

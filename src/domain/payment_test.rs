@@ -13,6 +13,8 @@ fn payment(status: PaymentStatus, order_status: OrderStatus, wins: bool) -> Paym
         amount: 4_900,
         currency: "SAR".into(),
         created_at: 0,
+        called_at: Some(0),
+        is_sent_by_queue: false,
         order_status,
         wins,
         has_lost_lines: false,

@@ -98,6 +98,11 @@ pub enum Refusal {
     NeedsAction {
         action_url: String,
     },
+    /// The payment waits for its turn at the provider. The order stays held meanwhile.
+    PaymentQueued {
+        place: i64,
+        retry_ms: i64,
+    },
     /// This server has no payment provider.
     PaymentsOff,
     NotPaid,
@@ -249,6 +254,7 @@ impl Refusal {
             | Refusal::TooManyRequests { retry_ms }
             | Refusal::TooManyPayments { retry_ms }
             | Refusal::TooManyHolds { retry_ms }
+            | Refusal::PaymentQueued { retry_ms, .. }
             | Refusal::Busy { retry_ms } => Some(*retry_ms),
             Refusal::NotOpen { opens_at: Some(opens_at), now } => Some((opens_at - now).max(0)),
             _ => None,
@@ -375,6 +381,9 @@ error_codes! {
     Refusal::CaptureFailed =>
         "capture_failed", 402, "The payment failed. The order was cancelled and nothing was charged.",
         "error.capture_failed";
+    Refusal::PaymentQueued { .. } =>
+        "payment_queued", 503, "The payment waits for its turn, and the order stays held. Send the same request again with the same key.",
+        "error.payment_queued";
     Refusal::NeedsAction { .. } =>
         "needs_action", 402, "The buyer must confirm the payment. The order is still held.", "error.needs_action";
     Refusal::PaymentsOff =>

@@ -13,7 +13,7 @@ use axum::routing::get;
 
 use super::error::ApiResult;
 use super::extract::Caller;
-use super::{AppState, connection_metrics, import_metrics, ops, picture_metrics};
+use super::{AppState, connection_metrics, import_metrics, ops, payment_metrics, picture_metrics};
 use crate::app::App;
 use crate::domain::Permission;
 use crate::metrics::{METRICS_CONTENT_TYPE, MetricsPage, ProcessMetrics, encode_page};
@@ -47,6 +47,7 @@ async fn unrestricted(State(state): State<AppState>) -> MetricsResponse {
         chat(page, &state.app);
         purchases(page, &state.app);
         payments(page, &state.app);
+        payment_metrics::payment_queue(page, &state.app);
         picture_metrics::pictures(page, &state.app);
         import_metrics::imports(page, &state.app);
         mails(page, &state.app);

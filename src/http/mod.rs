@@ -59,6 +59,7 @@ mod page_policy;
 mod page_styles;
 mod passkey;
 mod payment;
+mod payment_metrics;
 mod picture;
 mod picture_metrics;
 mod product;

@@ -105,6 +105,9 @@ pub struct OrderView {
     /// `POST /v1/orders`, as of now; everywhere else it is there from the moment when a payment has won the order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quote: Option<Box<OrderQuote>>,
+    /// The place of its payment in the queue of the payment provider: 1 is the next. Left out when none waits, and in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_place: Option<i64>,
     /// What the order consists of, the oldest line first. Lines whose hold ended stay, with the reason. Left out in the reply to
     /// `buy` on the socket if its reservation is the only line.
     pub lines: Vec<ReservationView>,
@@ -136,6 +139,7 @@ impl OrderView {
             version: order.version,
             now,
             quote: order.quote.clone(),
+            payment_place: None,
             lines,
         }
     }

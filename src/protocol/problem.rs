@@ -35,6 +35,9 @@ pub struct RefusalFacts {
     /// With `needs_action`: the address where the buyer confirms the payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_url: Option<String>,
+    /// With `payment_queued`: the place of the payment in the queue; 1 is the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<i64>,
     /// With `quote_changed`: what the order costs now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quote: Option<Box<OrderQuote>>,
@@ -55,6 +58,7 @@ impl From<&Refusal> for RefusalFacts {
             Refusal::TooFewLeft { left } | Refusal::NotEnoughStock { left } => Self { left: Some(*left), ..none },
             Refusal::NotOpen { opens_at, now } => Self { opens_at: *opens_at, now: Some(*now), ..none },
             Refusal::Muted { until, now } => Self { until: Some(*until), now: Some(*now), ..none },
+            Refusal::PaymentQueued { place, .. } => Self { place: Some(*place), ..none },
             Refusal::NeedsAction { action_url } => Self { action_url: Some(action_url.clone()), ..none },
             _ => none,
         }

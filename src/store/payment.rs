@@ -8,10 +8,12 @@ use uuid::Uuid;
 use super::mail::queue_confirmation;
 use super::order::{begin_paying, lock_order, order_status, read_order};
 use super::payment_hold::extend_holds_of;
+use super::payment_queue::next_queue_number;
 use super::quote::{parse_quote, quote_to_pay};
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known};
+use crate::domain::payment::CREATE_REPEAT_MAX_MS;
 use crate::domain::{
     IdempotencyKey, Millis, Order, OrderId, OrderStatus, OwedStatus, Payment, PaymentStatus, QuoteRules, Refusal,
     RequestHash, UserId,
@@ -29,6 +31,8 @@ pub struct NewPayment {
     /// Which quote the buyer saw; `None`: the client knows no quotes.
     pub quote_version: Option<String>,
     pub rules: QuoteRules,
+    /// The attempt waits for its turn in the queue; otherwise the caller sends it to the provider at once.
+    pub is_queued: bool,
     /// How long the request to the provider may take. The holds of the order last at least that long.
     pub request_ms: Millis,
 }
@@ -53,6 +57,8 @@ struct PaymentRow {
     amount: i64,
     currency: String,
     created_at: i64,
+    called_at: Option<i64>,
+    is_sent_by_queue: bool,
     order_status: String,
     wins: bool,
     has_lost_lines: bool,
@@ -69,6 +75,8 @@ from_row!(PaymentRow {
     amount,
     currency,
     created_at,
+    called_at,
+    is_sent_by_queue,
     order_status,
     wins,
     has_lost_lines,
@@ -87,6 +95,8 @@ impl PaymentRow {
             amount: self.amount,
             currency: self.currency,
             created_at: self.created_at,
+            called_at: self.called_at,
+            is_sent_by_queue: self.is_sent_by_queue,
             order_status: require_known(OrderStatus::parse(&self.order_status), "order status", &self.order_status)?,
             wins: self.wins,
             has_lost_lines: self.has_lost_lines,
@@ -107,7 +117,9 @@ macro_rules! payments {
     ($condition:literal) => {
         concat!(
             "select p.order_id, p.attempt, p.provider, p.token, p.reference, p.status, p.amount, p.currency,
-                p.created_at, coalesce(o.attempt = p.attempt, false) as wins,
+                p.created_at, case when p.queue_number is null then coalesce(p.called_at, p.created_at) else p.called_at end as called_at,
+                p.queue_number is not null as is_sent_by_queue,
+                coalesce(o.attempt = p.attempt, false) as wins,
                 p.lines <> (select count(*) from reservations h where h.order_id = p.order_id and h.status = 'held')
                     or coalesce(p.goods, p.amount) <> (select coalesce(sum(h.amount), 0) from reservations h
                         where h.order_id = p.order_id and h.status = 'held') as has_lost_lines,
@@ -145,13 +157,19 @@ impl Store {
                         return Err(Refusal::PaymentsOff.into());
                     }
                     begin_paying(tx, &order, &quote, now).await?;
-                    if quote.total > 0 && extend_holds_of(tx, &order, false, new.request_ms, now).await? {
+                    // What costs nothing needs no provider.
+                    let is_queued = new.is_queued && quote.total > 0;
+                    if quote.total > 0 && extend_holds_of(tx, &order, is_queued, new.request_ms, now).await? {
                         extended = Some(Box::new(read_order(tx, order.id).await?));
                     }
+                    let number: Option<i64> = match is_queued {
+                        true => Some(tx.query(next_queue_number(tx)).fetch_value().await?),
+                        false => None,
+                    };
                     let insert = "insert into payments (order_id, attempt, provider, token, status, amount, currency,
-                            buyer, key, hash, lines, created_at, changed_at, goods)
+                            buyer, key, hash, lines, created_at, changed_at, goods, queue_number, call_due_at)
                         values ($1, (select coalesce(max(p.attempt), 0) + 1 from payments p where p.order_id = $1),
-                            $2, $3, 'creating', $4, $5, $6, $7, $8, $9, $10, $10, $11) returning attempt";
+                            $2, $3, 'creating', $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $10) returning attempt";
                     let attempt: i64 = tx
                         .query(insert)
                         .bind(order.id.0)
@@ -165,6 +183,7 @@ impl Store {
                         .bind(order.held_lines().count() as i64)
                         .bind(now)
                         .bind(quote.goods)
+                        .bind(number)
                         .fetch_value()
                         .await?;
                     (new.order.0, attempt, true)
@@ -188,6 +207,13 @@ impl Store {
 
     pub async fn payment(&self, order: OrderId, attempt: i64) -> Result<Option<Payment>> {
         let row: Option<PaymentRow> = self.query(SELECT_PAYMENT).bind(order.0).bind(attempt).fetch_optional().await?;
+        row.map(PaymentRow::into_payment).transpose()
+    }
+
+    /// Reads the attempt that this provider knows by this reference.
+    pub async fn payment_by_reference(&self, provider: &str, reference: &str) -> Result<Option<Payment>> {
+        let read = payments!("p.provider = $1 and p.reference = $2");
+        let row: Option<PaymentRow> = self.query(read).bind(provider).bind(reference).fetch_optional().await?;
         row.map(PaymentRow::into_payment).transpose()
     }
 
@@ -278,18 +304,21 @@ impl Store {
     }
 
     /// Finds attempts that are not final and were neither changed nor checked since `since`. Those checked longest ago
-    /// come first, so an attempt that always fails waits behind the others.
+    /// come first, so an attempt that always fails waits behind the others. One that waits in the queue is not among them, unless it is too
+    /// old to be sent.
     pub async fn payments_to_reconcile(&self, since: Millis, most: i64) -> Result<Vec<Payment>> {
         let read = payments!(
             "p.tried_at <= $1 and (p.order_id, p.attempt) in (
                 select q.order_id, q.attempt from payments q
                     where q.status in ('creating', 'needs_action', 'authorized', 'voiding') and q.changed_at <= $1
+                        and (q.queue_number is null or q.called_at is not null or q.created_at <= $3)
                 union select q.order_id, q.attempt from orders c
                     join payments q on q.order_id = c.id and q.attempt = c.attempt
                     where c.status = 'capturing' and c.changed_at <= $1)
             order by p.tried_at, p.order_id, p.attempt limit $2"
         );
-        let rows: Vec<PaymentRow> = self.query(read).bind(since).bind(most).fetch_all().await?;
+        let rows: Vec<PaymentRow> =
+            self.query(read).bind(since).bind(most).bind(since - CREATE_REPEAT_MAX_MS).fetch_all().await?;
         rows.into_iter().map(PaymentRow::into_payment).collect()
     }
 

@@ -8,7 +8,7 @@
 use uuid::Uuid;
 
 use super::transaction::Transaction;
-use super::{Result, Store};
+use super::{Result, Store, ids_to_json};
 use crate::domain::payment::{EXTENSION_MAX_MS, QUEUE_HOLD_MS};
 use crate::domain::{Millis, Order, OrderId};
 
@@ -47,27 +47,39 @@ const EXTEND_CALLED_ON_SQLITE: &str = extend_for_request!(
             and r.status = 'held' and r.hold_until < $4 and coalesce(r.extended_ms, 0) < $2) returning order_id"
 );
 
+/// Attempts about which the provider is asked now.
+const EXTEND_ORDERS_ON_POSTGRES: &str = extend_for_request!(
+    "from (select r.id as due from reservations r
+        where r.order_id = any (array(select value::uuid from json_array_elements_text($4::json)))
+            and r.status = 'held' and r.hold_until < $1 and coalesce(r.extended_ms, 0) < $2
+        order by r.id for no key update of r skip locked) due where id = due.due returning order_id"
+);
+const EXTEND_ORDERS_ON_SQLITE: &str = extend_for_request!(
+    "where order_id in (select unhex(value) from json_each($4))
+        and status = 'held' and hold_until < $1 and coalesce(extended_ms, 0) < $2 returning order_id"
+);
+
 /// Attempts that wait for their turn.
 const EXTEND_QUEUED_ON_POSTGRES: &str =
     "update reservations set version = version + 1, changed_at = $2, hold_until = $1
     from (select r.id as due from payments p join reservations r on r.order_id = p.order_id
-        where p.queue_number is not null and p.status = 'creating' and p.called_at is null
+        where p.queue_number is not null and p.status = 'creating' and p.called_at is null and p.provider = $4
             and r.status = 'held' and r.hold_until < $3
         order by r.id for no key update of r skip locked) due where id = due.due returning order_id";
 const EXTEND_QUEUED_ON_SQLITE: &str = "update reservations set version = version + 1, changed_at = $2, hold_until = $1
     where id in (select r.id from payments p join reservations r on r.order_id = p.order_id
-        where p.queue_number is not null and p.status = 'creating' and p.called_at is null
+        where p.queue_number is not null and p.status = 'creating' and p.called_at is null and p.provider = $4
             and r.status = 'held' and r.hold_until < $3) returning order_id";
 
 impl Store {
-    /// Moves the ends of all holds forward whose attempt waits in the queue and that end before `before`, in one statement. Gives their
+    /// Moves the ends of all holds forward whose attempt waits in the queue of this provider and that end before `before`, in one statement. Gives their
     /// orders. What another transaction has locked is left for the next time.
-    pub async fn extend_queued_holds(&self, before: Millis, until: Millis) -> Result<Vec<OrderId>> {
+    pub async fn extend_queued_holds(&self, provider: &str, before: Millis, until: Millis) -> Result<Vec<OrderId>> {
         self.transaction(async |tx| {
             let now = tx.now().await?;
             let extend = tx.choose(EXTEND_QUEUED_ON_POSTGRES, EXTEND_QUEUED_ON_SQLITE);
-            let ids: Vec<Uuid> = tx.query(extend).bind(until).bind(now).bind(before).fetch_values().await?;
-            Ok(distinct(ids))
+            let query = tx.query(extend).bind(until).bind(now).bind(before).bind(provider);
+            Ok(distinct(query.fetch_values().await?))
         })
         .await
     }
@@ -79,6 +91,19 @@ impl Store {
             let now = tx.now().await?;
             let extend = tx.choose(EXTEND_CALLED_ON_POSTGRES, EXTEND_CALLED_ON_SQLITE);
             let query = tx.query(extend).bind(until).bind(EXTENSION_MAX_MS).bind(now).bind(before);
+            Ok(distinct(query.fetch_values().await?))
+        })
+        .await
+    }
+
+    /// Moves the ends of the holds of these orders forward to `until`, as far as [`EXTENSION_MAX_MS`] allows: the provider is about to be
+    /// asked. Gives the orders that changed.
+    pub async fn extend_holds_of_orders(&self, orders: &[OrderId], until: Millis) -> Result<Vec<OrderId>> {
+        let orders = ids_to_json(orders.iter().map(|order| order.0))?;
+        self.transaction(async |tx| {
+            let now = tx.now().await?;
+            let extend = tx.choose(EXTEND_ORDERS_ON_POSTGRES, EXTEND_ORDERS_ON_SQLITE);
+            let query = tx.query(extend).bind(until).bind(EXTENSION_MAX_MS).bind(now).bind(orders);
             Ok(distinct(query.fetch_values().await?))
         })
         .await

@@ -38,11 +38,19 @@ impl Store {
         .await
     }
 
-    /// Finds events that are not done and were not tried since `since`; those tried longest ago come first.
-    pub async fn pending_payment_events(&self, since: Millis, most: i64) -> Result<Vec<PaymentEvent>> {
+    /// Finds events that are not done and were not tried since `since`; those tried longest ago come first. Events of a payment whose
+    /// reference we do not know yet are among them if they arrived before `unknown_before`: the answer that names it may be on its way.
+    pub async fn pending_payment_events(
+        &self,
+        since: Millis,
+        unknown_before: Millis,
+        most: i64,
+    ) -> Result<Vec<PaymentEvent>> {
         let read = "select provider, event_id, kind, reference from payment_events
-            where done_at is null and tried_at <= $1 order by tried_at, received_at, event_id limit $2";
-        self.query(read).bind(since).bind(most).fetch_all().await
+            where done_at is null and tried_at <= $1 and (received_at <= $3 or reference is null
+                or exists (select 1 from payments p where p.provider = payment_events.provider and p.reference = payment_events.reference))
+            order by tried_at, received_at, event_id limit $2";
+        self.query(read).bind(since).bind(most).bind(unknown_before).fetch_all().await
     }
 
     /// Claims an event, so that one node asks the provider about it. `false`: another node has it, or has done it.

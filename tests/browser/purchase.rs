@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 use crate::support::outside::proxy::Proxy;
 use crate::support::outside::shop::{Shop, id, key};
+use crate::support::outside::until_some;
 use crate::support::person::{named, order_is};
 
 /// Creates an offer with this quantity and these terms, opens it and pins it.
@@ -87,6 +89,43 @@ async fn order_has_an_address_a_second_payment_a_history_and_a_page() {
     assert_eq!(shop.host.get(&path).await.expect(200), Value::Null);
     ann.assert_no_faults("Ann").await;
     ann.close().await;
+    shop.assert_audited().await;
+}
+
+/// The payment provider takes one payment a second, and eight others have pressed Pay before.
+#[tokio::test]
+async fn payment_that_waits_for_its_turn_shows_its_place_and_is_paid() {
+    let shop = Shop::demo(&["--payment-rate", "1"]).await;
+    let offer = pinned_offer(&shop, 30, json!({"per_buyer": 1})).await;
+    let driver = Driver::start();
+    for (window, language, name, said) in [
+        (Window::Mobile, "en", "phone", "in the queue"),
+        (Window::Desktop, "en", "desk", "in the queue"),
+        (Window::Mobile, "ar", "phone-ar", "ترتيبك"),
+    ] {
+        let ann = Browser::open(&driver, window, language).await;
+        ann.watch(&shop, &shop.server.url, &format!("Ann {name}"), &offer).await;
+        ann.reserve().await;
+        ann.fill_address().await;
+        let mut others = JoinSet::new();
+        for n in 0..8 {
+            let rest = shop.rest(&format!("other-{name}-{n}"), "viewer");
+            let path = format!("/v1/offers/{offer}/orders");
+            let held = rest.post_keyed(&path, &key(), json!({"qty": 1})).await.expect(201);
+            let pay = format!("/v1/orders/{}/pay", id(&held["order"]));
+            // They do not ask again: the queue sends their payments all the same.
+            others.spawn(async move { rest.post_keyed(&pay, &key(), json!({"token": "ok"})).await });
+        }
+        let waiting = "select count(*) from payments where status = 'creating' and called_at is null";
+        until_some("queue", SOON, async || (shop.number(waiting).await >= 6).then_some(())).await;
+        ann.press("pay").await;
+        ann.sees("payment-place", said).await;
+        ann.screenshot(&format!("purchase-queued-{name}")).await;
+        ann.until("the order to be paid", &order_is("paid"), Duration::from_secs(30)).await;
+        others.join_all().await;
+        ann.assert_no_faults(name).await;
+        ann.close().await;
+    }
     shop.assert_audited().await;
 }
 

@@ -30,6 +30,7 @@ mod payment;
 mod payment_faults;
 mod payment_flow;
 mod payment_hold;
+mod payment_queue;
 mod picture;
 mod postgres_faults;
 mod product;

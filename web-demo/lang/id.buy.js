@@ -51,6 +51,7 @@ export default {
   'order.pay_short': 'Bayar',
   'order.cancel': 'Batalkan reservasi',
   'order.capturing': 'Memproses pembayaran…',
+  'order.payment_place': 'Anda nomor {n} dalam antrean pembayaran. Reservasi tetap milik Anda sampai giliran tiba.',
   'order.paid': 'Pesanan dikonfirmasi',
   'order.expired': 'Reservasi Anda telah berakhir',
   'order.expired_more': 'Barang ini dijual kembali. Anda tidak ditagih.',
@@ -236,6 +237,7 @@ export default {
   'error.busy': 'Sedang sangat ramai. Tidak ada yang berubah. Silakan coba lagi.',
   'error.too_many_requests': 'Anda melakukannya terlalu cepat. Tidak ada yang berubah. Mohon tunggu {s} dtk.',
   'error.too_many_payments': 'Anda terlalu sering mencoba membayar. Tunggu {s} dtk sebelum mencoba lagi.',
+  'error.payment_queued': 'Pembayaran Anda menunggu giliran. Reservasi tetap milik Anda sampai saat itu.',
   'error.too_many_holds':
     'Beberapa reservasi Anda berakhir tanpa pembayaran. Anda bisa mereservasi lagi dalam {s} dtk.',
   'error.bad_request': 'Sebagian informasi tidak valid.',

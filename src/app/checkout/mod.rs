@@ -9,8 +9,10 @@ mod order_link;
 mod outbox;
 mod owed_refund;
 mod own_data;
+mod pacer;
 mod payment;
 mod payment_hold;
+mod payment_queue;
 mod provider;
 mod provider_call;
 mod reconcile;
@@ -33,6 +35,7 @@ use super::publisher::Publisher;
 use super::selling::Selling;
 use super::stream_cache::StreamCache;
 use buyer_limit::BuyerLimits;
+use pacer::DEFAULT_RATE;
 use provider::PaymentProvider;
 use provider_call::ProviderCalls;
 use stripe::StripeProvider;
@@ -43,7 +46,9 @@ pub use hold::HoldJob;
 pub use order::{OrderResult, PurchaseResult};
 pub use outbox::OutboxJob;
 pub use own_data::OwnDataPlace;
+pub use pacer::Pacer;
 pub use payment_hold::PaymentHoldJob;
+pub use payment_queue::{PaymentQueue, PaymentQueueJob};
 pub use reconcile::ReconcileJob;
 pub use shop_order::ExportedOrder;
 pub use stripe::{DEFAULT_BASE as STRIPE_BASE, is_live_key as is_live_stripe_key};
@@ -59,6 +64,8 @@ pub struct Checkout {
     selling: Arc<Selling>,
     /// `Free`: this server takes no payments.
     provider: PaymentProvider,
+    /// Where payments wait for their turn. `None`: each is sent to the provider at once.
+    pub queue: Option<Arc<PaymentQueue>>,
     pub limits: BuyerLimits,
     /// Notified when a webhook arrived, so the payment provider should be asked.
     webhook_received: Arc<Notify>,
@@ -95,11 +102,17 @@ impl Checkout {
                 tasks: context.tasks.clone(),
             })
         };
+        let rate = context.settings.payment_rate;
+        // The test provider answers as fast as it is asked, unless the operator wants to see the queue.
+        let rate = if context.settings.stripe.is_some() { Some(rate.unwrap_or(DEFAULT_RATE)) } else { rate };
+        let pacer = Arc::new(Pacer::new(rate.unwrap_or(DEFAULT_RATE)));
         let provider = match &context.settings.stripe {
-            Some(settings) => PaymentProvider::Stripe(StripeProvider::new(settings.clone())),
+            Some(settings) => PaymentProvider::Stripe(StripeProvider::new(settings.clone(), pacer.clone())),
             None if context.settings.is_test_provider_enabled => test_provider(),
             None => PaymentProvider::Free,
         };
+        let is_queued = rate.is_some() && !matches!(provider, PaymentProvider::Free);
+        let queue = is_queued.then(|| Arc::new(PaymentQueue::new(pacer)));
         let (webhook_received, outbox_changed) = Default::default();
         let limits = BuyerLimits::new(context.settings.are_requests_limited);
         let checkout = Self {
@@ -110,6 +123,7 @@ impl Checkout {
             catalogue,
             selling,
             provider,
+            queue,
             limits,
             webhook_received,
             outbox_changed,

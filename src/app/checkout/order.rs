@@ -341,10 +341,14 @@ impl Checkout {
         Ok(())
     }
 
-    /// An order with its quote, also while it is held.
+    /// An order with its quote, also while it is held, and with the place of its payment in the queue.
     pub async fn quoted_view(&self, order: &Order) -> Result<OrderView> {
         let quote = self.context.store.quote(order, self.context.profile().quote_rules()).await?;
-        Ok(OrderView { quote: quote.map(Box::new), ..self.catalogue.order_view(order).await })
+        let payment_place = match &self.queue {
+            Some(_) if order.status == OrderStatus::Held => self.context.store.payment_place(order.id).await?,
+            _ => None,
+        };
+        Ok(OrderView { quote: quote.map(Box::new), payment_place, ..self.catalogue.order_view(order).await })
     }
 
     /// Sends the changed order to its buyer on every connection.

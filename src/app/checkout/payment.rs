@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Checkout;
 use super::order::OrderResult;
+use super::payment_queue::PaymentQueue;
 use super::provider::PaymentProvider;
 use super::provider_call::ProviderOutcome;
 use crate::app::counters::count_outcome;
@@ -63,6 +64,9 @@ impl Checkout {
         self.check_payments_are_on(&order, &key).await?;
         self.provider.check_token(token)?;
         self.limits.take_payment_try(&actor.person(), &key, self.context.clock.now())?;
+        if let Some(queue) = &self.queue {
+            self.check_room_in_queue(queue, actor, &key).await?;
+        }
         let order_text = id.to_string();
         let mut said = vec!["pay", &order_text, token];
         said.extend(quote_version.as_deref());
@@ -76,6 +80,7 @@ impl Checkout {
             token: token.to_owned(),
             quote_version,
             rules: self.context.profile().quote_rules(),
+            is_queued: self.queue.is_some(),
             request_ms: self.payment_request_ms(),
         };
         let this = self.clone();
@@ -100,32 +105,48 @@ impl Checkout {
         if let Some(order) = extended {
             self.notify_order_changed(&order).await;
         }
-        let payment = if payment.status.is_final() { payment } else { self.continue_payment(payment, is_new).await? };
+        let payment = match payment.status {
+            status if status.is_final() => payment,
+            PaymentStatus::Creating if payment.is_sent_by_queue => self.wait_in_queue(payment, is_new).await?,
+            _ => self.continue_payment(payment, is_new).await?,
+        };
         self.payment_result(&payment, is_new).await
+    }
+
+    /// Refuses a new attempt while too many wait. An earlier one keeps its result: a retry of its key finds it.
+    async fn check_room_in_queue(&self, queue: &PaymentQueue, actor: &Actor, key: &IdempotencyKey) -> Result<()> {
+        match queue.check_not_full() {
+            Ok(()) => Ok(()),
+            Err(_) if self.context.store.payment_by_key(&actor.user, key).await?.is_some() => Ok(()),
+            Err(refusal) => Err(refusal.into()),
+        }
     }
 
     /// Advances an attempt for the buyer who waits: if the provider has no intent yet, it is created now.
     async fn continue_payment(&self, payment: Payment, is_new: bool) -> Result<Payment> {
-        let provider = self.provider_of(&payment)?;
-        let mut payment = payment;
         // After that time a repetition could create a second intent; the provider is only asked.
         let may_create = self.context.now() - payment.created_at < CREATE_REPEAT_MAX_MS;
         if payment.reference.is_none() && payment.status == PaymentStatus::Creating && may_create {
-            match provider.create(&payment).await {
-                ProviderOutcome::Done(intent) if is_new => return self.advance_payment(payment, Some(intent)).await,
-                // The result of an earlier call; its present state is fetched below.
-                ProviderOutcome::Done(intent) => payment.reference = Some(intent.reference),
-                ProviderOutcome::Refused(why) => {
-                    tracing::warn!(order.id = %payment.order, payment.attempt, why, "the payment provider refused a payment");
-                    self.context.store.update_payment_status(&payment, PaymentStatus::Declined, None).await?;
-                    return self.reload_payment(&payment).await;
-                }
-                ProviderOutcome::Unknown => return Err(Error::OutcomeUnknown),
-            }
+            return self.create_payment(payment, is_new).await;
         }
-        match provider.fetch(&payment).await {
-            ProviderOutcome::Done(intent) => self.advance_payment(payment, intent).await,
-            ProviderOutcome::Refused(_) | ProviderOutcome::Unknown => Err(Error::OutcomeUnknown),
+        self.refresh_payment(payment).await
+    }
+
+    /// Creates the intent of an attempt at the provider, and advances the attempt. `is_first`: it was not tried before.
+    pub async fn create_payment(&self, mut payment: Payment, is_first: bool) -> Result<Payment> {
+        match self.provider_of(&payment)?.create(&payment).await {
+            ProviderOutcome::Done(intent) if is_first => self.advance_payment(payment, Some(intent)).await,
+            // The result of an earlier call; its present state is fetched.
+            ProviderOutcome::Done(intent) => {
+                payment.reference = Some(intent.reference);
+                self.refresh_payment(payment).await
+            }
+            ProviderOutcome::Refused(why) => {
+                tracing::warn!(order.id = %payment.order, payment.attempt, why, "the payment provider refused a payment");
+                self.context.store.update_payment_status(&payment, PaymentStatus::Declined, None).await?;
+                self.reload_payment(&payment).await
+            }
+            ProviderOutcome::Unknown => Err(Error::OutcomeUnknown),
         }
     }
 
@@ -239,7 +260,7 @@ impl Checkout {
         Ok(())
     }
 
-    async fn reload_payment(&self, payment: &Payment) -> Result<Payment> {
+    pub async fn reload_payment(&self, payment: &Payment) -> Result<Payment> {
         Ok(self.context.store.payment(payment.order, payment.attempt).await?.ok_or(Refusal::NoSuchOrder)?)
     }
 

@@ -1,5 +1,6 @@
 //! The job that makes holds longer while their payment is under way, and tells their buyers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
 use crate::domain::payment::{QUEUE_HOLD_MS, REQUEST_MARGIN_MS};
 use crate::domain::{Millis, OrderId};
+use crate::protocol::OrderView;
 
 const INTERVAL: Duration = Duration::from_secs(2);
 /// A hold is made longer when it ends within this time: several runs of the job may fail before it ends.
@@ -42,20 +44,35 @@ impl Checkout {
         let store = &self.context.store;
         let now = store.now().await?;
         let before = now + EXTENDED_BEFORE_END_MS;
-        let queued = store.extend_queued_holds(before, now + QUEUE_HOLD_MS).await?;
+        // Only a node that sends payments keeps their holds: otherwise one that nobody sends would be held for ever.
+        let queued = if self.queue.is_none() {
+            Vec::new()
+        } else {
+            store.extend_queued_holds(self.provider.name(), before, now + QUEUE_HOLD_MS).await?
+        };
         let called =
             store.extend_called_holds(before, now + self.payment_request_ms().max(EXTENDED_BEFORE_END_MS)).await?;
-        for orders in [queued, called] {
-            self.notify_extended(&orders).await?;
-        }
-        Ok(())
+        let places = if queued.is_empty() { HashMap::new() } else { store.payment_places().await? };
+        self.notify_extended(&queued, &places).await?;
+        self.notify_extended(&called, &HashMap::new()).await
     }
 
-    async fn notify_extended(&self, orders: &[OrderId]) -> Result<()> {
+    /// Makes the holds of orders longer about which the provider is asked now.
+    pub async fn extend_holds_of_sent(&self, orders: Vec<OrderId>) -> Result<()> {
+        let store = &self.context.store;
+        let until = store.now().await? + self.payment_request_ms();
+        let extended = store.extend_holds_of_orders(&orders, until).await?;
+        self.notify_extended(&extended, &HashMap::new()).await
+    }
+
+    /// Tells the buyers when their holds end now, and the places of their payments.
+    async fn notify_extended(&self, orders: &[OrderId], places: &HashMap<OrderId, i64>) -> Result<()> {
         // In parts: the orders of a part are in memory at once.
         for part in orders.chunks(500) {
             for order in self.context.store.orders_by_id(part).await? {
-                self.notify_order_changed(&order).await;
+                let view = self.catalogue.order_view(&order).await;
+                let view = OrderView { payment_place: places.get(&order.id).copied(), ..view };
+                self.publisher.send_order_to_buyer(&order.buyer, &view);
             }
         }
         Ok(())

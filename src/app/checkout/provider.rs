@@ -64,6 +64,16 @@ impl PaymentProvider {
         }
     }
 
+    /// Is an event of this kind sent when a payment is authorised or captured, and for no other reason?
+    pub fn is_event_of_success(&self, kind: &str) -> bool {
+        match self {
+            PaymentProvider::Stripe(_) => {
+                matches!(kind, "payment_intent.amount_capturable_updated" | "payment_intent.succeeded")
+            }
+            PaymentProvider::Test(_) | PaymentProvider::Free => false,
+        }
+    }
+
     /// Refuses a token that the provider cannot know.
     pub fn check_token(&self, token: &str) -> Result<(), Refusal> {
         match self {

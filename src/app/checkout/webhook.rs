@@ -15,13 +15,15 @@ use super::provider_call::ProviderOutcome;
 use super::test_provider::TestWebhook;
 use crate::app::error::{Error, Result};
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
-use crate::domain::{Millis, Refusal};
+use crate::domain::{Millis, PaymentStatus, Refusal};
 use crate::metrics::increment;
 use crate::store::PaymentEvent;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// An event whose provider could not be asked is retried after this time, until it is [deleted](EVENT_RETENTION_MS).
 const RETRY_AFTER_MS: Millis = 15_000;
+/// How long an event waits at first whose payment has no reference yet.
+const ANSWER_COMES_MS: Millis = 10_000;
 pub const EVENT_RETENTION_MS: Millis = 7 * 24 * 3_600_000;
 /// Events processed in one run.
 const EVENT_BATCH_MAX: i64 = 50;
@@ -63,6 +65,9 @@ impl Checkout {
         if event.provider != self.provider.name() {
             return Ok(());
         }
+        if self.is_known(event, reference).await? {
+            return Ok(());
+        }
         let intent = match self.provider.fetch_by_reference(reference).await {
             ProviderOutcome::Done(Some(intent)) => intent,
             ProviderOutcome::Done(None) | ProviderOutcome::Refused(_) => return Ok(()),
@@ -83,11 +88,24 @@ impl Checkout {
         self.advance_payment(payment, Some(intent)).await.map(|_| ())
     }
 
+    /// Does the event report what has been done already? Then the provider is not asked: in a rush each payment sends two such events.
+    async fn is_known(&self, event: &PaymentEvent, reference: &str) -> Result<bool> {
+        if !self.provider.is_event_of_success(&event.kind) {
+            return Ok(false);
+        }
+        let payment = self.context.store.payment_by_reference(&event.provider, reference).await?;
+        Ok(payment
+            .is_some_and(|payment| payment.wins && payment.status == PaymentStatus::Captured && payment.owed.is_none()))
+    }
+
     /// Processes waiting events and returns how many there were.
     pub async fn process_provider_events(&self) -> Result<usize> {
         let store = &self.context.store;
-        let since = store.now().await? - RETRY_AFTER_MS;
-        let events = store.pending_payment_events(since, EVENT_BATCH_MAX).await?;
+        let now = store.now().await?;
+        let since = now - RETRY_AFTER_MS;
+        // While payments are paced, the events of a payment are looked at when the request that made it is over: it knows more.
+        let unknown_before = if self.queue.is_some() { now - ANSWER_COMES_MS } else { now };
+        let events = store.pending_payment_events(since, unknown_before, EVENT_BATCH_MAX).await?;
         let count = events.len();
         for events in by_payment(events).iter().take_while(|_| !self.context.stop.is_cancelled()) {
             let mut claimed = Vec::with_capacity(events.len());

@@ -258,6 +258,7 @@ impl Fixture {
             token: token.to_owned(),
             quote_version: None,
             rules: QuoteRules::default(),
+            is_queued: false,
             request_ms: 0,
         };
         Ok(self.store.begin_payment(&new).await?.payment)

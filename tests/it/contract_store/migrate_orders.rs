@@ -124,6 +124,7 @@ async fn assert_orders_go_on(store: &Store) {
             token: "ok".to_owned(),
             quote_version: None,
             rules: QuoteRules::default(),
+            is_queued: false,
             request_ms: 0,
         };
         let payment = store.begin_payment(&new).await.unwrap().payment;

@@ -44,6 +44,7 @@ async fn key_belongs_to_one_attempt_forever(shop: Fixture) {
         token: "ok".into(),
         quote_version: None,
         rules: QuoteRules::default(),
+        is_queued: false,
         request_ms: 0,
     };
     let (one, two) = tokio::join!(shop.store.begin_payment(&new), shop.store.begin_payment(&new));

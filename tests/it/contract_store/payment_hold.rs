@@ -86,11 +86,17 @@ async fn attempt_that_waits_in_the_queue_lengthens_without_a_limit(shop: Fixture
     let first = shop.hold_until(order).await;
     for n in 1..=10 {
         let until = first + n * QUEUE_HOLD_MS;
-        assert_eq!(shop.store.extend_queued_holds(until - 1, until).await.unwrap(), [order]);
+        assert_eq!(shop.store.extend_queued_holds("test", until - 1, until).await.unwrap(), [order]);
         assert_eq!(shop.hold_until(order).await, until);
-        assert_eq!(shop.store.extend_queued_holds(until, until + 1).await.unwrap(), [], "it does not end before");
+        assert_eq!(
+            shop.store.extend_queued_holds("test", until, until + 1).await.unwrap(),
+            [],
+            "it does not end before"
+        );
         assert_eq!(shop.store.extend_called_holds(until + 1, until + 1).await.unwrap(), [], "nobody was asked");
     }
+    let far = first + 100 * QUEUE_HOLD_MS;
+    assert_eq!(shop.store.extend_queued_holds("other", far, far).await.unwrap(), [], "this node sends it to nobody");
     assert_eq!(shop.number("select coalesce(extended_ms, 0) from reservations").await, 0, "waiting costs nothing");
 }
 
@@ -100,7 +106,7 @@ async fn attempt_that_waits_for_its_buyer_lengthens_nothing(shop: Fixture) {
     assert!(shop.store.update_payment_status(&payment, PaymentStatus::NeedsAction, Some("pi_1")).await.unwrap());
     let before = shop.hold_until(order).await;
     assert_eq!(shop.store.extend_called_holds(before + 1, before + 1).await.unwrap(), []);
-    assert_eq!(shop.store.extend_queued_holds(before + 1, before + 1).await.unwrap(), []);
+    assert_eq!(shop.store.extend_queued_holds("test", before + 1, before + 1).await.unwrap(), []);
     assert_eq!(shop.hold_until(order).await, before);
 }
 

@@ -157,7 +157,7 @@ async fn payment_event_is_stored_once_and_pruned(shop: Fixture) {
     assert_ne!(one.unwrap(), two.unwrap());
     assert!(shop.store.insert_payment_event(&event_two).await.unwrap());
     let now = shop.store.now().await.unwrap();
-    let pending = async |since| shop.store.pending_payment_events(since, 9).await.unwrap();
+    let pending = async |since| shop.store.pending_payment_events(since, now + 1, 9).await.unwrap();
     assert_eq!(pending(now - 15_000).await.len(), 2);
     assert!(shop.store.claim_payment_event(&event_one, now - 15_000).await.unwrap());
     assert!(!shop.store.claim_payment_event(&event_one, now - 15_000).await.unwrap(), "another node has it");

@@ -149,6 +149,7 @@ pub fn order() -> OrderView {
         version: line.version,
         now: NOW,
         quote: None,
+        payment_place: None,
         lines: vec![line],
     }
 }

@@ -1,9 +1,12 @@
 //! One request to Stripe: its headers, its deadline, and what its answer says about whether it was done.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
+use crate::app::checkout::pacer::{Endpoint, Pacer};
 use crate::guarded_address::provider_http::{self, ProviderRequest};
 
 /// Requests and answers are written for this version, whatever the account says.
@@ -11,6 +14,12 @@ pub const API_VERSION: &str = "2026-09-30.endive";
 /// A confirmation waits for the bank.
 pub const CONFIRM_DEADLINE: Duration = Duration::from_secs(25);
 pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a request waits for its turn. A change of a payment comes again later, by the reconciler.
+const TURN_MAX: Duration = Duration::from_secs(10);
+/// Another request holds the object for a moment.
+const LOCKED_PAUSE: Duration = Duration::from_millis(300);
+/// Requests that are refused only because of their number or a lock are repeated so often, within their deadline.
+const REPEATS_MAX: usize = 8;
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
 /// What is known after a request.
@@ -26,7 +35,11 @@ pub enum Reply {
     KeyConflict,
     /// The key keeps a failure. This request is never carried out under this key.
     KeptFailure,
-    /// It may or may not have been done: no answer, a failure of Stripe, another request with the key, too many requests.
+    /// Nothing was done: there were too many requests.
+    TooMany,
+    /// Nothing was done: another request holds the object.
+    Locked,
+    /// It may or may not have been done: no answer, a failure of Stripe, another request with the key.
     Unknown,
 }
 
@@ -35,11 +48,12 @@ pub struct StripeApi {
     /// Without a slash at the end.
     base: String,
     key: String,
+    pacer: Arc<Pacer>,
 }
 
 impl StripeApi {
-    pub fn new(base: &str, key: &str) -> Self {
-        Self { base: base.trim_end_matches('/').to_owned(), key: key.to_owned() }
+    pub fn new(base: &str, key: &str, pacer: Arc<Pacer>) -> Self {
+        Self { base: base.trim_end_matches('/').to_owned(), key: key.to_owned(), pacer }
     }
 
     /// The key is for real money.
@@ -49,34 +63,69 @@ impl StripeApi {
 
     pub async fn get(&self, path: &str, query: &str) -> Reply {
         let mark = if query.is_empty() { "" } else { "?" };
-        self.send("GET", &format!("{path}{mark}{query}"), String::new(), None, CALL_DEADLINE).await
+        let sent = Sent { method: "GET", path: &format!("{path}{mark}{query}"), body: String::new(), key: None };
+        self.send_in_turn(&sent, Endpoint::Look, CALL_DEADLINE, false).await
     }
 
     /// A request that changes something. The same key with the same body is the same request.
-    pub async fn post(&self, path: &str, body: String, key: &str, deadline: Duration) -> Reply {
-        self.send("POST", path, body, Some(key), deadline).await
+    pub async fn post(&self, path: &str, body: String, key: &str, endpoint: Endpoint) -> Reply {
+        let sent = Sent { method: "POST", path, body, key: Some(key) };
+        self.send_in_turn(&sent, endpoint, CALL_DEADLINE, false).await
     }
 
-    async fn send(&self, method: &str, path: &str, body: String, key: Option<&str>, deadline: Duration) -> Reply {
+    /// The request that creates and confirms a payment. Its turn was taken with the payment.
+    pub async fn create(&self, path: &str, body: String, key: &str) -> Reply {
+        let sent = Sent { method: "POST", path, body, key: Some(key) };
+        self.send_in_turn(&sent, Endpoint::Create, CONFIRM_DEADLINE, true).await
+    }
+
+    /// Sends a request when its turn has come; the time of its deadline begins then. A request that Stripe refused because there were too
+    /// many, or because another one holds the object, was not carried out: it is repeated.
+    async fn send_in_turn(&self, sent: &Sent<'_>, endpoint: Endpoint, deadline: Duration, has_turn: bool) -> Reply {
+        if !has_turn && !self.pacer.turn(endpoint, Instant::now() + TURN_MAX).await {
+            tracing::warn!(?endpoint, "a request to the payment provider had to wait for too long");
+            return Reply::Unknown;
+        }
+        let give_up = Instant::now() + deadline;
+        for _ in 0..REPEATS_MAX {
+            match self.send(sent, give_up).await {
+                Reply::TooMany => {
+                    self.pacer.slow_down(endpoint);
+                    if !self.pacer.turn(endpoint, give_up).await {
+                        break;
+                    }
+                }
+                Reply::Locked => sleep(LOCKED_PAUSE).await,
+                reply => {
+                    self.pacer.speed_up();
+                    return reply;
+                }
+            }
+        }
+        Reply::Unknown
+    }
+
+    async fn send(&self, sent: &Sent<'_>, give_up: Instant) -> Reply {
         let authorization = format!("Bearer {}", self.key);
         let mut headers = vec![
             ("authorization", authorization.as_str()),
             ("stripe-version", API_VERSION),
             ("content-type", "application/x-www-form-urlencoded"),
         ];
-        headers.extend(key.map(|key| ("idempotency-key", key)));
-        let url = format!("{}{path}", self.base);
-        let request = ProviderRequest { method, url: &url, headers: &headers, body: body.into_bytes() };
+        headers.extend(sent.key.map(|key| ("idempotency-key", key)));
+        let url = format!("{}{}", self.base, sent.path);
+        let body = sent.body.clone().into_bytes();
+        let request = ProviderRequest { method: sent.method, url: &url, headers: &headers, body };
         // Boxed: the state of a TLS connection would make the future of every payment ten times as large.
         let call = Box::pin(provider_http::send(request, ANSWER_BYTES_MAX));
-        let answer = match tokio::time::timeout(deadline, call).await {
+        let answer = match tokio::time::timeout_at(give_up, call).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 tracing::warn!(error, "the payment provider could not be asked");
                 return Reply::Unknown;
             }
             Err(_) => {
-                tracing::warn!(deadline_s = deadline.as_secs(), "the payment provider did not answer in time");
+                tracing::warn!("the payment provider did not answer in time");
                 return Reply::Unknown;
             }
         };
@@ -85,6 +134,14 @@ impl StripeApi {
         let is_replayed = answer.header("idempotent-replayed") == Some("true");
         classify(answer.status, value, is_replayed, request_id)
     }
+}
+
+/// A request as it is sent, each time the same.
+struct Sent<'s> {
+    method: &'s str,
+    path: &'s str,
+    body: String,
+    key: Option<&'s str>,
 }
 
 pub fn is_live_key(key: &str) -> bool {
@@ -100,8 +157,10 @@ fn classify(status: u16, value: Value, is_replayed: bool, request_id: &str) -> R
         404 => Reply::NotFound,
         400 if kind == "idempotency_error" => Reply::KeyConflict,
         400 | 402 => Reply::Refused,
+        429 if code == "lock_timeout" => Reply::Locked,
+        429 => Reply::TooMany,
         500.. if is_replayed => Reply::KeptFailure,
-        // A key without the right, another request with the key, too many requests, or a failure of Stripe.
+        // A key without the right, another request with the key, or a failure of Stripe.
         _ => Reply::Unknown,
     };
     // The message is not logged: it may quote what was sent.
@@ -128,7 +187,7 @@ mod tests {
             (403, "invalid_request_error", false, "Unknown"),
             (404, "invalid_request_error", false, "NotFound"),
             (409, "idempotency_error", false, "Unknown"),
-            (429, "invalid_request_error", false, "Unknown"),
+            (429, "invalid_request_error", false, "TooMany"),
             (500, "api_error", false, "Unknown"),
             (500, "api_error", true, "KeptFailure"),
             (503, "api_error", false, "Unknown"),

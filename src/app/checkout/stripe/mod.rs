@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::pacer::{Endpoint, Pacer};
 use super::provider_call::{ProviderCalls, ProviderOutcome};
 use crate::app::settings::StripeSettings;
 use crate::domain::payment::CREATE_REPEAT_MAX_MS;
@@ -39,8 +40,8 @@ pub struct StripeProvider {
 }
 
 impl StripeProvider {
-    pub fn new(settings: StripeSettings) -> Self {
-        let api = StripeApi::new(&settings.api_base, &settings.key);
+    pub fn new(settings: StripeSettings, pacer: Arc<Pacer>) -> Self {
+        let api = StripeApi::new(&settings.api_base, &settings.key, pacer);
         // Each request has a deadline of its own; an outcome may need several requests.
         let calls = Arc::new(ProviderCalls::with_deadline(CONFIRM_DEADLINE + CALL_DEADLINE));
         Self { api, settings: Arc::new(settings), calls }
@@ -75,7 +76,7 @@ impl StripeProvider {
         let Some(body) = request::create(payment, &shop) else {
             return ProviderOutcome::Refused("Stripe cannot charge exactly this amount.");
         };
-        match self.api.post("/v1/payment_intents", body, &payment.create_key(), CONFIRM_DEADLINE).await {
+        match self.api.create("/v1/payment_intents", body, &payment.create_key()).await {
             Reply::Done(value) => read_intent(&value),
             Reply::CardRefused(value) => match reading::intent(&value["error"]["payment_intent"]) {
                 Some(intent) => ProviderOutcome::Done(intent),
@@ -92,7 +93,7 @@ impl StripeProvider {
                 ProviderOutcome::Done(Some(intent)) => ProviderOutcome::Done(intent),
                 _ => ProviderOutcome::Unknown,
             },
-            Reply::NotFound | Reply::Unknown => ProviderOutcome::Unknown,
+            Reply::NotFound | Reply::TooMany | Reply::Locked | Reply::Unknown => ProviderOutcome::Unknown,
         }
     }
 
@@ -126,8 +127,11 @@ impl StripeProvider {
 
     /// Looks for the intent of an attempt among those that were created while it could be. The list is complete at once.
     async fn find(&self, payment: &Payment) -> ProviderOutcome<Option<PaymentIntent>> {
+        // It was not asked: it waits in our queue.
+        let Some(called_at) = payment.called_at else { return ProviderOutcome::Done(None) };
+        let last = if payment.is_sent_by_queue { called_at } else { payment.created_at + CREATE_REPEAT_MAX_MS };
         let from = (payment.created_at - CLOCKS_DIFFER_MS) / 1_000;
-        let to = (payment.created_at + CREATE_REPEAT_MAX_MS + CLOCKS_DIFFER_MS) / 1_000;
+        let to = (last + CONFIRM_DEADLINE.as_millis() as Millis + CLOCKS_DIFFER_MS) / 1_000;
         let mut after: Option<String> = None;
         for _ in 0..PAGES_MAX {
             let query = request::list(from, to, after.as_deref());
@@ -152,25 +156,28 @@ impl StripeProvider {
     }
 
     pub async fn capture(&self, reference: &str, key: String) -> ProviderOutcome<PaymentIntent> {
-        self.change(reference, "capture", key).await
+        self.change(reference, Endpoint::Capture, key).await
     }
 
     pub async fn cancel(&self, reference: &str, key: String) -> ProviderOutcome<PaymentIntent> {
-        self.change(reference, "cancel", key).await
+        self.change(reference, Endpoint::Cancel, key).await
     }
 
     /// A second capture or cancellation is refused by the status of the intent, so another key can do no harm.
-    async fn change(&self, reference: &str, verb: &str, key: String) -> ProviderOutcome<PaymentIntent> {
+    async fn change(&self, reference: &str, endpoint: Endpoint, key: String) -> ProviderOutcome<PaymentIntent> {
+        let verb = if endpoint == Endpoint::Capture { "capture" } else { "cancel" };
         let path = format!("/v1/payment_intents/{reference}/{verb}");
         for n in 1..=KEYS_MAX {
-            match self.api.post(&path, request::change(), &numbered(&key, n), CALL_DEADLINE).await {
+            match self.api.post(&path, request::change(), &numbered(&key, n), endpoint).await {
                 Reply::Done(value) => return read_intent(&value),
                 Reply::CardRefused(_) | Reply::Refused => {
                     return ProviderOutcome::Refused("Stripe refused the change.");
                 }
                 // It may have been done before Stripe failed; then the next one is refused, and the caller looks.
                 Reply::KeptFailure => {}
-                Reply::NotFound | Reply::KeyConflict | Reply::Unknown => return ProviderOutcome::Unknown,
+                Reply::NotFound | Reply::KeyConflict | Reply::TooMany | Reply::Locked | Reply::Unknown => {
+                    return ProviderOutcome::Unknown;
+                }
             }
         }
         ProviderOutcome::Unknown
@@ -239,7 +246,7 @@ impl StripeProvider {
             return ProviderOutcome::Refused("Stripe cannot refund exactly this amount.");
         };
         for n in 1..=KEYS_MAX {
-            match self.api.post("/v1/refunds", body.clone(), &numbered(&key, n), CALL_DEADLINE).await {
+            match self.api.post("/v1/refunds", body.clone(), &numbered(&key, n), Endpoint::Refund).await {
                 Reply::Done(value) => {
                     return reading::refund(&value).map_or(ProviderOutcome::Unknown, ProviderOutcome::Done);
                 }
@@ -251,7 +258,9 @@ impl StripeProvider {
                     ProviderOutcome::Done(None) => {}
                     _ => return ProviderOutcome::Unknown,
                 },
-                Reply::NotFound | Reply::KeyConflict | Reply::Unknown => return ProviderOutcome::Unknown,
+                Reply::NotFound | Reply::KeyConflict | Reply::TooMany | Reply::Locked | Reply::Unknown => {
+                    return ProviderOutcome::Unknown;
+                }
             }
         }
         ProviderOutcome::Unknown

@@ -80,6 +80,8 @@ mod tests {
             amount: 5_120,
             currency: "KWD".into(),
             created_at: 7,
+            called_at: Some(7),
+            is_sent_by_queue: false,
             order_status: OrderStatus::Held,
             wins: false,
             has_lost_lines: false,

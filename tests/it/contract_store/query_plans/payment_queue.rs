@@ -1,12 +1,23 @@
 //! The calls for payments that are under way, and for the outbox that they fill.
 
+use livesouk::domain::Payment;
 use uuid::Uuid;
 
 use super::every_query::{Calls, call};
 
-pub(super) async fn holds(c: &Calls) {
-    call!(c, extend_queued_holds(2_000, 1_000));
+pub(super) async fn payment_queue(c: &Calls, payment: &Payment) {
+    call!(c, extend_queued_holds("test", 2_000, 1_000));
     call!(c, extend_called_holds(2_000, 1_000));
+    call!(c, extend_holds_of_orders(&[payment.order], 1_000));
+    call!(c, take_due_payments("test", 10));
+    call!(c, call_payment_again(payment));
+    call!(c, payment_queue_length("test"));
+    call!(c, payment_place(payment.order));
+    call!(c, payment_places());
+    call!(c, answered_payments(&[payment.order]));
+    call!(c, payment_by_reference("test", "pi_1"));
+    call!(c, count_payment_node(Uuid::now_v7()));
+    call!(c, forget_payment_node(Uuid::now_v7()));
 }
 
 pub(super) async fn outbox(c: &Calls) {

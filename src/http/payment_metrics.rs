@@ -1,0 +1,32 @@
+//! The metrics of the queue of payments.
+
+use std::sync::atomic::Ordering;
+
+use super::metrics::load;
+use crate::app::App;
+use crate::metrics::MetricsPage;
+
+/// They are there without a queue too, so that an alert knows them.
+pub fn payment_queue(page: &mut MetricsPage<'_>, app: &App) {
+    let queue = app.checkout.queue.as_deref();
+    page.gauge(
+        "livesouk_payment_queue_length",
+        "Payments of the whole shop that wait until the payment provider takes them",
+        queue.map_or(0.0, |queue| queue.waiting.load(Ordering::Relaxed) as f64),
+    );
+    page.gauge(
+        "livesouk_payment_queue_oldest_age_seconds",
+        "How long the oldest payment of the queue has waited",
+        queue.map_or(0.0, |queue| queue.oldest_wait_ms(app.now()) as f64 / 1_000.0),
+    );
+    page.gauge(
+        "livesouk_payment_rate",
+        "Requests a second that this node sends to one endpoint of the payment provider at most; 0: there is no queue",
+        queue.map_or(0.0, |queue| queue.pacer.node_rate()),
+    );
+    page.counter(
+        "livesouk_payment_requests_refused_total",
+        "Requests that the payment provider refused because there were too many",
+        queue.map_or(0, |queue| load(&queue.pacer.refused)),
+    );
+}
