@@ -65,7 +65,7 @@ impl Checkout {
         self.provider.check_token(token)?;
         self.limits.take_payment_try(&actor.person(), &key, self.context.clock.now())?;
         if let Some(queue) = &self.queue {
-            self.check_room_in_queue(queue, actor, &key).await?;
+            Box::pin(self.check_room_in_queue(queue, actor, &key)).await?;
         }
         let order_text = id.to_string();
         let mut said = vec!["pay", &order_text, token];
@@ -84,7 +84,9 @@ impl Checkout {
             request_ms: self.payment_request_ms(),
         };
         let this = self.clone();
-        self.context.spawn_write(async move { this.run_payment(new).await }).await.map_err(as_outcome_unknown)
+        // Boxed: the future of a request that pays would be too large with all that this does.
+        let run = Box::pin(async move { this.run_payment(new).await });
+        self.context.spawn_write(run).await.map_err(as_outcome_unknown)
     }
 
     /// Refuses a new payment when this server takes none. An earlier payment keeps its result: a retry of its key finds it.

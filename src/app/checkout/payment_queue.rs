@@ -170,7 +170,7 @@ impl Checkout {
             // The provider said nothing certain: it is asked again after a minute, or when the buyer asks.
             Ok(()) | Err(Error::OutcomeUnknown) => {}
             Err(error) => {
-                tracing::warn!(order.id = %order, error = %error, "a payment of the queue could not be sent yet")
+                tracing::warn!(order.id = %order, error = %error, "a payment of the queue could not be sent yet");
             }
         }
         if let Some(queue) = &self.queue {

@@ -283,12 +283,15 @@ mod tests {
     #[test]
     fn payment_methods_of_tests_are_refused_with_a_key_for_real_money() {
         let provider = |key: &str| {
-            StripeProvider::new(StripeSettings {
-                key: key.to_owned(),
-                api_base: DEFAULT_BASE.to_owned(),
-                webhook_secrets: Vec::new(),
-                return_url: String::new(),
-            })
+            StripeProvider::new(
+                StripeSettings {
+                    key: key.to_owned(),
+                    api_base: DEFAULT_BASE.to_owned(),
+                    webhook_secrets: Vec::new(),
+                    return_url: String::new(),
+                },
+                Arc::new(Pacer::new(25)),
+            )
         };
         for (key, token, is_taken) in [
             ("sk_test_1", "ctoken_1", true),
