@@ -75,8 +75,9 @@ export class CheckoutContent {
       this.holdClock = new HoldClock(order);
       const isPaying = this.checkout.busy.has(order.id);
       const quote = this.checkout.quotes.get(order.id);
-      const form = this.formOf(order).render(order, isPaying, this.checkout.failures.get(order.id), quote);
-      return [this.holdClock.root, summary, this.togetherButton(order, isPaying), form];
+      const pay = this.formOf(order);
+      const form = pay.render(order, isPaying, this.checkout.failures.get(order.id), quote);
+      return [this.holdClock.root, pay.place, summary, this.togetherButton(order, isPaying), form];
     }
     if (order.status === 'capturing') {
       return [spinner(), statusLine(t('order.capturing'), 'capturing', 'status'), summary];

@@ -84,7 +84,6 @@ export class PaymentForm {
       this.payments === 'test' && this.choices(isPaying),
       total,
       alert,
-      this.place,
       this.payButton,
       cancel,
     );
@@ -117,8 +116,10 @@ export class PaymentForm {
    * @param {number} place 1 is the next
    */
   showPlace(place) {
+    const isNews = this.place.hidden;
     this.place.hidden = !this.isPaying;
     setText(this.place, t('order.payment_place', { n: place }));
+    if (isNews) this.place.scrollIntoView({ block: 'nearest' });
   }
 
   /** A reservation that has run out cannot be paid. @param {number} rest milliseconds left */

@@ -104,7 +104,10 @@ async fn payment_that_waits_for_its_turn_shows_its_place_and_is_paid() {
         (Window::Mobile, "ar", "phone-ar", "ترتيبك"),
     ] {
         let ann = Browser::open(&driver, window, language).await;
-        ann.watch(&shop, &shop.server.url, &format!("Ann {name}"), &offer).await;
+        ann.watch(&shop, &shop.server.url, &format!("Ann-{name}"), &offer).await;
+        if language == "ar" {
+            ann.goto(&format!("{}/watch?stream={}&lang=ar", shop.server.url, shop.stream)).await;
+        }
         ann.reserve().await;
         ann.fill_address().await;
         let mut others = JoinSet::new();
@@ -112,7 +115,7 @@ async fn payment_that_waits_for_its_turn_shows_its_place_and_is_paid() {
             let rest = shop.rest(&format!("other-{name}-{n}"), "viewer");
             let path = format!("/v1/offers/{offer}/orders");
             let held = rest.post_keyed(&path, &key(), json!({"qty": 1})).await.expect(201);
-            let pay = format!("/v1/orders/{}/pay", id(&held["order"]));
+            let pay = format!("/v1/orders/{}/pay", id(&held));
             // They do not ask again: the queue sends their payments all the same.
             others.spawn(async move { rest.post_keyed(&pay, &key(), json!({"token": "ok"})).await });
         }

@@ -197,8 +197,16 @@ async fn full_queue_refuses_before_anything_is_written(shop: Fixture) {
     let rush = Rush::start(&shop, 1).await;
     let order = shop.hold_one(shop.offer(1, 1).await, "ann").await.id;
     let token = rush.fake.confirmation_token("4242424242424242").unwrap();
-    rush.apps[0].checkout.queue.as_ref().unwrap().waiting.store(10_000, Ordering::Relaxed);
+    // The node counts the queue each second, and would find none.
+    let queue = rush.apps[0].checkout.queue.clone().unwrap();
+    let full = tokio::spawn(async move {
+        loop {
+            queue.waiting.store(10_000, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
     let answer = rush.apps[0].checkout.pay(&actor("ann"), order, &token, None, key("pay-00001")).await;
+    full.abort();
     assert!(matches!(answer, Err(Error::Refused(Refusal::Busy { .. }))), "{answer:?}");
     assert_eq!(shop.number("select count(*) from payments").await, 0);
     rush.end().await;
