@@ -148,8 +148,12 @@ fn broken(node: Option<usize>, from: Millis, to: Millis) -> FaultWindow {
 #[test]
 fn valid_run_has_no_violation() {
     assert_eq!(check_promises(&valid_run()), []);
-    // A payment makes the hold of its order longer.
-    assert_eq!(check_promises(&after(|run| run.orders[1].hold_until += 300_000)), []);
+    // A payment makes the hold of its order longer, with a new version.
+    let longer = after(|run| {
+        run.orders[1].hold_until += 300_000;
+        run.orders[1].version += 1;
+    });
+    assert_eq!(check_promises(&longer), []);
 }
 
 #[test]
@@ -246,6 +250,7 @@ fn every_kind_of_violation_is_found() {
         ("a hold never ends", "holds are honest", after(|run| run.orders[0].status = "held".to_owned())),
         ("a hold grows without a payment", "holds are honest", after(|run| run.orders[0].hold_until += 1)),
         ("a hold is paid for too long", "holds are honest", after(|run| run.orders[1].hold_until += 300_001)),
+        ("a hold grew without a new version", kept, after(|run| run.orders[1].hold_until += 1)),
         ("the end of a hold moved back", kept, after(|run| run.orders[1].hold_until -= 1)),
         ("captured, not paid", money, after(|run| run.payments[0].order = "first".into())),
         ("paid, not captured", money, after(|run| run.payments[0].status = "authorized".to_owned())),
