@@ -57,7 +57,7 @@ const DATA: &str = "
     insert into fulfilments (order_id, packed_at, carrier, tracking) values (%a4, 45, 'Aramex', '1Z');
     insert into order_notes (id, order_id, at, by_user, by_name, body) values (%b1, %a4, 45, 'noura', 'Noura', 'A gift');
     insert into order_tags (order_id, tag) values (%a4, 'gift');
-    insert into order_links (secret_hash, order_id, created_at) values (%40, %a4, 45);
+    insert into order_links (secret_hash, order_id, created_at) values (%40, %a4, 9000000000000);
     insert into mails (id, kind, priority, to_address, language, user_id, order_id, content, status, next_try_at, give_up_at, created_at)
         values (%b2, 'order_confirmed', 1, 'cem@example.com', 'en', 'cem', %a4, '', 'sent', 45, 99, 45);";
 
