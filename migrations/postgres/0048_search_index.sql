@@ -4,6 +4,17 @@
 alter table products add column search_stale bigint not null default 1 check (search_stale in (0, 1));
 create index products_to_index on products (id) where search_stale = 1;
 
+-- A node of the version before changes products without the mark.
+create function mark_product_for_search() returns trigger language plpgsql as $$
+begin
+  new.search_stale := 1;
+  return new;
+end
+$$;
+
+create trigger product_is_marked_for_search before update on products
+  for each row when (new.version <> old.version) execute function mark_product_for_search();
+
 create table product_words (
   product uuid primary key,
   words text not null,                        -- with a space between them

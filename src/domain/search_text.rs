@@ -3,12 +3,14 @@
 //! The form of letters is that of [`blocklist::fold`](super::blocklist::fold): case, vowel signs, the forms of alef, yeh, teh marbuta and
 //! kaf, and both styles of digits do not matter. A word is what stands between other signs.
 
+use std::collections::HashSet;
+
 use super::blocklist::fold;
 
 /// In characters. The rest of a longer word is left out.
 pub const WORD_LENGTH_MAX: usize = 40;
-/// Words of one product.
-pub const WORDS_MAX: usize = 400;
+/// Words of one product: a SKU and a barcode for each of its variants, and what its texts have.
+pub const WORDS_MAX: usize = 16_000;
 /// Words of one search; the others are ignored.
 pub const TERMS_MAX: usize = 8;
 /// Words that are tried in place of a mistyped one.
@@ -16,9 +18,9 @@ pub const ALIKE_MAX: usize = 8;
 
 /// The words of a text, in order, each once. A word with the Arabic article is there without it too: who looks for "shoe" finds "the shoe".
 pub fn words(text: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
+    let (mut found, mut known) = (Vec::new(), HashSet::new());
     let mut add = |word: String| {
-        if !word.is_empty() && found.len() < WORDS_MAX && !found.contains(&word) {
+        if !word.is_empty() && found.len() < WORDS_MAX && known.insert(word.clone()) {
             found.push(word);
         }
     };

@@ -58,11 +58,19 @@ macro_rules! api_keys {
     };
 }
 
+/// A ban from any show, or from the whole shop, by somebody who ranks as high takes the power over the shop, as in `authorize_in_shop`.
+const KEY_OF_SECRET: &str = api_keys!(
+    "where key_hash = $1
+        and exists (select 1 from staff s where s.account = made_by and s.stream is null and s.role in ('owner', 'admin'))
+        and not exists (select 1 from accounts a join sanctions b on b.person = a.person
+            where a.id = made_by and b.kind = 'ban' and b.by_role in ('owner', 'admin'))"
+);
+
 impl Store {
-    /// The key with this secret, also one that has ended.
+    /// The key with this secret, also one that has ended. None whose maker has no power over the shop any more: a node of the version
+    /// before ends no keys, and a ban by somebody of the shop takes the power too.
     pub async fn api_key_by_secret(&self, secret: &SecretHash) -> Result<Option<ApiKey>> {
-        let row: Option<ApiKeyRow> =
-            self.query(api_keys!("where key_hash = $1")).bind(&secret[..]).fetch_optional().await?;
+        let row: Option<ApiKeyRow> = self.query(KEY_OF_SECRET).bind(&secret[..]).fetch_optional().await?;
         row.map(ApiKeyRow::into_key).transpose()
     }
 

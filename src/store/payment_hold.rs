@@ -1,8 +1,8 @@
 //! Holds whose payment is under way are made longer, so that no buyer loses a unit while the shop or the payment provider is working.
 //!
-//! While an attempt waits in our own queue, that costs the buyer nothing: its holds move on for as long as it waits. From the first
-//! request to the provider on, all requests together add at most [`EXTENSION_MAX_MS`] to a hold. An attempt that waits for its buyer
-//! (`needs_action`) adds nothing. The end of a hold only moves forward, and only while the hold is not released: the lock on its row
+//! While an attempt waits in our own queue, that costs the buyer nothing: its holds move on for as long as it waits. What the beginnings
+//! of attempts and the requests to the provider add counts, [`EXTENSION_MAX_MS`] at most for a hold: otherwise declined cards, one
+//! after another, would keep a unit for ever. An attempt that waits for its buyer (`needs_action`) adds nothing. The end of a hold only moves forward, and only while the hold is not released: the lock on its row
 //! decides between a release and an extension.
 
 use uuid::Uuid;
@@ -29,8 +29,6 @@ macro_rules! extend_for_request {
 const EXTEND_ORDER_FOR_REQUEST: &str = extend_for_request!(
     "where order_id = $4 and status = 'held' and hold_until < $1 and coalesce(extended_ms, 0) < $2"
 );
-const EXTEND_ORDER_FOR_QUEUE: &str = "update reservations set version = version + 1, changed_at = $2, hold_until = $1
-    where order_id = $3 and status = 'held' and hold_until < $1";
 
 /// Attempts that the provider was asked about, and whose answer is not known yet.
 const EXTEND_CALLED_ON_POSTGRES: &str = extend_for_request!(
@@ -110,8 +108,8 @@ impl Store {
     }
 }
 
-/// Moves the ends of the holds of a locked order forward, for an attempt that waits in the queue, or for a request that takes at most
-/// `request_ms`. `false`: they end late enough.
+/// Moves the ends of the holds of a locked order forward, for an attempt that joins the queue, or for a request that takes at most
+/// `request_ms`, as far as [`EXTENSION_MAX_MS`] allows. `false`: they end late enough.
 pub(super) async fn extend_holds_of(
     tx: &mut Transaction<'_>,
     order: &Order,
@@ -123,11 +121,7 @@ pub(super) async fn extend_holds_of(
     if order.held_lines().all(|line| line.hold_until >= until) {
         return Ok(false);
     }
-    let query = if is_queued {
-        tx.query(EXTEND_ORDER_FOR_QUEUE).bind(until).bind(now).bind(order.id.0)
-    } else {
-        tx.query(EXTEND_ORDER_FOR_REQUEST).bind(until).bind(EXTENSION_MAX_MS).bind(now).bind(order.id.0)
-    };
+    let query = tx.query(EXTEND_ORDER_FOR_REQUEST).bind(until).bind(EXTENSION_MAX_MS).bind(now).bind(order.id.0);
     Ok(query.execute().await? > 0)
 }
 

@@ -364,14 +364,13 @@ impl Store {
         self.query(read).bind(first).bind(limit).fetch_all().await
     }
 
-    /// The products that have the words of a search: also those that were written a moment ago.
+    /// The products that have the words of a search, as far as the words are written ([`Store::index_products`]).
     async fn found_products(
         &self,
         (status, search): (Option<ProductStatus>, &str),
         after: Option<ProductId>,
         limit: i64,
     ) -> Result<Vec<ProductRow>> {
-        self.index_products().await?;
         let Some(found) = self.search_query(search).await? else { return Ok(Vec::new()) };
         let (on_postgres, on_sqlite) = match status {
             None => found_products!(""),

@@ -52,6 +52,10 @@ impl Store {
         if known.is_some() {
             return Ok(Some(begin(term)));
         }
+        // A number that differs in a digit is another number, and so is a barcode.
+        if term.chars().any(char::is_numeric) {
+            return Ok(None);
+        }
         let read = self.choose(
             "select word from search_grams where gram in (select json_array_elements_text($1::json))
                 group by word order by count(*) desc, word limit $2",
@@ -138,8 +142,9 @@ async fn add_words(tx: &mut Transaction<'_>, words: &BTreeSet<String>) -> Result
     );
     let new: Vec<String> = tx.query(write).bind(to_json(words)?).fetch_values().await?;
     let new: BTreeSet<String> = new.into_iter().collect();
+    let correctable = new.iter().filter(|word| !word.chars().any(char::is_numeric));
     let grams: Vec<(String, &String)> =
-        new.iter().flat_map(|word| grams(word).into_iter().map(move |gram| (gram, word))).collect();
+        correctable.flat_map(|word| grams(word).into_iter().map(move |gram| (gram, word))).collect();
     let write = tx.choose(
         "insert into search_grams (gram, word) select v->>0, v->>1 from json_array_elements($1::json) v
             on conflict do nothing",

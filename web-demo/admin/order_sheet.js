@@ -381,7 +381,8 @@ class OrderSheet {
   async act(button, work) {
     let isRefused = false;
     await withBusy(button, work, (/** @type {Refusal} */ refusal) => {
-      isRefused = true;
+      // A refund that failed has ended: the order shows it, and the next try is another one.
+      isRefused = refusal.code !== 'refund_failed';
       toast(refusalText(refusal), { kind: 'warn' });
     });
     if (!isRefused) await this.load();

@@ -77,7 +77,7 @@ export function refundList({ refunds, lines = [], currency }) {
  * @param {() => void} onrefunded
  */
 export function openRefund(order, onrefunded) {
-  const key = newKey();
+  let key = newKey();
   const unitsLeft = (/** @type {Reservation} */ line) => line.qty - returnedBefore(order, line).units;
   const lines = (order.lines ?? []).filter((line) => line.status === 'sold' && unitsLeft(line) > 0);
   /** @type {Record<string, Field<number>>} */
@@ -158,6 +158,8 @@ export function openRefund(order, onrefunded) {
     event.preventDefault();
     setVisible(alert, false);
     withBusy(submit, send, (refusal) => {
+      // It has ended, so that the next try is another refund. After any other refusal it may be the same one.
+      if (refusal.code === 'refund_failed') key = newKey();
       setText(alert, refusalText(refusal));
       setVisible(alert, true);
     });

@@ -92,6 +92,9 @@ impl Catalogue {
         if filter.status != Some(ProductStatus::Active) && !team {
             self.authorize_catalogue(actor).await?;
         }
+        if filter.search.is_some() {
+            self.index_new_products().await;
+        }
         let read = self.context.store.products(&filter, after, limit);
         let page = match filter.search {
             // Anybody may search, and a mistyped word costs some look-ups.
@@ -101,6 +104,16 @@ impl Catalogue {
         let currency = &self.context.shop().currency;
         let products = page.products.iter().map(|product| ProductView::of(product, currency, team)).collect();
         Ok((products, page.is_cut))
+    }
+
+    /// Writes the words of products that were changed a moment ago, so that a search finds them. In a task of its own: a reader who goes
+    /// away must not cancel a transaction. Without it the search finds what the job has written.
+    async fn index_new_products(&self) {
+        let context = self.context.clone();
+        let index = async move { Ok(context.store.index_products().await?) };
+        if let Err(error) = self.context.spawn_write(index).await {
+            tracing::warn!(%error, "the words of changed products are written later");
+        }
     }
 
     /// Producers and hosts see the stock pools, because they fill offers from them: those of the whole shop, and those of one

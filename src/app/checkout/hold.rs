@@ -95,7 +95,14 @@ impl BackgroundJob for HoldJob {
 
     async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
         self.wait_for_locks();
-        let (mut due, mut running, mut has_more) = (self.due_offers().await?.into_iter(), JoinSet::new(), false);
+        let due = self.due_offers().await?;
+        if !due.is_empty() {
+            // After an outage the holds of everybody in the queue may have ended. They are not released: the release asks for the end
+            // of each hold again.
+            let checkout = self.checkout.clone();
+            self.checkout.context.spawn_write(async move { checkout.extend_holds_in_queue().await }).await?;
+        }
+        let (mut due, mut running, mut has_more) = (due.into_iter(), JoinSet::new(), false);
         loop {
             while running.len() < OFFERS_TOGETHER
                 && let Some(offer) = due.next()

@@ -41,20 +41,26 @@ impl Checkout {
 
     /// Makes holds longer that end soon and whose payment is under way.
     pub async fn extend_holds_under_way(&self) -> Result<()> {
+        self.extend_holds_in_queue().await?;
+        let store = &self.context.store;
+        let now = store.now().await?;
+        let until = now + self.payment_request_ms().max(EXTENDED_BEFORE_END_MS);
+        let called = store.extend_called_holds(now + EXTENDED_BEFORE_END_MS, until).await?;
+        self.notify_extended(&called, &HashMap::new()).await
+    }
+
+    /// Makes holds longer that end soon, or that have ended and are not released yet, and whose payment waits for its turn.
+    pub async fn extend_holds_in_queue(&self) -> Result<()> {
+        // Only a node that sends payments keeps their holds: otherwise one that nobody sends would be held for ever.
+        if self.queue.is_none() {
+            return Ok(());
+        }
         let store = &self.context.store;
         let now = store.now().await?;
         let before = now + EXTENDED_BEFORE_END_MS;
-        // Only a node that sends payments keeps their holds: otherwise one that nobody sends would be held for ever.
-        let queued = if self.queue.is_none() {
-            Vec::new()
-        } else {
-            store.extend_queued_holds(self.provider.name(), before, now + QUEUE_HOLD_MS).await?
-        };
-        let called =
-            store.extend_called_holds(before, now + self.payment_request_ms().max(EXTENDED_BEFORE_END_MS)).await?;
+        let queued = store.extend_queued_holds(self.provider.name(), before, now + QUEUE_HOLD_MS).await?;
         let places = if queued.is_empty() { HashMap::new() } else { store.payment_places().await? };
-        self.notify_extended(&queued, &places).await?;
-        self.notify_extended(&called, &HashMap::new()).await
+        self.notify_extended(&queued, &places).await
     }
 
     /// Makes the holds of orders longer about which the provider is asked now.

@@ -249,6 +249,15 @@ impl Fixture {
 
     /// Begins a payment attempt, as `pay` does. Refused if the order cannot be paid.
     pub async fn begin_payment(&self, id: OrderId, token: &str) -> livesouk::store::Result<Payment> {
+        self.begin_new_payment(id, token, false).await
+    }
+
+    /// The same with a provider whose payments wait for their turn.
+    pub async fn begin_queued_payment(&self, id: OrderId, token: &str) -> livesouk::store::Result<Payment> {
+        self.begin_new_payment(id, token, true).await
+    }
+
+    async fn begin_new_payment(&self, id: OrderId, token: &str, is_queued: bool) -> livesouk::store::Result<Payment> {
         let new = NewPayment {
             order: id,
             buyer: user("the-buyer"),
@@ -258,7 +267,7 @@ impl Fixture {
             token: token.to_owned(),
             quote_version: None,
             rules: QuoteRules::default(),
-            is_queued: false,
+            is_queued,
             request_ms: 0,
         };
         Ok(self.store.begin_payment(&new).await?.payment)

@@ -13,6 +13,7 @@ facts! {
     payment_lengthens_holds_that_would_end_during_it
     payment_leaves_a_long_hold_alone
     attempts_lengthen_a_hold_by_five_minutes_in_all
+    attempts_through_the_queue_lengthen_a_hold_by_five_minutes_in_all
     attempt_that_waits_in_the_queue_lengthens_without_a_limit
     attempt_that_waits_for_its_buyer_lengthens_nothing
     hold_that_was_released_is_not_lengthened
@@ -77,6 +78,23 @@ async fn attempts_lengthen_a_hold_by_five_minutes_in_all(shop: Fixture) {
     assert_eq!(ends.last().unwrap() - first, EXTENSION_MAX_MS, "{ends:?}");
     let extended = shop.number("select extended_ms from reservations").await;
     assert_eq!(extended, EXTENSION_MAX_MS);
+}
+
+/// One declined card after another does not keep a unit, also when each of them joins the queue.
+async fn attempts_through_the_queue_lengthen_a_hold_by_five_minutes_in_all(shop: Fixture) {
+    let order = shop.hold_that_ends_in(1_000).await;
+    let first = shop.hold_until(order).await;
+    for _ in 0..20 {
+        let payment = shop.begin_queued_payment(order, "ok").await.unwrap();
+        assert!(payment.is_sent_by_queue);
+        assert!(shop.store.update_payment_status(&payment, PaymentStatus::Declined, None).await.unwrap());
+        // As if the time had passed that the attempt has added.
+        shop.run("update reservations set hold_until = hold_until - 60000 where coalesce(extended_ms, 0) < 300000")
+            .await;
+    }
+    let extended = shop.number("select extended_ms from reservations").await;
+    assert_eq!(extended, EXTENSION_MAX_MS);
+    assert!(shop.hold_until(order).await < first + QUEUE_HOLD_MS + 10_000, "{}", shop.hold_until(order).await - first);
 }
 
 async fn attempt_that_waits_in_the_queue_lengthens_without_a_limit(shop: Fixture) {

@@ -147,6 +147,13 @@ async fn key_ends_when_its_maker_loses_power_or_is_erased() {
         let (admin, account) = join(&shop, &owner, email, "admin").await;
         let (_, program) = new_key(&shop, &admin, email.split('@').next().unwrap(), &["products:read"]).await;
         program.get("/v1/products").await.expect(200);
+        // A ban takes the power for as long as it lasts.
+        let ban = shop.path(&format!("bans/acct:{account}"));
+        owner.put(&ban, json!({})).await.expect(200);
+        until_refused(&program).await;
+        owner.delete(&ban).await.expect(204);
+        let works = async || (program.get("/v1/products").await.status == 200).then_some(());
+        until_some("the key after the ban", SOON, works).await;
         match is_erased {
             false => drop(owner.put(&format!("/v1/staff/{account}"), json!({"role": "host"})).await.expect(204)),
             true => drop(owner.delete(&format!("/v1/users/acct:{account}")).await.expect(200)),
