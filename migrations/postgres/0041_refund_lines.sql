@@ -6,9 +6,6 @@ alter table refunds add column reference text;                       -- the prov
 alter table refunds add column was_done bigint not null default 0 check (was_done in (0, 1));    -- of a failed one: its units are back
 
 drop index one_refund_per_order;
-create unique index one_refund_in_flight_per_order on refunds (order_id) where status = 'pending' and reference is null;
-create unique index refunds_by_reference on refunds (order_id, reference) where reference is not null;
-create index refunds_done on refunds (changed_at) where status = 'done' and reference is not null;
 
 -- Which units come back.
 create table refund_lines (

@@ -1,0 +1,4 @@
+create unique index if not exists one_refund_in_flight_per_order on refunds (order_id)
+  where status = 'pending' and reference is null;
+create unique index if not exists refunds_by_reference on refunds (order_id, reference) where reference is not null;
+create index if not exists refunds_done on refunds (changed_at) where status = 'done' and reference is not null;
