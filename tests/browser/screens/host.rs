@@ -9,7 +9,7 @@ use crate::support::person::named;
 
 #[tokio::test]
 async fn console_before_during_and_after_a_sale() {
-    let run = ScreenTest::start().await;
+    let run = ScreenTest::start_on_a_desktop().await;
     let token = format!("#token={}", run.host_token());
     run.open("/host", &token).await;
     run.each(async |device| device.find("#shows:not([hidden]) [data-test^=show-]").await).await;
@@ -73,7 +73,7 @@ async fn console_before_during_and_after_a_sale() {
 
 #[tokio::test]
 async fn chat_moderation_screens_of_the_team() {
-    let run = ScreenTest::start().await;
+    let run = ScreenTest::start_on_a_desktop().await;
     let token = format!("#token={}", run.host_token());
     let chat = format!("/v1/streams/{}/chat", run.server.stream());
     run.host().put(&chat, json!({"review_all": true})).await.expect(200);
@@ -103,7 +103,7 @@ async fn chat_moderation_screens_of_the_team() {
 
 #[tokio::test]
 async fn console_of_a_scheduled_and_of_an_ended_show() {
-    let run = ScreenTest::start().await;
+    let run = ScreenTest::start_on_a_desktop().await;
     let token = format!("#token={}", run.host_token());
     let titles = json!({"ar": "أمسية الخميس", "id": "Malam Kamis"});
     let made = run.host().post("/v1/streams", json!({"title": "Thursday evening", "titles": titles})).await.expect(201);
@@ -127,7 +127,7 @@ async fn console_of_a_scheduled_and_of_an_ended_show() {
 
 #[tokio::test]
 async fn helper_in_each_role_and_the_message_tools() {
-    let run = ScreenTest::start().await;
+    let run = ScreenTest::start_on_a_desktop().await;
     let path = format!("/v1/streams/{}/messages", run.server.stream());
     for (name, text) in [("بدر", "هل يوجد لون أزرق؟"), ("Ann", "Lovely"), ("Tom", "Does it shrink?")] {
         run.new_viewer(name).await.post(&path, json!({"text": text})).await.expect(201);
@@ -166,7 +166,7 @@ async fn helper_in_each_role_and_the_message_tools() {
 
 #[tokio::test]
 async fn upcoming_sales_a_stopped_sale_and_a_rehearsal() {
-    let run = ScreenTest::start().await;
+    let run = ScreenTest::start_on_a_desktop().await;
     let token = format!("#token={}", run.host_token());
     let now = run.host().get(&format!("/v1/streams/{}", run.server.stream())).await.expect(200);
     let at = now["now"].as_i64().expect("a time") + 3_600_000;

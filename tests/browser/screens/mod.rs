@@ -1,5 +1,6 @@
-//! Every screen in every state, on three devices: a phone, a desktop and a phone in Arabic. A test takes a screenshot of each
-//! and measures it; `scripts/screens DIR` keeps the screenshots.
+//! Every screen in every state. A test takes a screenshot of each and measures it. `scripts/test` has one device for each test: the
+//! phone in Arabic, where most goes wrong, or the desktop for the console. `scripts/test --all` and `scripts/screens DIR`, which keeps
+//! the screenshots, have three: a phone, a desktop and a phone in Arabic.
 //!
 //! A test collects the faults of all its screens, so that one run reports every fault.
 
@@ -26,7 +27,12 @@ struct Device {
     name: &'static str,
 }
 
-/// The server, the three devices and the faults found so far.
+/// Whether every screen is drawn on every device and at every width, which takes minutes.
+fn is_long_form() -> bool {
+    ["LIVESOUK_TEST_ALL_SCREENS", "LIVESOUK_SHOTS"].iter().any(|name| std::env::var_os(name).is_some())
+}
+
+/// The server, the devices and the faults found so far.
 struct ScreenTest {
     driver: Driver,
     server: Server,
@@ -34,11 +40,24 @@ struct ScreenTest {
     faults: Mutex<Vec<String>>,
 }
 
+const DEVICES: [(Window, &str, &str); 3] =
+    [(Window::Mobile, "en", "phone"), (Window::Desktop, "en", "desktop"), (Window::Mobile, "ar", "phone-ar")];
+
 impl ScreenTest {
+    /// For pages of viewers.
     async fn start() -> ScreenTest {
+        ScreenTest::start_on("phone-ar").await
+    }
+
+    /// For pages of the team.
+    async fn start_on_a_desktop() -> ScreenTest {
+        ScreenTest::start_on("desktop").await
+    }
+
+    /// `name`: the device of the short form.
+    async fn start_on(name: &str) -> ScreenTest {
         let (driver, server) = (Driver::start(), Server::demo().await);
-        let kinds =
-            [(Window::Mobile, "en", "phone"), (Window::Desktop, "en", "desktop"), (Window::Mobile, "ar", "phone-ar")];
+        let kinds = DEVICES.into_iter().filter(|(_, _, device)| is_long_form() || *device == name);
         let devices = kinds.map(async |(window, language, name)| {
             let browser = Browser::open(&driver, window, language).await;
             Device { browser, window, language, name }
