@@ -1,7 +1,7 @@
 //! API keys: who makes and ends them, and which program a key belongs to.
 //!
 //! Each node keeps what it read of a key for a moment, so that a key that was ended is refused everywhere within two seconds. Unlike a
-//! session, a key is never taken from an older copy: while the database is down, programs are told to come back.
+//! session, a key is never taken from an older copy: while the database is down, a program is asked to retry later.
 
 use std::sync::Arc;
 
@@ -104,7 +104,7 @@ impl ApiKeys {
         self.stream_cache.authorize_in_shop(actor, Permission::ManageApiKeys).await
     }
 
-    /// May the actor make API keys now? Gives the account. A token may not: whoever stole it would keep its power for ever.
+    /// May the actor make API keys now? Gives the account. A token may not: a thief of the token would keep a key for ever.
     pub async fn check_may_make(&self, actor: &Actor) -> Result<AccountId> {
         self.check_may_manage(actor).await?;
         let account = AccountId::of_user(&actor.user).filter(|_| actor.session.is_some());

@@ -179,7 +179,7 @@ fn tax_of(amount: Minor, rules: QuoteRules) -> Result<Minor, Refusal> {
 }
 
 /// `part` of `whole`, rounded half up. Both are far below the limits of the type.
-fn round_half_up(part: u128, whole: u128) -> Result<Minor, Refusal> {
+pub(super) fn round_half_up(part: u128, whole: u128) -> Result<Minor, Refusal> {
     Minor::try_from((2 * part + whole) / (2 * whole)).map_err(|_| too_large())
 }
 

@@ -3,6 +3,7 @@
 //! The share of some units of a line is computed up to them, rounded half up, less what was given back for the line before, so that the
 //! shares of all units are exactly what was paid for it.
 
+use super::quote::round_half_up;
 use super::{Minor, Order, OrderQuote, OrderStatus, Refusal, Reservation, ReservationId, ReservationStatus};
 
 /// What a member of the team wants to give back.
@@ -194,8 +195,8 @@ fn delivery_paid(quote: &OrderQuote) -> Minor {
 
 /// The part of `whole` for `qty` of `all` units, rounded half up.
 fn share_of(whole: Minor, qty: i64, all: i64) -> Result<Minor, Refusal> {
-    let (whole, qty, all) = (i128::from(whole), i128::from(qty), i128::from(all.max(1)));
-    Minor::try_from((2 * whole * qty + all) / (2 * all)).map_err(|_| Refusal::bad_request("The amount is too large."))
+    let part = u128::from(whole.unsigned_abs()) * u128::from(qty.unsigned_abs());
+    round_half_up(part, u128::from(all.max(1).unsigned_abs()))
 }
 
 #[cfg(test)]

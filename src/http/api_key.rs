@@ -15,7 +15,7 @@ use crate::domain::api_key::parse_scopes;
 use crate::domain::{Actor, ApiKey, ApiKeyId, ApiKeySecret, ApiScope, Millis, Name, Refusal};
 
 /// The actor of a request whose bearer token is meant as an API key. Refused when the key is not in force, when it has no scope for the
-/// route, and when it sends too much. Whoever guesses keys is refused before the database is asked.
+/// route, and when it sends too much. A client that guesses keys is refused before the database is asked.
 pub async fn authenticate(state: &AppState, parts: &Parts, token: &str) -> Result<Actor> {
     let (client, now) = (state.trusted_proxies.client_ip(parts), state.app.now());
     let secret = ApiKeySecret::parse(token);
@@ -48,7 +48,7 @@ pub struct ApiKeyView {
     /// The beginning and the end of the secret: `lsk_live_…a1B2`.
     hint: String,
     scopes: Vec<&'static str>,
-    /// The name of whoever made it.
+    /// The name of the person who made it.
     by: String,
     created_at: Millis,
     /// Rounded down to a minute; null: it was not used yet.

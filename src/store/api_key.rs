@@ -84,7 +84,7 @@ impl Store {
         rows.into_iter().map(ApiKeyRow::into_key).collect()
     }
 
-    /// Stores a new key. Refused when too many are in force, and when whoever makes it has lost their role meanwhile.
+    /// Stores a new key. Refused when too many are in force, and when the person who makes it has lost their role meanwhile.
     pub async fn create_api_key(&self, key: &ApiKey, secret: &SecretHash, entry: &AuditEntry) -> Result<()> {
         self.transaction(async |tx| {
             lock_staff(tx).await?;

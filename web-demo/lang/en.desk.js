@@ -157,7 +157,7 @@ export default {
   'desk.customers': 'Customers',
   'customers.one': 'Customer',
   'customers.search': 'Name, or the whole e-mail address',
-  'customers.none_yet': 'Nobody has bought yet. Whoever buys appears here within a minute.',
+  'customers.none_yet': 'Nobody has bought yet. Buyers appear here within a minute.',
   'customers.none_found': 'No customer matches this search.',
   'customers.last': 'Bought last {at}',
   'customers.since': 'Customer since {at}',

@@ -148,7 +148,7 @@ export default {
   'error.secrets_key_missing': 'This server has no key for secrets, so it stores no password.',
   'api_keys.title': 'API keys',
   'api_keys.about':
-    'For your own programs: a shop system, a warehouse, an accounting tool. A key may do only what you choose, and it ends when whoever made it leaves the staff.',
+    'For your own programs: a shop system, a warehouse, an accounting tool. A key may do only what you choose, and it ends when the person who made it leaves the staff.',
   'api_keys.add': 'New key',
   'api_keys.none': 'No program has a key yet.',
   'api_keys.new_title': 'New API key',

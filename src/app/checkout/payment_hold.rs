@@ -1,4 +1,4 @@
-//! The job that makes holds longer while their payment is under way, and tells their buyers.
+//! The job that makes holds longer while their payment is under way, and sends the new time to their buyers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ impl Checkout {
         self.notify_extended(&extended, &HashMap::new()).await
     }
 
-    /// Tells the buyers when their holds end now, and the places of their payments.
+    /// Sends the buyers the new ends of their holds, and the places of their payments.
     async fn notify_extended(&self, orders: &[OrderId], places: &HashMap<OrderId, i64>) -> Result<()> {
         // In parts: the orders of a part are in memory at once.
         for part in orders.chunks(500) {
