@@ -124,6 +124,10 @@ export interface Stream {
   status: 'scheduled' | 'live' | 'ended';
   video: string | null;
   poster: string | null;
+  /** The address of the recording of a show that has ended. */
+  replay: string | null;
+  /** When the first picture of the recording was taken, in ms since 1970. */
+  replay_started_at: number | null;
   host: string;
   scheduled_at: number | null;
   started_at: number | null;

@@ -163,6 +163,8 @@ export interface ShopOrder extends Order {
 }
 
 export interface ShopOrderDetail extends ShopOrder {
+  /** Where in the recording of the show the order was made, in ms. */
+  replay_ms: number | null;
   history: { at: number; step: OrderHistoryKind }[];
   address: Address | null;
   payments: {

@@ -71,7 +71,7 @@ export class Video {
     );
     this.say('');
     this.node.addEventListener('resize', () => this.measure());
-    this.node.addEventListener('ended', () => this.fail('stall'));
+    this.node.addEventListener('ended', () => this.finished());
     this.node.addEventListener('volumechange', () => this.onchange());
     this.node.textTracks.addEventListener('addtrack', () => this.onchange());
     root.prepend(this.node);
@@ -119,6 +119,11 @@ export class Video {
       return this.fail('network');
     }
     this.play();
+  }
+
+  /** A playlist has ended, but the show has not. */
+  finished() {
+    this.fail('stall');
   }
 
   play() {

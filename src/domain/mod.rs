@@ -49,6 +49,7 @@ pub mod refusal;
 #[cfg(test)]
 mod refusal_test;
 pub mod rehearsal;
+mod replay;
 pub mod report;
 pub mod reservation;
 pub mod saved_view;

@@ -19,6 +19,8 @@ pub struct StreamForm {
     pub titles: Option<Titles>,
     pub video: Option<Option<String>>,
     pub poster: Option<Option<String>>,
+    pub replay: Option<Option<String>>,
+    pub replay_started_at: Option<Option<Millis>>,
     pub scheduled_at: Option<Option<Millis>>,
     pub tags: Option<Vec<String>>,
 }
@@ -40,9 +42,11 @@ impl StreamForm {
         set(&mut changed.titles, &self.titles);
         set(&mut changed.video, &self.video);
         set(&mut changed.poster, &self.poster);
+        set(&mut changed.replay, &self.replay);
+        set(&mut changed.replay_started_at, &self.replay_started_at);
         set(&mut changed.scheduled_at, &self.scheduled_at);
         set(&mut changed.tags, &self.tags);
-        changed.validated()
+        changed.with_checked_replay(stream)?.validated()
     }
 }
 

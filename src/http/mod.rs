@@ -192,6 +192,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(report::summary))
         .routes(routes!(report::full_report))
         .routes(routes!(report::report_csv))
+        .routes(routes!(report::show_log))
         .routes(routes!(share::calendar))
         .routes(routes!(share::qr))
         .routes(routes!(offer::list, offer::create))

@@ -28,6 +28,14 @@ pub struct ChangeStreamRequest {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     poster: Option<Option<String>>,
+    /// The URL of the recording, as a file or an HLS playlist; only of a show that has ended.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    replay: Option<Option<String>>,
+    /// When the first picture of the recording was taken, in epoch milliseconds; null: when the show went live.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<i64>)]
+    replay_started_at: Option<Option<Millis>>,
     /// Epoch milliseconds; only of a show that has not begun.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<i64>)]
@@ -38,8 +46,18 @@ pub struct ChangeStreamRequest {
 
 impl From<ChangeStreamRequest> for StreamForm {
     fn from(form: ChangeStreamRequest) -> Self {
-        let ChangeStreamRequest { version, title, titles, video, poster, scheduled_at, tags } = form;
-        Self { edition: version, title, titles, video, poster, scheduled_at, tags }
+        let ChangeStreamRequest {
+            version,
+            title,
+            titles,
+            video,
+            poster,
+            replay,
+            replay_started_at,
+            scheduled_at,
+            tags,
+        } = form;
+        Self { edition: version, title, titles, video, poster, replay, replay_started_at, scheduled_at, tags }
     }
 }
 

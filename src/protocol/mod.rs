@@ -53,5 +53,5 @@ pub use token::TokenRevocationView;
 pub use video::VideoFaultCounts;
 pub use view::{
     AuditEntryView, CardReach, ChatRulesView, ErasedView, FullStreamReport, KeptView, MessageView, OfferView, PinView,
-    SanctionView, SayReply, StreamCopyView, StreamReport, StreamView, ViewerIdentity,
+    SanctionView, SayReply, ShowLog, StreamCopyView, StreamReport, StreamView, ViewerIdentity,
 };

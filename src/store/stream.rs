@@ -21,6 +21,8 @@ struct StreamRow {
     status: String,
     video: Option<String>,
     poster: Option<String>,
+    replay: Option<String>,
+    replay_started_at: Option<i64>,
     scheduled_at: Option<i64>,
     started_at: Option<i64>,
     ended_at: Option<i64>,
@@ -50,6 +52,8 @@ from_row!(StreamRow {
     status,
     video,
     poster,
+    replay,
+    replay_started_at,
     scheduled_at,
     started_at,
     ended_at,
@@ -82,6 +86,8 @@ impl StreamRow {
             status: require_known(StreamStatus::parse(&self.status), "status", &self.status)?,
             video: self.video,
             poster: self.poster,
+            replay: self.replay,
+            replay_started_at: self.replay_started_at,
             scheduled_at: self.scheduled_at,
             started_at: self.started_at,
             ended_at: self.ended_at,
@@ -114,7 +120,8 @@ macro_rules! streams {
     ($before:literal, $after:literal) => {
         concat!(
             $before,
-            " id, title, titles, host, status, video, poster, scheduled_at, started_at, ended_at, cancelled_at, tags, pin, slow_ms, notice,
+            " id, title, titles, host, status, video, poster, replay, replay_started_at, scheduled_at, started_at, ended_at, cancelled_at, tags, pin,
+            slow_ms, notice,
             chat_off, links, review_all, blocklist_version, pinned_message, pinned_user, pinned_name, pinned_body,
             likes, version, edition ",
             $after

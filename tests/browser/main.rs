@@ -25,6 +25,7 @@ mod passkey;
 mod pictures;
 mod purchase;
 mod reactions;
+mod replay;
 mod screens;
 mod show;
 mod show_end;

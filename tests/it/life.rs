@@ -13,6 +13,7 @@ mod payments_off;
 mod quote;
 mod refund;
 mod rehearsal;
+mod replay;
 mod report;
 mod sale;
 mod show_change;

@@ -2,8 +2,9 @@
 
 import { addressLines } from '../address.js';
 import { asRefusal, call, del, get, put } from '../api.js';
+import { route } from '../base.js';
 import { newKey } from '../client.js';
-import { formatDateTime, formatMoney, refusalText, t, titleOf } from '../i18n.js';
+import { formatDateTime, formatDuration, formatMoney, refusalText, t, titleOf } from '../i18n.js';
 import { lineList, orderTitle } from '../order_lines.js';
 import { quoteTable, totalOf } from '../order_quote.js';
 import { confirmDialog, openSheet, withBusy } from '../sheet.js';
@@ -87,6 +88,7 @@ class OrderSheet {
             el('bdi', {}, formatMoney(totalOf(order), order.currency)),
           ),
           show && el('small', {}, el('bdi', {}, titleOf(show))),
+          replayLine(order),
         ),
       ),
       ...[lineList(order)].filter((list) => list !== null),
@@ -387,6 +389,18 @@ class OrderSheet {
     });
     if (!isRefused) await this.load();
   }
+}
+
+/**
+ * The second of the recording in which the order was made.
+ * @param {ShopOrderDetail} order
+ */
+function replayLine({ stream, replay_ms }) {
+  if (replay_ms === null) return null;
+  const seconds = Math.floor(replay_ms / 1000);
+  const href = route(`/watch?stream=${encodeURIComponent(stream)}&t=${seconds}`);
+  const link = el('a', { href, target: '_blank', 'data-test': 'order-replay-watch' }, t('desk.replay_watch'));
+  return el('small', { 'data-test': 'order-replay' }, t('desk.replay_at', { at: formatDuration(seconds * 1000) }), ' · ', link);
 }
 
 /**

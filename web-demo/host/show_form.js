@@ -8,6 +8,7 @@ import { confirmDialog, openSheet, withBusy } from '../sheet.js';
 import { el, setText, setVisible, toast } from '../ui.js';
 import { addOnce } from './add_once.js';
 import { anyText, field, localTime, readAll, required, showFieldError, webAddress, wholeNumber } from './form.js';
+import { positionText, replayFields, replayRequest } from './replay_fields.js';
 
 /** @import { Field } from './form.js' */
 /** @import { Refusal, Stream } from '../types.d.ts' */
@@ -39,6 +40,8 @@ const textsOf = (show) => ({
   title_id: show.titles?.id ?? '',
   scheduled_at: show.scheduled_at ? localTime(show.scheduled_at) : '',
   video: show.video ?? '',
+  replay: show.replay ?? '',
+  replay_started_at: positionText(show),
   tags: (show.tags ?? []).join(', '),
 });
 
@@ -85,6 +88,7 @@ function showFields(show) {
       hint: t(show.status === 'live' ? 'form.video_live' : 'form.video_hint'),
       value: value.video,
     }),
+    ...replayFields(show, value),
     poster: pictureField({
       label: t('form.poster'),
       test: 'show-poster',
@@ -116,6 +120,7 @@ function requestOf(values, show) {
     video,
     poster: shownAddress(poster),
     tags,
+    ...replayRequest(values, show),
   };
 }
 

@@ -7,6 +7,8 @@ const term = termsIn('ar');
 export default {
   'desk.orders': term.orders,
   'desk.order': 'الطلب',
+  'desk.replay_at': 'تم الشراء عند {at} من التسجيل',
+  'desk.replay_watch': 'شاهد هذه اللحظة',
   'desk.search': 'اسم المشتري أو رقم الطلب',
   'desk.show': term.show,
   'desk.every_show': 'كل البثوث',

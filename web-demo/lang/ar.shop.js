@@ -16,6 +16,7 @@ export default {
     other: '{n} مشاهد',
   },
   'shop.watch': 'شاهد',
+  'shop.recording': 'شاهد التسجيل',
   'shop.empty': 'لا يوجد بث مجدول بعد.',
   'shop.empty_more': 'يظهر البث هنا فور بدئه.',
   'shop.search': 'ابحث في البثوث والمنتجات',

@@ -7,6 +7,8 @@ const term = termsIn('en');
 export default {
   'desk.orders': term.orders,
   'desk.order': 'Order',
+  'desk.replay_at': 'Bought at {at} of the recording',
+  'desk.replay_watch': 'Watch this moment',
   'desk.search': 'Buyer’s name or order number',
   'desk.show': term.show,
   'desk.every_show': 'All shows',

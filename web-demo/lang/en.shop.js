@@ -9,6 +9,7 @@ export default {
   'shop.host': 'with {name}',
   'shop.watching': { one: '{n} watching', other: '{n} watching' },
   'shop.watch': 'Watch',
+  'shop.recording': 'Watch the recording',
   'shop.empty': 'No shows are scheduled yet.',
   'shop.empty_more': 'A show appears here as soon as it goes live.',
   'shop.search': 'Search shows and products',

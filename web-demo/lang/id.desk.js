@@ -7,6 +7,8 @@ const term = termsIn('id');
 export default {
   'desk.orders': term.orders,
   'desk.order': 'Pesanan',
+  'desk.replay_at': 'Dibeli pada {at} dalam rekaman',
+  'desk.replay_watch': 'Tonton saat ini',
   'desk.search': 'Nama pembeli atau nomor pesanan',
   'desk.show': term.show,
   'desk.every_show': 'Semua siaran',

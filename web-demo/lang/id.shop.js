@@ -9,6 +9,7 @@ export default {
   'shop.host': 'bersama {name}',
   'shop.watching': '{n} menonton',
   'shop.watch': 'Tonton',
+  'shop.recording': 'Tonton rekaman',
   'shop.empty': 'Belum ada siaran yang dijadwalkan.',
   'shop.empty_more': 'Siaran muncul di sini begitu dimulai.',
   'shop.search': 'Cari siaran dan produk',

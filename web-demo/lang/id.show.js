@@ -6,6 +6,13 @@ export default {
   'form.tags_hint': 'Pisahkan dengan koma, paling banyak sepuluh.',
   'form.tags_max': 'Paling banyak {n} tag.',
   'form.video_live': 'Penonton langsung pindah ke alamat baru.',
+  'form.replay': 'Alamat rekaman (opsional)',
+  'form.replay_hint':
+    'Berkas video (MP4) atau playlist HLS. Halaman siaran memutarnya, dan Anda bisa menjual produk di dalamnya.',
+  'form.replay_begin': 'Siaran dimulai dalam rekaman pada',
+  'form.replay_begin_hint':
+    'Menit dan detik, seperti 0:12: obrolan dan produk mengikutinya. Dengan minus, rekaman dimulai setelah siaran.',
+  'form.replay_time': 'Tulis waktu seperti 0:12 atau 1:02:03.',
   'show.edit': 'Ubah siaran',
   'show.copy': 'Salin siaran',
   'show.cancel': 'Batalkan',

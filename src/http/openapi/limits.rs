@@ -195,7 +195,7 @@ impl Limiter {
             (_, "image" | "poster") | ("ProductPictureRequest", "address") => {
                 json!({ "minLength": 1, "maxLength": 2_000, "pattern": PICTURE_URL })
             }
-            (_, "video") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
+            (_, "video" | "replay") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
             ("PictureFileRequest", _) => json!({ "minLength": 1, "maxLength": PICTURE_BYTES_MAX }),
             (_, "address") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
             (_, "alt") => visible(ALT_LENGTH_MAX),
@@ -283,7 +283,7 @@ impl Limiter {
             (_, "viewers") => range(limits::REHEARSAL_VIEWERS),
             (_, "expires_s") => range(limits::INVITE_S),
             (_, "uses") => range(limits::INVITE_USES),
-            (_, "scheduled_at") => range(limits::SCHEDULED_AT),
+            (_, "scheduled_at" | "replay_started_at") => range(limits::SCHEDULED_AT),
             (_, "limit") => range(limits::PAGE),
             ("ChatMuteRequest", "seconds") => range(limits::MUTE_S),
             ("OffersExtendRequest", "seconds") => range(limits::EXTEND_S),

@@ -120,6 +120,7 @@ pub const ROWS: &[Row] = &[
     rest("GET /v1/streams/{stream}", PUBLIC),
     rest("GET /v1/streams/{stream}/calendar.ics", PUBLIC),
     rest("GET /v1/streams/{stream}/qr.svg", PUBLIC),
+    rest("GET /v1/streams/{stream}/log", PUBLIC),
     rest("POST /v1/dev/tokens", READ).body(r#"{"name":"Ann","role":"viewer"}"#).on("demo only", &[]),
     rest("POST /v1/sign-in-codes", OWN).body(r#"{"origin":"{site}"}"#),
     rest("POST /v1/sign-in-codes/redeem", PUBLIC).body(r#"{"code":"unknown"}"#).on("with the code", &[]),

@@ -53,6 +53,8 @@ fn stream() -> StreamView {
         status: StreamStatus::Live,
         video: None,
         poster: None,
+        replay: None,
+        replay_started_at: None,
         host: "Noura".to_owned(),
         scheduled_at: None,
         started_at: Some(1_759_999_000_000),
