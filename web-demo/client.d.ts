@@ -123,6 +123,8 @@ export interface Stream {
   titles: Titles;
   status: 'scheduled' | 'live' | 'ended';
   video: string | null;
+  /** The address of the same video with low delay (WHEP). */
+  whep: string | null;
   poster: string | null;
   /** The address of the recording of a show that has ended. */
   replay: string | null;

@@ -57,7 +57,7 @@ export class Player {
     this.stream = stream;
     setText(this.title, titleOf(stream));
     this.video?.update(stream);
-    const address = stream.replay ?? stream.video;
+    const address = stream.replay ?? addressOf(stream);
     if (address === this.address) return;
     this.address = address;
     this.video?.stop();
@@ -80,7 +80,15 @@ export class Player {
     if (!part || !this.stream || this.address !== address || this.video) return;
     const { root, stream, onchange, onfault } = this;
     const Kind = 'Recording' in part ? part.Recording : part.Video;
-    this.video = new Kind({ root, stream, address, onchange, onfault });
+    const { replay, video, whep } = stream;
+    this.video = new Kind({
+      root,
+      stream,
+      address: replay ?? video ?? '',
+      whep: replay ? null : whep,
+      onchange,
+      onfault,
+    });
     this.onchange();
   }
 
@@ -131,6 +139,12 @@ export class Player {
     this.root.dataset.status = stream.status;
   }
 }
+
+/**
+ * What tells one video from another: both of its addresses.
+ * @param {Stream} stream
+ */
+const addressOf = ({ video, whep }) => (whep ? `${video ?? ''} ${whep}` : video);
 
 /**
  * @param {Stream} stream

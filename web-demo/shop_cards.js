@@ -67,7 +67,11 @@ export function showCard(show) {
   return el(
     'a.show-card',
     { href: watchAddress(show), 'data-test': `show-${show.id}` },
-    el('span.show-mark', { 'aria-hidden': 'true' }, icon(isCancelled ? 'close' : show.replay ? 'play' : isOver ? 'check' : 'clock')),
+    el(
+      'span.show-mark',
+      { 'aria-hidden': 'true' },
+      icon(isCancelled ? 'close' : show.replay ? 'play' : isOver ? 'check' : 'clock'),
+    ),
     el(
       'span.row-text',
       {},

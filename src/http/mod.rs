@@ -44,6 +44,8 @@ mod lineup;
 mod log_sampler;
 mod mail;
 mod mail_server;
+mod media_access;
+mod media_key;
 mod moderation;
 mod offer;
 mod oidc;
@@ -193,6 +195,10 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(report::full_report))
         .routes(routes!(report::report_csv))
         .routes(routes!(report::show_log))
+        .routes(routes!(media_access::publish_key))
+        .routes(routes!(media_access::viewer_token))
+        .routes(routes!(media_access::mediamtx))
+        .routes(routes!(media_access::ovenmediaengine))
         .routes(routes!(share::calendar))
         .routes(routes!(share::qr))
         .routes(routes!(offer::list, offer::create))

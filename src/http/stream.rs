@@ -52,6 +52,8 @@ pub struct NewStreamRequest {
     titles: Titles,
     /// The URL of an HLS playlist.
     video: Option<String>,
+    /// The URL of the same video with low delay (WHEP).
+    whep: Option<String>,
     poster: Option<String>,
     /// Epoch milliseconds.
     scheduled_at: Option<Millis>,
@@ -68,8 +70,8 @@ pub async fn create(
     Caller(actor): Caller,
     JsonBody(new): JsonBody<NewStreamRequest>,
 ) -> ApiResult<(StatusCode, Json<StreamView>)> {
-    let NewStreamRequest { title, titles, video, poster, scheduled_at, tags } = new;
-    let new = app::NewStream { title, titles, video, poster, scheduled_at, tags };
+    let NewStreamRequest { title, titles, video, whep, poster, scheduled_at, tags } = new;
+    let new = app::NewStream { title, titles, video, whep, poster, scheduled_at, tags };
     Ok((StatusCode::CREATED, Json(state.app.streams.create_stream(&actor, new).await?)))
 }
 

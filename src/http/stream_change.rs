@@ -25,6 +25,10 @@ pub struct ChangeStreamRequest {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     video: Option<Option<String>>,
+    /// The URL of the same video with low delay (WHEP).
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    whep: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     poster: Option<Option<String>>,
@@ -51,13 +55,14 @@ impl From<ChangeStreamRequest> for StreamForm {
             title,
             titles,
             video,
+            whep,
             poster,
             replay,
             replay_started_at,
             scheduled_at,
             tags,
         } = form;
-        Self { edition: version, title, titles, video, poster, replay, replay_started_at, scheduled_at, tags }
+        Self { edition: version, title, titles, video, whep, poster, replay, replay_started_at, scheduled_at, tags }
     }
 }
 

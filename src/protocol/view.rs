@@ -99,6 +99,8 @@ pub struct StreamView {
     pub status: StreamStatus,
     /// The URL of an HLS playlist, or `null`.
     pub video: Option<String>,
+    /// The URL of the same video with low delay (WHEP), or `null`. Where it does not play, `video` does.
+    pub whep: Option<String>,
     pub poster: Option<String>,
     /// The URL of the recording of a show that has ended, or `null`.
     pub replay: Option<String>,
@@ -127,6 +129,7 @@ impl StreamView {
             titles: stream.titles.clone(),
             status: stream.status,
             video: stream.video.clone(),
+            whep: stream.whep.clone(),
             poster: stream.poster.clone(),
             replay: stream.replay.clone(),
             replay_started_at: stream.recorded_from(),

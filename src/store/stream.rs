@@ -20,6 +20,7 @@ struct StreamRow {
     host: String,
     status: String,
     video: Option<String>,
+    whep: Option<String>,
     poster: Option<String>,
     replay: Option<String>,
     replay_started_at: Option<i64>,
@@ -51,6 +52,7 @@ from_row!(StreamRow {
     host,
     status,
     video,
+    whep,
     poster,
     replay,
     replay_started_at,
@@ -85,6 +87,7 @@ impl StreamRow {
             host: self.host,
             status: require_known(StreamStatus::parse(&self.status), "status", &self.status)?,
             video: self.video,
+            whep: self.whep,
             poster: self.poster,
             replay: self.replay,
             replay_started_at: self.replay_started_at,
@@ -120,7 +123,7 @@ macro_rules! streams {
     ($before:literal, $after:literal) => {
         concat!(
             $before,
-            " id, title, titles, host, status, video, poster, replay, replay_started_at, scheduled_at, started_at, ended_at, cancelled_at, tags, pin,
+            " id, title, titles, host, status, video, whep, poster, replay, replay_started_at, scheduled_at, started_at, ended_at, cancelled_at, tags, pin,
             slow_ms, notice,
             chat_off, links, review_all, blocklist_version, pinned_message, pinned_user, pinned_name, pinned_body,
             likes, version, edition ",
@@ -145,8 +148,8 @@ pub(super) async fn insert_stream(tx: &mut Transaction<'_>, shop: ShopId, stream
     }
     let now = tx.now().await?;
     let insert =
-        "insert into streams (id, shop, title, titles, host, status, video, poster, tags, scheduled_at, created_at)
-        values ($1, $2, $3, $4, $5, 'scheduled', $6, $7, $8, $9, $10)";
+        "insert into streams (id, shop, title, titles, host, status, video, poster, tags, scheduled_at, created_at, whep)
+        values ($1, $2, $3, $4, $5, 'scheduled', $6, $7, $8, $9, $10, $11)";
     tx.query(insert)
         .bind(stream.id.0)
         .bind(shop.0)
@@ -158,6 +161,7 @@ pub(super) async fn insert_stream(tx: &mut Transaction<'_>, shop: ShopId, stream
         .bind(to_json(&stream.tags)?)
         .bind(stream.scheduled_at)
         .bind(now)
+        .bind(&stream.whep)
         .execute()
         .await
         .map(drop)

@@ -35,6 +35,7 @@ mod staff;
 mod team;
 mod video;
 mod visit;
+mod whep;
 
 /// The testkit as these tests use it: the browser, and what is outside of it.
 mod support {

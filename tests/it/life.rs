@@ -7,6 +7,7 @@ mod desk;
 mod host_key;
 mod large_shop;
 mod lineup;
+mod media_access;
 mod order;
 mod payment;
 mod payments_off;

@@ -400,7 +400,13 @@ function replayLine({ stream, replay_ms }) {
   const seconds = Math.floor(replay_ms / 1000);
   const href = route(`/watch?stream=${encodeURIComponent(stream)}&t=${seconds}`);
   const link = el('a', { href, target: '_blank', 'data-test': 'order-replay-watch' }, t('desk.replay_watch'));
-  return el('small', { 'data-test': 'order-replay' }, t('desk.replay_at', { at: formatDuration(seconds * 1000) }), ' · ', link);
+  return el(
+    'small',
+    { 'data-test': 'order-replay' },
+    t('desk.replay_at', { at: formatDuration(seconds * 1000) }),
+    ' · ',
+    link,
+  );
 }
 
 /**

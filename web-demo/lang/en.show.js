@@ -6,6 +6,8 @@ export default {
   'form.tags_hint': 'Separate them by commas, at most ten.',
   'form.tags_max': 'At most {n} tags.',
   'form.video_live': 'Viewers switch to a new address at once.',
+  'form.whep': 'Address with low delay (WHEP, optional)',
+  'form.whep_hint': 'Of the same video. Where it does not play, viewers see the address above.',
   'form.replay': 'Address of the recording (optional)',
   'form.replay_hint':
     'A video file (MP4) or an HLS playlist. The page of the show plays it, and you can put products on sale in it.',

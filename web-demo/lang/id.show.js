@@ -6,6 +6,8 @@ export default {
   'form.tags_hint': 'Pisahkan dengan koma, paling banyak sepuluh.',
   'form.tags_max': 'Paling banyak {n} tag.',
   'form.video_live': 'Penonton langsung pindah ke alamat baru.',
+  'form.whep': 'Alamat dengan jeda pendek (WHEP, opsional)',
+  'form.whep_hint': 'Untuk video yang sama. Bila tidak bisa diputar, penonton melihat alamat di atas.',
   'form.replay': 'Alamat rekaman (opsional)',
   'form.replay_hint':
     'Berkas video (MP4) atau playlist HLS. Halaman siaran memutarnya, dan Anda bisa menjual produk di dalamnya.',

@@ -2,11 +2,11 @@
 
 import { get } from '../api.js';
 import { route } from '../base.js';
-import { formatDuration, load, t, titleOf } from '../i18n.js';
+import { load, t, titleOf } from '../i18n.js';
 import { showUnreachable } from '../lazy.js';
 import { listAll } from '../list.js';
 import { canBuy, fullTitle, phaseOf } from '../offer.js';
-import { byId, el, queryAll, setText, setVisible, style } from '../ui.js';
+import { byId, el, setText, setVisible, style } from '../ui.js';
 import { MessageLog } from './message_log.js';
 import { ReplayBar } from './replay_bar.js';
 import { chaptersOf, stateAt } from './state.js';
@@ -15,6 +15,7 @@ import { chaptersOf, stateAt } from './state.js';
 /** @import { LiveClient, LiveEvent, Offer, Stream } from '../types.d.ts' */
 /** @import { Player } from '../player.js' */
 /** @import { PinSpan } from './state.js' */
+/** @import { Recording } from './recording.js' */
 /** @typedef {{ pins: PinSpan[], messages_kept_from: number | null }} ShowLog */
 /** @typedef {{ show: Stream, offer: Offer }} Elsewhere */
 
@@ -47,7 +48,10 @@ export class Replay {
     this.elsewhere = new Map();
     /** The offer that is shown in the picture. @type {string | null} */
     this.shown = null;
-    this.bar = new ReplayBar(() => player.video, (offer) => this.offers.get(offer));
+    this.bar = new ReplayBar(
+      () => /** @type {Recording | null} */ (player.video),
+      (offer) => this.offers.get(offer),
+    );
     this.link = el('a.button.primary.replay-link', { 'data-test': 'replay-elsewhere', hidden: true });
     this.note = el('p.replay-note', { role: 'status', 'data-test': 'replay-note', hidden: true });
     byId('card').before(this.bar.root, this.note);
@@ -98,7 +102,9 @@ export class Replay {
     for (const show of items) {
       /** @type {{ items: Offer[] }} */
       const { items: offers } = await get(`/streams/${encodeURIComponent(show.id)}/offers?limit=100`);
-      for (const offer of offers) if (canBuy(phaseOf(offer, show.now))) this.elsewhere.set(offer.variant, { show, offer });
+      for (const offer of offers) {
+        if (canBuy(phaseOf(offer, show.now))) this.elsewhere.set(offer.variant, { show, offer });
+      }
     }
     this.paintLink();
   }

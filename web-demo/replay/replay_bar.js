@@ -22,7 +22,11 @@ export class ReplayBar {
     this.chapters = [];
     this.isMoving = false;
     this.face = '';
-    this.toggle = el('button.round.ghost', { type: 'button', 'data-test': 'replay-toggle', onclick: () => this.press() });
+    this.toggle = el('button.round.ghost', {
+      type: 'button',
+      'data-test': 'replay-toggle',
+      onclick: () => this.press(),
+    });
     this.slider = el('input', {
       type: 'range',
       min: '0',
@@ -67,7 +71,11 @@ export class ReplayBar {
       const product = this.offerOf(offer);
       const onclick = () => this.videoOf()?.moveTo(at / 1000);
       const time = el('bdi.num', { dir: 'ltr' }, formatDuration(at));
-      return el('li', {}, el('button.slim', { type: 'button', onclick }, time, el('bdi', {}, product ? fullTitle(product) : '')));
+      return el(
+        'li',
+        {},
+        el('button.slim', { type: 'button', onclick }, time, el('bdi', {}, product ? fullTitle(product) : '')),
+      );
     });
     this.list.replaceChildren(...rows);
     setVisible(this.list, chapters.length > 0);
@@ -97,7 +105,9 @@ export class ReplayBar {
 
   /** @param {number} seconds */
   paintTime(seconds) {
-    const texts = [Math.floor(seconds), Math.floor(this.videoOf()?.duration ?? 0)].map((it) => formatDuration(it * 1000));
+    const texts = [Math.floor(seconds), Math.floor(this.videoOf()?.duration ?? 0)].map((it) =>
+      formatDuration(it * 1000),
+    );
     setText(this.time, texts.join(' / '));
     this.slider.setAttribute('aria-valuetext', texts.join(' / '));
   }

@@ -195,7 +195,8 @@ impl Limiter {
             (_, "image" | "poster") | ("ProductPictureRequest", "address") => {
                 json!({ "minLength": 1, "maxLength": 2_000, "pattern": PICTURE_URL })
             }
-            (_, "video" | "replay") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
+            ("MediaMtxRequest" | "OvenMediaCallRequest", _) => json!({ "maxLength": 4_000 }),
+            (_, "video" | "whep" | "replay") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
             ("PictureFileRequest", _) => json!({ "minLength": 1, "maxLength": PICTURE_BYTES_MAX }),
             (_, "address") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
             (_, "alt") => visible(ALT_LENGTH_MAX),

@@ -17,7 +17,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 111] = [
+const ACCESS: [(&str, Access); 115] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -62,6 +62,10 @@ const ACCESS: [(&str, Access); 111] = [
     ("streams_calendar", Access::Public),
     ("streams_qr", Access::Public),
     ("streams_show_log", Access::Public),
+    ("streams_publish_key", Access::Least(Role::Host)),
+    ("streams_viewer_token", Access::TokenOptional),
+    ("streams_ask_mediamtx", Access::Public),
+    ("streams_ask_ovenmediaengine", Access::Public),
     ("streams_summary", Access::Least(Role::Analyst)),
     ("streams_full_report", Access::Least(Role::Analyst)),
     ("streams_report_csv", Access::Least(Role::Analyst)),

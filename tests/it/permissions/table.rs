@@ -40,6 +40,8 @@ const READ: Access = [OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, REV];
 const OWN: Access = [IN, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, REV];
 const OTHERS: Access = [IN, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, REV];
 const UNKNOWN_LINK: Access = [ELSE; 13];
+const WITHOUT_KEY: Access = [REV; 13];
+const WATCH: Access = [OK, OK, OK, OK, OK, OK, OK, OK, BAN, BAN, BAN, OK, REV];
 const ADDRESS: Access = [IN, ELSE, ELSE, ELSE, OK, OK, OK, OK, ELSE, ELSE, ELSE, ELSE, REV];
 const CHAT: Access = [IN, OK, OK, OK, OK, OK, OK, OK, BAN, BAN, BAN, OK, REV];
 const BUY: Access = [IN, OK, TEAM, TEAM, TEAM, TEAM, OK, TEAM, BAN, TEAM, TEAM, OK, REV];
@@ -121,6 +123,10 @@ pub const ROWS: &[Row] = &[
     rest("GET /v1/streams/{stream}/calendar.ics", PUBLIC),
     rest("GET /v1/streams/{stream}/qr.svg", PUBLIC),
     rest("GET /v1/streams/{stream}/log", PUBLIC),
+    rest("POST /v1/streams/{stream}/viewer-token", WATCH),
+    rest("POST /v1/media/mediamtx", WITHOUT_KEY).body(r#"{"action":"read","path":"x"}"#),
+    rest("POST /v1/media/ovenmediaengine", PUBLIC)
+        .body(r#"{"request":{"direction":"outgoing","status":"opening","url":"x"}}"#),
     rest("POST /v1/dev/tokens", READ).body(r#"{"name":"Ann","role":"viewer"}"#).on("demo only", &[]),
     rest("POST /v1/sign-in-codes", OWN).body(r#"{"origin":"{site}"}"#),
     rest("POST /v1/sign-in-codes/redeem", PUBLIC).body(r#"{"code":"unknown"}"#).on("with the code", &[]),
@@ -179,6 +185,7 @@ pub const ROWS: &[Row] = &[
     rest("POST /v1/streams/{stream}/copies", RUN).body("{}"),
     rest("POST /v1/streams/{stream}/series", RUN).body(r#"{"first":"2030-01-03T20:00","count":1}"#),
     rest("POST /v1/streams/{stream}/start", RUN),
+    rest("POST /v1/streams/{stream}/publish-key", RUN),
     rest("POST /v1/streams/{stream}/end", RUN),
     rest("POST /v1/streams/{stream}/rehearsal", RUN).body("{}"),
     rest("GET /v1/streams/{stream}/rehearsal", RUN),

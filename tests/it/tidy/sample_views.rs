@@ -52,6 +52,7 @@ fn stream() -> StreamView {
         titles: BTreeMap::new(),
         status: StreamStatus::Live,
         video: None,
+        whep: None,
         poster: None,
         replay: None,
         replay_started_at: None,
