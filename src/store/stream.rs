@@ -214,6 +214,38 @@ impl Store {
         rows.into_iter().map(StreamRow::into_stream).collect()
     }
 
+    /// Reads what a search compares of the newest shows: id and texts, newest first.
+    pub async fn show_texts(&self, most: i64) -> Result<Vec<(StreamId, String)>> {
+        let read = "select id, title, titles, host, tags from streams order by id desc limit $1";
+        let rows: Vec<(Uuid, String, String, String, String)> = self.report_query(read).bind(most).fetch_all().await?;
+        let texts = |(id, title, titles, host, tags): (Uuid, String, String, String, String)| {
+            let titles: Vec<String> = titles_from_json(&titles)?.into_values().collect();
+            let tags: Vec<String> = from_json(&tags)?;
+            Ok((StreamId(id), [vec![title, host], titles, tags].concat().join("\n")))
+        };
+        rows.into_iter().map(texts).collect()
+    }
+
+    /// Reads the shows with these ids that have this status, or any, newest first.
+    pub async fn streams_by_id(&self, ids: &[StreamId], status: Option<StreamStatus>) -> Result<Vec<LiveStream>> {
+        let read = self.choose(
+            streams!(
+                "select",
+                "from streams where id = any (array(select value::uuid from json_array_elements_text($1::json)))
+                    and ($2 = '' or status = $2) order by id desc"
+            ),
+            streams!(
+                "select",
+                "from streams where id in (select unhex(value) from json_each($1)) and ($2 = '' or status = $2)
+                    order by id desc"
+            ),
+        );
+        let status = status.map_or("", StreamStatus::name);
+        let ids = ids_to_json(ids.iter().map(|id| id.0))?;
+        let rows: Vec<StreamRow> = self.query(read).bind(ids).bind(status).fetch_all().await?;
+        rows.into_iter().map(StreamRow::into_stream).collect()
+    }
+
     pub async fn create_stream(&self, shop: ShopId, stream: &LiveStream) -> Result<()> {
         self.transaction(async |tx| insert_stream(tx, shop, stream).await).await
     }

@@ -1,7 +1,7 @@
 //! Shows: their status, their pin, their chat rules.
 
 use livesouk::domain::stream_change::StreamForm;
-use livesouk::domain::{AuditAction, ChatRulesForm, OfferId, Pin, Refusal, StreamId, StreamStatus};
+use livesouk::domain::{AuditAction, ChatRulesForm, LiveStream, OfferId, Pin, Refusal, StreamId, StreamStatus};
 
 use super::builders::{audit_entry, purchase_request, refusal, stream};
 use super::fixture::{Fixture, facts};
@@ -14,6 +14,7 @@ facts! {
     ended_show_gets_no_new_offer
     ended_show_sells_nothing
     recorded_show_goes_on_selling_until_its_recording_is_taken_away
+    show_texts_are_what_a_search_compares
 }
 
 async fn show_starts_once_and_ends_once(shop: Fixture) {
@@ -142,4 +143,22 @@ async fn ended_show_gets_no_new_offer(shop: Fixture) {
     shop.store.end_stream(shop.stream, 5).await.unwrap();
     assert_eq!(refusal(shop.store.create_offer(&shop.new_offer(5, 1), None).await), Refusal::StreamEnded);
     assert_eq!(shop.stock().await, pool, "the units stay in the stock");
+}
+
+async fn show_texts_are_what_a_search_compares(shop: Fixture) {
+    let (first, second) = (StreamId::new(), StreamId::new());
+    let titles = [("ar".to_owned(), "مساء المصابيح".to_owned())].into();
+    let lamps = LiveStream { titles, tags: vec!["home".into()], ..stream(first) };
+    shop.store.create_stream(shop.shop.id, &lamps).await.unwrap();
+    shop.store.create_stream(shop.shop.id, &stream(second)).await.unwrap();
+    shop.store.start_stream(first, 5).await.unwrap();
+    let texts = shop.store.show_texts(2).await.unwrap();
+    assert_eq!(texts.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [second, first], "the newest first");
+    assert_eq!(texts[1].1, "Show\nNoura\nمساء المصابيح\nhome");
+    let read = async |status| {
+        let found = shop.store.streams_by_id(&[first, second, StreamId::new()], status).await.unwrap();
+        found.into_iter().map(|show| show.id).collect::<Vec<_>>()
+    };
+    assert_eq!(read(None).await, [second, first]);
+    assert_eq!(read(Some(StreamStatus::Live)).await, [first]);
 }
