@@ -66,6 +66,7 @@ mod picture;
 mod picture_metrics;
 mod product;
 mod product_change;
+mod product_page;
 mod product_export;
 mod quick_item;
 mod rate_limit;
@@ -332,6 +333,9 @@ pub fn router(state: AppState) -> Router {
         .route("/orders", get(page::orders))
         .route("/host", get(page::host))
         .route("/hosts/{name}", get(page::host_shows))
+        .route("/products/{product}", get(product_page::product))
+        .route("/manifest.webmanifest", get(page::manifest))
+        .route("/favicon.ico", get(page::favicon))
         .route("/admin", get(page::admin))
         .route("/setup", get(page::setup))
         .route("/join", get(page::join))

@@ -11,6 +11,7 @@ mod media_access;
 mod order;
 mod payment;
 mod payments_off;
+mod product_page;
 mod quote;
 mod refund;
 mod rehearsal;

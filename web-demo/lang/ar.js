@@ -184,6 +184,8 @@ export default {
   // A page that cannot be shown.
   'problem.title': 'تعذّر عرض هذه الصفحة',
   'problem.no_stream': 'هذا البث غير موجود أو تمت إزالته.',
+  'not_found.title': 'هذه الصفحة غير موجودة',
+  'not_found.about': 'ربما كُتب الرابط خطأً، أو أُزيل ما كان يقود إليه.',
   'problem.network': 'تعذّر الوصول إلى المتجر.',
 
   // Refusals that a viewer without a sign-in can meet. The others are in the .buy and .host files.

@@ -138,6 +138,8 @@ export default {
   // A page that cannot be shown.
   'problem.title': 'This page can’t be shown',
   'problem.no_stream': 'This show doesn’t exist or was removed.',
+  'not_found.title': 'This page does not exist',
+  'not_found.about': 'The link may be mistyped, or what it led to was taken away.',
   'problem.network': 'We can’t reach the shop.',
 
   // Refusals that a viewer without a sign-in can meet. The others are in the .buy and .host files.

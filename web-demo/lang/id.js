@@ -135,6 +135,8 @@ export default {
   // A page that cannot be shown.
   'problem.title': 'Halaman ini tidak dapat ditampilkan',
   'problem.no_stream': 'Siaran ini tidak ada atau telah dihapus.',
+  'not_found.title': 'Halaman ini tidak ada',
+  'not_found.about': 'Tautannya mungkin salah ketik, atau isinya sudah dihapus.',
   'problem.network': 'Toko tidak dapat dihubungi.',
 
   // Refusals that a viewer without a sign-in can meet. The others are in the .buy and .host files.
