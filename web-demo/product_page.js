@@ -21,10 +21,10 @@ await load('shop');
 translate();
 fillIcons();
 languageSwitch(byId('lang', HTMLSelectElement));
-await show();
+await loadPage();
 document.body.dataset.ready = '';
 
-async function show() {
+async function loadPage() {
   try {
     /** @type {[import('./types.d.ts').Shop, ProductDetail, { pictures: Picture[] }]} */
     const [shop, product, gallery] = await Promise.all([
@@ -38,7 +38,7 @@ async function show() {
     root.replaceChildren(pictures(product, gallery.pictures ?? []), texts(product, sales));
     await showSales(product, sales);
   } catch (error) {
-    const again = el('button.primary', { type: 'button', onclick: show }, t('try_again'));
+    const again = el('button.primary', { type: 'button', onclick: loadPage }, t('try_again'));
     const text = el('h2', {}, refusalText(asRefusal(error)));
     root.replaceChildren(el('div.notice-box', { role: 'alert', 'data-test': 'product-error' }, text, again));
   }
@@ -60,7 +60,9 @@ function pictures(product, gallery) {
 function texts(product, sales) {
   const html = product.descriptions_html[lang] || product.description_html;
   const delivery = product.deliveries[lang] || product.delivery;
-  const names = product.variants.map((variant) => variantOf({ variant_name: variant.name, variant_names: variant.names }));
+  const names = product.variants.map((variant) =>
+    variantOf({ title: '', titles: {}, variant_name: variant.name, variant_names: variant.names }),
+  );
   return el(
     'div.product-texts',
     {},

@@ -33,12 +33,21 @@ export async function catalogueSheet(context) {
 async function showCatalogue(steps) {
   const list = el('ul.catalogue', {});
   const status = el('p.empty', { role: 'status', 'data-test': 'catalogue-empty' });
-  const more = el('button.slim', {
-    type: 'button',
-    hidden: true,
-    'data-test': 'catalogue-more',
-    onclick: () => withBusy(more, () => pages.read(), (refusal) => toast(refusalText(refusal), { kind: 'warn' })),
-  }, t('host.more_products'));
+  const more = el(
+    'button.slim',
+    {
+      type: 'button',
+      hidden: true,
+      'data-test': 'catalogue-more',
+      onclick: () =>
+        withBusy(
+          more,
+          () => pages.read(),
+          (refusal) => toast(refusalText(refusal), { kind: 'warn' }),
+        ),
+    },
+    t('host.more_products'),
+  );
   const pages = new ProductPages((products, isFirst, hasNext) => {
     if (isFirst) list.replaceChildren();
     list.append(...products.map((product) => productRow(product, steps)));
