@@ -14,6 +14,7 @@ mod customers;
 mod demo;
 mod desk;
 mod desk_mail;
+mod evening;
 mod example;
 mod focus;
 mod guest_order;
