@@ -1,14 +1,15 @@
 // The chat of a show that is over, read in parts around the position of its recording.
 
 import { get } from '../api.js';
+import { LINES_SHOWN } from './state.js';
 
 /** @import { Message } from '../types.d.ts' */
 
 /** One part ends as long after the position, and the next one is read when the position comes near its end. */
-const AHEAD_MS = 60_000;
-const NEAR_MS = 20_000;
+const AHEAD_MS = 15_000;
+const NEAR_MS = 5_000;
 const PAGE = 100;
-/** A busy minute has more messages than a page. The oldest of even more are left out. */
+/** Some seconds of a busy show have more messages than a page. The oldest of even more are left out. */
 const PAGES_MAX = 5;
 const KEPT_MAX = 2_000;
 /** The server cannot be reached now. */
@@ -37,7 +38,7 @@ export class MessageLog {
     if (this.isLoading || (isInside && at + NEAR_MS < this.until) || performance.now() < this.againAt) return false;
     this.isLoading = true;
     try {
-      await this.read(at + AHEAD_MS, isInside ? this.until : null);
+      await this.read(at, isInside ? this.until : null);
       return true;
     } catch {
       this.againAt = performance.now() + AGAIN_MS;
@@ -48,30 +49,33 @@ export class MessageLog {
   }
 
   /**
-   * @param {number} until
+   * @param {number} at
    * @param {number | null} known what is there up to this time goes on; null: it is replaced
    */
-  async read(until, known) {
+  async read(at, known) {
+    const until = Math.round(at + AHEAD_MS);
+    const wanted = known ?? at;
     /** @type {Message[]} */
     const found = [];
-    let reaches = known ?? until;
+    let reaches = until;
     /** @type {string | null} */
     let after = null;
-    for (let page = 0; page < (known === null ? 1 : PAGES_MAX); page++) {
+    for (let page = 0; page < PAGES_MAX; page++) {
       const next = after ? `&after=${after}` : '';
       /** @type {{ items: Message[], next: string | null }} */
       const answer = await get(`${this.path}?until=${until}&limit=${PAGE}${next}`);
       found.push(...answer.items);
       after = answer.next;
       reaches = after === null ? 0 : (answer.items.at(-1)?.at ?? 0);
-      if (after === null || (known !== null && reaches <= known)) break;
+      // The list needs some lines from before the position too.
+      if (after === null || (reaches <= wanted && found.length >= LINES_SHOWN)) break;
     }
     const isSeamless = known !== null && reaches <= known;
     const old = isSeamless ? this.messages : [];
     const ids = new Set(old.map(({ id }) => id));
     const fresh = found.filter(({ id }) => !ids.has(id));
     this.messages = [...old, ...fresh].sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1)).slice(-KEPT_MAX);
-    if (!isSeamless) this.from = reaches;
+    if (!isSeamless) this.from = Math.min(reaches, at);
     if (this.messages.length === KEPT_MAX) this.from = this.messages[0].at;
     this.until = until;
   }
