@@ -123,9 +123,6 @@ export default {
 
   // The catalogue and the forms.
   'host.catalogue': 'الكتالوج',
-  'host.more_products': 'المزيد من المنتجات',
-  'host.none_found': 'لا توجد نتائج. جرّب كلمات أخرى.',
-  'host.no_products': 'لا توجد منتجات بعد.',
   'host.search': 'ابحث في المنتجات',
   'host.new_product': 'منتج جديد',
   'host.shop_only': 'المنتجات والمخزون تخص المتجر كله. اطلب من المقدّم تغييرها.',

@@ -109,9 +109,6 @@ export default {
 
   // The catalogue and the forms.
   'host.catalogue': 'Catalog',
-  'host.more_products': 'More products',
-  'host.none_found': 'Nothing found. Try other words.',
-  'host.no_products': 'There are no products yet.',
   'host.search': 'Search products',
   'host.new_product': 'New product',
   'host.shop_only': 'Products and stock belong to the whole shop. Ask the host to change them.',

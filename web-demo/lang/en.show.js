@@ -15,6 +15,9 @@ export default {
   'form.replay_begin_hint':
     'Minutes and seconds, like 0:12: chat and products follow it. With a minus the recording begins after the show.',
   'form.replay_time': 'Write a time like 0:12 or 1:02:03.',
+  'host.more_products': 'More products',
+  'host.none_found': 'Nothing found. Try other words.',
+  'host.no_products': 'There are no products yet.',
   'show.edit': 'Edit show',
   'show.copy': 'Copy show',
   'show.cancel': 'Call off',

@@ -97,9 +97,6 @@ export default {
 
   // The catalogue and the forms.
   'host.catalogue': 'Katalog',
-  'host.more_products': 'Produk lainnya',
-  'host.none_found': 'Tidak ditemukan. Coba kata lain.',
-  'host.no_products': 'Belum ada produk.',
   'host.search': 'Cari produk',
   'host.new_product': 'Produk baru',
   'host.shop_only': 'Produk dan stok milik seluruh toko. Minta host untuk mengubahnya.',

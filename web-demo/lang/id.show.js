@@ -15,6 +15,9 @@ export default {
   'form.replay_begin_hint':
     'Menit dan detik, seperti 0:12: obrolan dan produk mengikutinya. Dengan minus, rekaman dimulai setelah siaran.',
   'form.replay_time': 'Tulis waktu seperti 0:12 atau 1:02:03.',
+  'host.more_products': 'Produk lainnya',
+  'host.none_found': 'Tidak ditemukan. Coba kata lain.',
+  'host.no_products': 'Belum ada produk.',
   'show.edit': 'Ubah siaran',
   'show.copy': 'Salin siaran',
   'show.cancel': 'Batalkan',

@@ -53,8 +53,8 @@ async fn recorded_show_goes_on_selling_until_its_recording_is_taken_away(shop: F
     let show = shop.stream;
     shop.store.start_stream(show, 1_000).await.unwrap();
     shop.store.end_stream(show, 90_000).await.unwrap();
-    let entry = audit_entry(show, AuditAction::ChangeShow);
     let set = async |edition, replay: Option<&str>| {
+        let entry = audit_entry(show, AuditAction::ChangeShow);
         let form = StreamForm { edition, replay: Some(replay.map(str::to_owned)), ..StreamForm::default() };
         shop.store.change_stream(show, &form, &entry).await.unwrap()
     };
