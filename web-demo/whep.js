@@ -56,6 +56,9 @@ export class WhepEngine {
     /** @type {ReturnType<typeof setInterval> | undefined} */
     this.watching = undefined;
     this.peer.addEventListener('track', ({ track }) => this.media.addTrack(track));
+    // A page that is left ends its session; one that comes back finds a picture that stands still, and connects again.
+    this.leave = () => this.stop();
+    globalThis.addEventListener('pagehide', this.leave);
     this.peer.addEventListener('connectionstatechange', () => {
       if (this.peer.connectionState === 'failed') this.fail('network');
     });
@@ -160,6 +163,7 @@ export class WhepEngine {
     if (this.isStopped) return;
     this.isStopped = true;
     clearInterval(this.watching);
+    globalThis.removeEventListener('pagehide', this.leave);
     this.peer.close();
     if (this.video) this.video.srcObject = null;
     this.endSession();

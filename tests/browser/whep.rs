@@ -49,7 +49,7 @@ async fn video_with_low_delay_falls_back_to_hls_and_comes_back() {
     media.set_live(true).await;
     phone.until("WebRTC again", BY_WEBRTC, RETURNS).await;
     phone.goto("about:blank").await;
-    let ended = async || (media.sessions().await <= 1).then_some(());
+    let ended = async || (media.sessions().await == 0).then_some(());
     until_some("end of the session", RETURNS, ended).await;
     phone.close().await;
 }

@@ -70,7 +70,7 @@ export class ReplayBar {
     const rows = chapters.map(({ offer, at }) => {
       const product = this.offerOf(offer);
       const onclick = () => this.videoOf()?.moveTo(at / 1000);
-      const time = el('bdi.num', { dir: 'ltr' }, formatDuration(at));
+      const time = el('bdi.num', { dir: 'ltr' }, formatDuration(Math.floor(at / 1000) * 1000));
       return el(
         'li',
         {},
