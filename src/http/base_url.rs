@@ -13,8 +13,24 @@ use super::origin::normalize_origin;
 
 /// The first parts of our own routes. A shop below one of them could not be told from the route.
 const OWN_ROUTES: [&str; 18] = [
-    "v1", "assets", "pictures", "watch", "orders", "host", "hosts", "products", "manifest.webmanifest", "favicon.ico", "admin", "join", "setup", "sign-in", "docs",
-    "healthz", "readyz", "metrics",
+    "v1",
+    "assets",
+    "pictures",
+    "watch",
+    "orders",
+    "host",
+    "hosts",
+    "products",
+    "manifest.webmanifest",
+    "favicon.ico",
+    "admin",
+    "join",
+    "setup",
+    "sign-in",
+    "docs",
+    "healthz",
+    "readyz",
+    "metrics",
 ];
 const PATH_BYTES_MAX: usize = 200;
 

@@ -215,9 +215,7 @@ pub async fn favicon(State(state): State<AppState>, headers: HeaderMap) -> Respo
 /// What a phone needs to keep the shop as an app.
 pub async fn manifest(State(state): State<AppState>) -> Response {
     let (base, shop) = (state.origins.base_path(), state.app.shop());
-    let icon = |file: &str, size: &str, kind: &str| {
-        json!({ "src": format!("{base}/assets/{file}"), "sizes": size, "type": kind, "purpose": "any" })
-    };
+    let icon = |file: &str, size: &str, kind: &str| json!({ "src": format!("{base}/assets/{file}"), "sizes": size, "type": kind, "purpose": "any" });
     let manifest = json!({
         "name": shop.title, "short_name": shop.title, "start_url": format!("{base}/"), "scope": format!("{base}/"),
         "display": "standalone", "background_color": "#1a110e", "theme_color": "#1a110e",

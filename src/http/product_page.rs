@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn what_people_typed_is_text_in_the_head() {
         let evil = "</script><b a=\"\">&";
-        let made = head(evil, "Shop", &[("og:title", evil.to_owned()), ("og:image", String::new())], &json!({"name": evil}));
+        let made =
+            head(evil, "Shop", &[("og:title", evil.to_owned()), ("og:image", String::new())], &json!({"name": evil}));
         assert!(made.starts_with("<title>&lt;/script&gt;&lt;b a=&quot;&quot;&gt;&amp; · Shop</title>"), "{made}");
         assert!(made.contains("content=\"&lt;/script&gt;&lt;b a=&quot;&quot;&gt;&amp;\">"), "{made}");
         assert_eq!(made.matches("</script>").count(), 1, "{made}");

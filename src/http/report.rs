@@ -38,10 +38,7 @@ pub async fn full_report(
 /// and these times say which second shows what.
 #[utoipa::path(get, path = "/v1/streams/{stream}/log", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = ShowLog), (status = "default", body = Problem)))]
-pub async fn show_log(
-    State(state): State<AppState>,
-    PathId(stream): PathId<StreamId>,
-) -> ApiResult<Json<ShowLog>> {
+pub async fn show_log(State(state): State<AppState>, PathId(stream): PathId<StreamId>) -> ApiResult<Json<ShowLog>> {
     Ok(Json(state.app.streams.show_log(stream).await?))
 }
 

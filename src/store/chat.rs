@@ -2,11 +2,11 @@
 
 use uuid::Uuid;
 
+use super::address_retention::ID_TIME_MAX;
 use super::audit::insert_audit_entry;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store};
-use super::address_retention::ID_TIME_MAX;
 use crate::domain::{AuditEntry, Author, ChatMessage, MessageId, Millis, Quote, Refusal, Role, StreamId, UserId};
 
 /// What readers may see of a message, as `messages.status` has it.
@@ -173,8 +173,15 @@ impl Store {
         // An id has the time of its message, so the newer ones are not read.
         let beyond = until.map(|at| MessageId::first_at(at.saturating_add(CLOCKS_DIFFER_MS).clamp(0, ID_TIME_MAX)).0);
         let before = beyond.map_or(before, |beyond| before.min(beyond));
-        let rows: Vec<MessageRow> =
-            self.query(read).bind(stream.0).bind(before).bind(with_deleted).bind(limit).bind(until.unwrap_or(Millis::MAX)).fetch_all().await?;
+        let rows: Vec<MessageRow> = self
+            .query(read)
+            .bind(stream.0)
+            .bind(before)
+            .bind(with_deleted)
+            .bind(limit)
+            .bind(until.unwrap_or(Millis::MAX))
+            .fetch_all()
+            .await?;
         rows.into_iter().map(MessageRow::into_message).collect()
     }
 

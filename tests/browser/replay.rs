@@ -83,8 +83,7 @@ async fn middles(shop: &Shop) -> Vec<i64> {
     let show = shop.host.get(&format!("/v1/streams/{}", shop.stream)).await.expect(200);
     let log = shop.host.get(&shop.path("log")).await.expect(200);
     let begins = show["replay_started_at"].as_i64().unwrap();
-    let middle =
-        |pin: &Value| ((pin["at"].as_i64().unwrap() + pin["until"].as_i64().unwrap()) / 2 - begins) / 1_000;
+    let middle = |pin: &Value| ((pin["at"].as_i64().unwrap() + pin["until"].as_i64().unwrap()) / 2 - begins) / 1_000;
     log["pins"].as_array().unwrap().iter().map(middle).collect()
 }
 

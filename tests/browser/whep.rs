@@ -14,12 +14,14 @@ use crate::support::outside::whep_server::WhepServer;
 /// A fault is noticed after some seconds, and the page tries again with growing pauses.
 const RETURNS: Duration = Duration::from_secs(60);
 const PLAYS: &str = "document.querySelector('#player').dataset.video === 'playing'";
-const BY_WEBRTC: &str = "document.querySelector('video').srcObject !== null && document.querySelector('video').videoWidth === 180";
+const BY_WEBRTC: &str =
+    "document.querySelector('video').srcObject !== null && document.querySelector('video').videoWidth === 180";
 /// The pauses before WHEP is tried again, made short: the page measures them by this clock.
 const HASTE: &str = "const now = performance.now.bind(performance); performance.now = () => now() * 8;";
 
 async fn show_with(shop: &Shop, media: &WhepServer, video: Option<&str>) -> String {
-    let show = id(&shop.host.post("/v1/streams", json!({"title": "Close to the camera", "video": video})).await.expect(201));
+    let show =
+        id(&shop.host.post("/v1/streams", json!({"title": "Close to the camera", "video": video})).await.expect(201));
     let form = json!({"version": 1, "whep": media.url(&show)});
     shop.host.send(reqwest::Method::PATCH, &format!("/v1/streams/{show}"), &[], Some(form)).await.expect(200);
     shop.host.post(&format!("/v1/streams/{show}/start"), json!({})).await.expect(200);

@@ -27,7 +27,8 @@ impl WhepServer {
         let mut command = Command::new(python);
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/whep_server/server.py")).args([port, shop]);
         let process = Process::start(&mut command);
-        let server = WhepServer { _process: process, address: format!("http://{address}"), http: reqwest::Client::new() };
+        let server =
+            WhepServer { _process: process, address: format!("http://{address}"), http: reqwest::Client::new() };
         until_some("WHEP server", SOON * 2, async || server.try_sessions().await).await;
         server
     }

@@ -9,7 +9,9 @@ use super::Chat;
 use super::writer::{CHAT_BATCH_WAIT, WRITE_BEHIND_MS};
 use crate::app::counters::count_outcome;
 use crate::app::error::Result;
-use crate::domain::{Actor, Author, ChatDecision, ChatMessage, ChatText, MessageId, Millis, Permission, Refusal, StreamId};
+use crate::domain::{
+    Actor, Author, ChatDecision, ChatMessage, ChatText, MessageId, Millis, Permission, Refusal, StreamId,
+};
 use crate::protocol::{MessageView, SayReply};
 
 impl Chat {

@@ -10,7 +10,8 @@ const READER: &str = "text/html,application/xhtml+xml";
 
 /// The status and the text of a page as a browser reads it.
 async fn page(shop: &Shop, path: &str) -> (StatusCode, String) {
-    let answer = reqwest::Client::new().get(format!("{}{path}", shop.server.url)).header(ACCEPT, READER).send().await.unwrap();
+    let answer =
+        reqwest::Client::new().get(format!("{}{path}", shop.server.url)).header(ACCEPT, READER).send().await.unwrap();
     assert!(answer.headers()[CONTENT_TYPE].to_str().unwrap().starts_with("text/html"), "{path}");
     (answer.status(), answer.text().await.unwrap())
 }
@@ -24,7 +25,8 @@ fn data(html: &str) -> Value {
 #[tokio::test]
 async fn link_of_a_product_tells_its_title_picture_and_price() {
     let shop = Shop::demo(&[]).await;
-    let variants = json!([{"name": "S", "price": 14_900, "stock": 1, "sku": "B-1"}, {"name": "L", "price": 19_950, "stock": 1}]);
+    let variants =
+        json!([{"name": "S", "price": 14_900, "stock": 1, "sku": "B-1"}, {"name": "L", "price": 19_950, "stock": 1}]);
     let product = json!({"title": "Bag <b>", "titles": {"ar": "حقيبة"}, "image": "https://cdn.example/bag.jpg?a=1&b=2",
         "description": "**Real** leather", "variants": variants});
     let made = id(&shop.host.post("/v1/products", product).await.expect(201));
@@ -82,14 +84,18 @@ async fn address_that_leads_nowhere_is_a_page_in_words_and_a_problem_for_program
     }
     let rest = shop.server.rest();
     rest.get("/nowhere").await.expect_problem(404, "not_found");
-    let answer = reqwest::Client::new().get(format!("{}/v1/nowhere", shop.server.url)).header(ACCEPT, READER).send().await;
+    let answer =
+        reqwest::Client::new().get(format!("{}/v1/nowhere", shop.server.url)).header(ACCEPT, READER).send().await;
     assert_eq!(answer.unwrap().headers()[CONTENT_TYPE], "application/problem+json");
     let manifest = rest.get("/manifest.webmanifest").await.expect(200);
     assert_eq!((&manifest["display"], &manifest["start_url"]), (&json!("standalone"), &json!("/")));
     for icon in manifest["icons"].as_array().unwrap() {
         let path = icon["src"].as_str().unwrap();
         let answer = reqwest::get(format!("{}{path}", shop.server.url)).await.unwrap();
-        assert_eq!((answer.status(), answer.headers()[CONTENT_TYPE].to_str().unwrap()), (StatusCode::OK, icon["type"].as_str().unwrap()));
+        assert_eq!(
+            (answer.status(), answer.headers()[CONTENT_TYPE].to_str().unwrap()),
+            (StatusCode::OK, icon["type"].as_str().unwrap())
+        );
     }
     let icon = reqwest::get(format!("{}/favicon.ico", shop.server.url)).await.unwrap();
     assert_eq!((icon.status(), icon.headers()[CONTENT_TYPE].to_str().unwrap()), (StatusCode::OK, "image/x-icon"));

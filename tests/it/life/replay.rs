@@ -84,7 +84,11 @@ async fn product_is_bought_in_a_recording_and_not_after_it_is_gone() {
     let order = id(&ben.post_keyed(&buy, &key(), json!({"qty": 1})).await.expect(201));
     ben.post_keyed(&format!("/v1/orders/{order}/pay"), &key(), json!({"token": "ok"})).await.expect(200);
     let detail = shop.host.get(&format!("/v1/shop/orders/{order}")).await.expect(200);
-    assert_eq!(detail["replay_ms"], Value::Null, "it was bought after the show, so no second of the recording shows it");
+    assert_eq!(
+        detail["replay_ms"],
+        Value::Null,
+        "it was bought after the show, so no second of the recording shows it"
+    );
     change(&shop, json!({"version": 2, "replay": null})).await.expect(200);
     let closed = async || (shop.offer(&offer).await["status"] == "closed").then_some(());
     crate::support::until_some("the end of the sale", crate::support::SOON, closed).await;
