@@ -7,6 +7,6 @@ export default {
   'replay.position': 'الموضع في التسجيل',
   'replay.chapters': 'المنتجات في هذا التسجيل',
   'replay.elsewhere': 'معروض للبيع الآن في {show}',
-  'replay.chat_gone': 'لم تعد دردشة هذا البث محفوظة.',
-  'replay.chat_partly': 'لم يعد الجزء الأقدم من دردشة هذا البث محفوظًا.',
+  'replay.chat_gone': 'لم تعد الدردشة محفوظة.',
+  'replay.chat_partly': 'لم تعد بداية الدردشة محفوظة.',
 };

@@ -2,19 +2,17 @@
 
 import { get } from '../api.js';
 import { route } from '../base.js';
-import { load, t, titleOf } from '../i18n.js';
+import { formatDuration, load, t, titleOf } from '../i18n.js';
 import { showUnreachable } from '../lazy.js';
 import { listAll } from '../list.js';
 import { canBuy, fullTitle, phaseOf } from '../offer.js';
-import { byId, el, setText, setVisible, style } from '../ui.js';
-import { MessageLog } from './message_log.js';
-import { ReplayBar } from './replay_bar.js';
-import { chaptersOf, stateAt } from './state.js';
+import { byId, el, icon, ICONS, queryAll, setText, setVisible, style } from '../ui.js';
+import { chaptersOf, LINES_SHOWN, stateAt } from './state.js';
 
 /** @import { ChatList } from '../chat_list.js' */
-/** @import { LiveClient, LiveEvent, Offer, Stream } from '../types.d.ts' */
+/** @import { LiveClient, LiveEvent, Message, Offer, Stream } from '../types.d.ts' */
 /** @import { Player } from '../player.js' */
-/** @import { PinSpan } from './state.js' */
+/** @import { Chapter, PinSpan } from './state.js' */
 /** @import { Recording } from './recording.js' */
 /** @typedef {{ pins: PinSpan[], messages_kept_from: number | null }} ShowLog */
 /** @typedef {{ show: Stream, offer: Offer }} Elsewhere */
@@ -169,7 +167,6 @@ export class Replay {
     const [show, offer] = [found.show.id, found.offer.id].map(encodeURIComponent);
     this.link.href = route(`/watch?stream=${show}&offer=${offer}`);
     setText(this.link, t('replay.elsewhere', { show: titleOf(found.show) }));
-    this.link.setAttribute('aria-label', `${this.link.textContent}: ${fullTitle(found.offer)}`);
   }
 
   /**
@@ -190,5 +187,196 @@ export class Replay {
     for (const node of [this.bar.root, this.note, this.link]) node.remove();
     byId('layout').classList.remove('replay');
     this.list.clear();
+  }
+}
+
+/** The bar below the picture: play and pause, the position, and the chapters. */
+ICONS.pause = 'M8 5.5v13M16 5.5v13';
+
+class ReplayBar {
+  /**
+   * @param {() => Recording | null} videoOf
+   * @param {(id: string) => Offer | undefined} offerOf
+   */
+  constructor(videoOf, offerOf) {
+    this.videoOf = videoOf;
+    this.offerOf = offerOf;
+    /** @type {Chapter[]} */
+    this.chapters = [];
+    this.isMoving = false;
+    this.face = '';
+    this.toggle = el('button.round.ghost', {
+      type: 'button',
+      'data-test': 'replay-toggle',
+      onclick: () => this.press(),
+    });
+    this.slider = el('input', {
+      type: 'range',
+      min: '0',
+      max: '1',
+      step: '1',
+      value: '0',
+      dir: 'ltr',
+      'aria-label': t('replay.position'),
+      'data-test': 'replay-position',
+      oninput: () => {
+        this.isMoving = true;
+        this.paintTime(Number(this.slider.value));
+      },
+      onchange: () => {
+        this.isMoving = false;
+        this.videoOf()?.moveTo(Number(this.slider.value));
+      },
+    });
+    this.time = el('bdi.replay-time', { dir: 'ltr', 'data-test': 'replay-time' });
+    this.list = el('ol.chapters', { 'aria-label': t('replay.chapters'), 'data-test': 'replay-chapters', hidden: true });
+    this.root = el(
+      'section.replay-bar',
+      { 'aria-label': t('replay.badge'), 'data-test': 'replay-bar' },
+      el('div.replay-line', { dir: 'ltr' }, this.toggle, this.slider, this.time),
+      this.list,
+    );
+  }
+
+  press() {
+    const video = this.videoOf();
+    if (!video) return;
+    if (!video.node.paused) video.node.pause();
+    else if (video.node.ended) video.moveTo(0);
+    else video.play();
+    this.paint();
+  }
+
+  /** @param {Chapter[]} chapters */
+  setChapters(chapters) {
+    this.chapters = chapters;
+    const rows = chapters.map(({ offer, at }) => {
+      const product = this.offerOf(offer);
+      const onclick = () => this.videoOf()?.moveTo(at / 1000);
+      const time = el('bdi.num', { dir: 'ltr' }, formatDuration(Math.floor(at / 1000) * 1000));
+      return el(
+        'li',
+        {},
+        el('button.slim', { type: 'button', onclick }, time, el('bdi', {}, product ? fullTitle(product) : '')),
+      );
+    });
+    this.list.replaceChildren(...rows);
+    setVisible(this.list, chapters.length > 0);
+  }
+
+  paint() {
+    const video = this.videoOf();
+    const face = !video || video.node.paused ? 'play' : 'pause';
+    if (face !== this.face) {
+      this.face = face;
+      this.toggle.replaceChildren(icon(face));
+      this.toggle.setAttribute('aria-label', t(`replay.${face}`));
+    }
+    this.toggle.disabled = this.slider.disabled = !video?.duration;
+    if (!video || this.isMoving) return;
+    const seconds = video.node.currentTime;
+    const max = String(Math.max(1, Math.floor(video.duration)));
+    if (this.slider.max !== max) this.slider.max = max;
+    this.slider.value = String(Math.floor(seconds));
+    this.paintTime(seconds);
+    const current = this.chapters.findLastIndex(({ at }) => at <= seconds * 1000);
+    queryAll('button', this.list).forEach((button, index) => {
+      if (index === current) button.setAttribute('aria-current', 'true');
+      else button.removeAttribute('aria-current');
+    });
+  }
+
+  /** @param {number} seconds */
+  paintTime(seconds) {
+    const texts = [Math.floor(seconds), Math.floor(this.videoOf()?.duration ?? 0)].map((it) =>
+      formatDuration(it * 1000),
+    );
+    setText(this.time, texts.join(' / '));
+    this.slider.setAttribute('aria-valuetext', texts.join(' / '));
+  }
+}
+
+/** The chat of the show, read in parts around the position. */
+/** One part ends as long after the position, and the next one is read when the position comes near its end. */
+const AHEAD_MS = 15_000;
+const NEAR_MS = 5_000;
+const PAGE = 100;
+/** Some seconds of a busy show have more messages than a page. The oldest of even more are left out. */
+const PAGES_MAX = 5;
+const KEPT_MAX = 2_000;
+/** The server cannot be reached now. */
+const AGAIN_MS = 5_000;
+
+class MessageLog {
+  /** @param {string} stream */
+  constructor(stream) {
+    this.path = `/streams/${encodeURIComponent(stream)}/messages`;
+    /** In the order of time. @type {Message[]} */
+    this.messages = [];
+    /** What is known: from here … */
+    this.from = 0;
+    /** … to here. */
+    this.until = 0;
+    this.isLoading = false;
+    this.againAt = 0;
+  }
+
+  /**
+   * Reads what a position needs, if it is not there. Gives whether something was read.
+   * @param {number} at in ms since 1970
+   */
+  async reach(at) {
+    const isInside = this.from <= at && at < this.until;
+    if (this.isLoading || (isInside && at + NEAR_MS < this.until) || performance.now() < this.againAt) return false;
+    this.isLoading = true;
+    try {
+      await this.read(at, isInside ? this.until : null);
+      return true;
+    } catch {
+      this.againAt = performance.now() + AGAIN_MS;
+      return false;
+    } finally {
+      this.isLoading = false;
+    }
+  }
+
+  /**
+   * @param {number} at
+   * @param {number | null} known what is there up to this time goes on; null: it is replaced
+   */
+  async read(at, known) {
+    const until = Math.round(at + AHEAD_MS);
+    const wanted = known ?? at;
+    /** @type {Message[]} */
+    const found = [];
+    let reaches = until;
+    /** @type {string | null} */
+    let after = null;
+    for (let page = 0; page < PAGES_MAX; page++) {
+      const next = after ? `&after=${after}` : '';
+      /** @type {{ items: Message[], next: string | null }} */
+      const answer = await get(`${this.path}?until=${until}&limit=${PAGE}${next}`);
+      found.push(...answer.items);
+      after = answer.next;
+      reaches = after === null ? 0 : (answer.items.at(-1)?.at ?? 0);
+      // The list needs some lines from before the position too.
+      if (after === null || (reaches <= wanted && found.length >= LINES_SHOWN)) break;
+    }
+    const isSeamless = known !== null && reaches <= known;
+    const old = isSeamless ? this.messages : [];
+    const ids = new Set(old.map(({ id }) => id));
+    const fresh = found.filter(({ id }) => !ids.has(id));
+    this.messages = [...old, ...fresh].sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1)).slice(-KEPT_MAX);
+    if (!isSeamless) this.from = Math.min(reaches, at);
+    if (this.messages.length === KEPT_MAX) this.from = this.messages[0].at;
+    this.until = until;
+  }
+
+  /**
+   * Somebody's messages were removed just now.
+   * @param {(message: Message) => boolean} isGone
+   */
+  remove(isGone) {
+    this.messages = this.messages.filter((message) => !isGone(message));
   }
 }
