@@ -21,6 +21,7 @@ mod chat;
 mod counters;
 mod customer;
 mod email_code;
+mod erased_mailbox;
 mod error;
 mod failed_capture;
 mod free_text;

@@ -384,6 +384,7 @@ async fn accounts(c: &Calls) {
     let who = Actor { user: session.user.clone(), ..actor("ann") };
     call!(c, end_session(&who, session.id));
     call!(c, end_all_sessions(&who));
+    call!(c, delete_erased_mailboxes(500));
     call!(c, delete_expired_sign_ins(1_000, 100));
     let request = KeyedRequest {
         user: user("noura"),
