@@ -4,6 +4,7 @@
 import { get } from './api.js';
 import { keepToLanguages, setDecimals } from './i18n.js';
 import { setCharges } from './offer.js';
+import { setPolicies } from './policy_links.js';
 
 /** @import { Shop } from './types.d.ts' */
 
@@ -14,5 +15,6 @@ export async function loadShop() {
   setDecimals(shop.currency, shop.decimals);
   setCharges(shop);
   keepToLanguages(shop);
+  setPolicies(shop);
   return shop;
 }

@@ -4,6 +4,7 @@
 import { AddressForm } from './address.js';
 import { formatMoney, refusalText, t } from './i18n.js';
 import { quoteTable, totalOf } from './order_quote.js';
+import { policyNote } from './policy_links.js';
 import { el, setText } from './ui.js';
 
 /** @import { Address, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
@@ -83,6 +84,7 @@ export class PaymentForm {
       address.root,
       this.payments === 'test' && this.choices(isPaying),
       total,
+      policyNote(),
       alert,
       this.payButton,
       cancel,

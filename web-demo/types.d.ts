@@ -28,6 +28,8 @@ export interface Person {
   name: string;
 }
 
+export type PolicyKind = 'terms' | 'returns' | 'privacy' | 'contact';
+
 export interface Shop {
   id: string;
   title: string;
@@ -58,6 +60,8 @@ export interface Shop {
   languages: string[];
   /** The language of a reader whose own is not among them. */
   language: string | null;
+  /** Those that the shop has written. */
+  policies: PolicyKind[];
 }
 
 export interface Variant {
@@ -503,6 +507,8 @@ export interface ShopSettings {
   language: string | null;
   /** Empty: all. */
   languages: string[];
+  /** In Markdown, by language. */
+  policies: Partial<Record<PolicyKind, Titles>>;
   countries: Country[];
 }
 

@@ -39,6 +39,7 @@ pub mod order_history;
 pub mod passkey;
 pub mod payment;
 pub mod picture;
+pub mod policy;
 pub mod product;
 pub mod product_change;
 pub mod purchase_names;

@@ -159,6 +159,7 @@ pub enum Refusal {
     SetupLinkInvalid,
     NoSuchApiKey,
     NoSuchCustomer,
+    NoSuchPolicy,
     /// The API key does not have the scope for the route, or no key may use the route.
     ScopeMissing,
     /// The session is too old for what was asked: the user must prove again who they are.
@@ -447,6 +448,7 @@ error_codes! {
     Refusal::NoSuchApiKey => "no_such_api_key", 404, "There is no such API key, or it has ended.", "error.no_such_api_key";
     Refusal::NoSuchCustomer =>
         "no_such_customer", 404, "Nobody with this id has bought here, or only a moment ago.", "error.no_such_customer";
+    Refusal::NoSuchPolicy => "no_such_policy", 404, "The shop has not written this policy.", "error.no_such_policy";
     Refusal::ScopeMissing =>
         "scope_missing", 403, "The API key does not have the scope for this, or no key may do it.", "error.scope_missing";
     Refusal::SignInAgain =>

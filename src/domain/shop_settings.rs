@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::country::{self, COUNTRIES};
+use super::policy::{self, Policies};
 use super::{Minor, QuoteRules, Refusal, Shop, Titles, currency, limits, product, text};
 
 /// The highest tax rate that may be typed, in basis points: 50 %.
@@ -33,6 +34,9 @@ pub struct ShopProfile {
     pub language: Option<String>,
     /// The languages that readers may choose; empty: all.
     pub languages: Vec<String>,
+    /// What buyers may read before they order, in Markdown, by kind and language.
+    #[schema(value_type = std::collections::BTreeMap<String, Titles>)]
+    pub policies: Policies,
 }
 
 /// What somebody typed into the settings of the shop. What is left out stays as it is.
@@ -52,6 +56,10 @@ pub struct ShopForm {
     pub delivery_free_from: Option<Minor>,
     pub language: Option<String>,
     pub languages: Option<Vec<String>>,
+    /// The texts of policies (`terms`, `returns`, `privacy`, `contact`) by language, each of at most 20,000 characters. A policy that is
+    /// named has these texts only, and none if they are empty; the others stay.
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Titles>>)]
+    pub policies: Option<Policies>,
 }
 
 impl ShopForm {
@@ -94,6 +102,9 @@ impl ShopForm {
         }
         if let Some(languages) = self.languages {
             profile.languages = checked_languages(languages)?;
+        }
+        if let Some(policies) = self.policies {
+            profile.policies = policy::change(&profile.policies, policies)?;
         }
         if let Some(language) = self.language {
             profile.language = Some(checked_language(language)?);
@@ -152,6 +163,7 @@ impl ShopProfile {
             delivery_free_from: 0,
             language: Some(found.language.to_owned()),
             languages: Vec::new(),
+            policies: Policies::new(),
         })
     }
 }

@@ -62,6 +62,7 @@ mod payment;
 mod payment_metrics;
 mod picture;
 mod picture_metrics;
+mod policy;
 mod product;
 mod product_change;
 mod product_export;
@@ -271,6 +272,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(setup::open))
         .routes(routes!(setup::set_up))
         .routes(routes!(shop_settings::show, shop_settings::change))
+        .routes(routes!(policy::show))
         .routes(routes!(mail_server::show, mail_server::set, mail_server::remove))
         .routes(routes!(mail_server::test))
         .routes(routes!(sign_in::create_code))
@@ -325,6 +327,7 @@ pub fn router(state: AppState) -> Router {
         .route("/orders", get(page::orders))
         .route("/host", get(page::host))
         .route("/hosts/{name}", get(page::host_shows))
+        .route("/policies/{policy}", get(page::policy))
         .route("/admin", get(page::admin))
         .route("/setup", get(page::setup))
         .route("/join", get(page::join))

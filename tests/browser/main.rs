@@ -23,6 +23,7 @@ mod money;
 mod page;
 mod passkey;
 mod pictures;
+mod policy;
 mod purchase;
 mod reactions;
 mod screens;

@@ -188,4 +188,11 @@ export default {
   'audit.create_api_key': 'أنشأ {by} مفتاح API باسم {name}',
   'audit.rotate_api_key': 'استبدل {by} مفتاح API باسم {name}',
   'audit.end_api_key': 'أنهى {by} مفتاح API باسم {name}',
+  'policies.title': 'السياسات',
+  'policies.about':
+    'ما يمكن للمشترين قراءته قبل الطلب. تظهر روابطها أسفل صفحة المتجر وبجانب زر الدفع بعد كتابتها. السطر الفارغ يبدأ فقرة، ويمكن استخدام **خط عريض** وقوائم بعلامة - و[روابط](https://…).',
+  'policies.written': 'مكتوبة',
+  'policies.not_written': 'لم تُكتب بعد',
+  'policies.see': 'عرض الصفحة',
+  'policies.saved': 'حُفظت السياسة.',
 };

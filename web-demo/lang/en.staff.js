@@ -193,4 +193,11 @@ export default {
   'audit.create_api_key': '{by} made the API key {name}',
   'audit.rotate_api_key': '{by} replaced the API key {name}',
   'audit.end_api_key': '{by} ended the API key {name}',
+  'policies.title': 'Policies',
+  'policies.about':
+    'What buyers may read before they order. They are linked at the foot of the shop and beside the button to pay, once they are written. An empty line begins a paragraph; **bold**, lists with - and [links](https://…) work.',
+  'policies.written': 'Written',
+  'policies.not_written': 'Not written yet',
+  'policies.see': 'See the page',
+  'policies.saved': 'The policy is saved.',
 };

@@ -193,4 +193,11 @@ export default {
   'audit.create_api_key': '{by} membuat kunci API {name}',
   'audit.rotate_api_key': '{by} mengganti kunci API {name}',
   'audit.end_api_key': '{by} mengakhiri kunci API {name}',
+  'policies.title': 'Kebijakan',
+  'policies.about':
+    'Yang dapat dibaca pembeli sebelum memesan. Tautannya ada di bagian bawah toko dan di samping tombol bayar setelah ditulis. Baris kosong memulai paragraf; **tebal**, daftar dengan - dan [tautan](https://…) dapat dipakai.',
+  'policies.written': 'Sudah ditulis',
+  'policies.not_written': 'Belum ditulis',
+  'policies.see': 'Lihat halaman',
+  'policies.saved': 'Kebijakan disimpan.',
 };

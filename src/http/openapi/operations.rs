@@ -17,8 +17,9 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 110] = [
+const ACCESS: [(&str, Access); 111] = [
     ("shop_show", Access::Public),
+    ("shop_policy", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
     ("shop_session", Access::TokenOptional),
