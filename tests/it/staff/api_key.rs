@@ -142,7 +142,7 @@ async fn two_keys_live_while_a_program_changes_over() {
 
 #[tokio::test]
 async fn key_that_replaces_another_ends_when_that_one_was_meant_to_end() {
-    let (shop, owner, _) = demo_with_owner().await;
+    let (_shop, owner, _) = demo_with_owner().await;
     let in_a_year = now_ms() + 365 * 86_400_000;
     let form = json!({"name": "Auditor", "scopes": ["products:read"], "expires_at": in_a_year});
     let first = id(&owner.post("/v1/api-keys", form).await.expect(201)["key"]);
