@@ -25,20 +25,25 @@ document.body.dataset.ready = '';
 async function paint() {
   try {
     const shop = await loadShop();
-    setText(byId('shop-title'), titleOf(shop));
     document.title = `${kind ? t(`policy.${kind}`) : t('policy.none')} · ${titleOf(shop)}`;
+    if (!kind || !shop.policies.includes(kind)) {
+      showBox(t('policy.none'));
+      return;
+    }
     /** @type {{ language: string, html: string }} */
-    const { language, html } = await get(`/policies/${encodeURIComponent(name)}?lang=${lang}`);
+    const { language, html } = await get(`/policies/${kind}?lang=${lang}`);
     const text = richText(html);
     text.lang = language;
     text.dir = language === 'ar' ? 'rtl' : 'ltr';
     root.replaceChildren(el('article.policy', { 'data-test': 'policy-text' }, text));
   } catch (error) {
-    const refusal = asRefusal(error);
-    const isMissing = refusal.code === 'no_such_policy';
     const again = el('button.slim', { type: 'button', onclick: paint, 'data-test': 'policy-again' }, t('try_again'));
-    const box = el('div.notice-box', { role: 'alert', 'data-test': 'policy-none' });
-    box.append(el('p', {}, isMissing ? t('policy.none') : refusalText(refusal)), ...(isMissing ? [] : [again]));
-    root.replaceChildren(box);
+    showBox(refusalText(asRefusal(error)), again);
   }
+}
+
+/** @param {string} text @param {HTMLElement[]} buttons */
+function showBox(text, ...buttons) {
+  const box = el('div.notice-box', { role: 'alert', 'data-test': 'policy-none' }, el('p', {}, text), buttons);
+  root.replaceChildren(box);
 }

@@ -51,6 +51,7 @@ async fn evening_policy_is_written_at_the_desk_and_read_before_the_payment() {
     page.sees("policy-none", "not written").await;
     looks_good(&page, Window::Mobile, "policy-none-phone").await;
 
+    page.forget_people().await;
     page.watch(&shop, &shop.server.url, "Ann", &offer).await;
     page.reserve().await;
     page.sees("policy-note", "Terms of sale").await;
