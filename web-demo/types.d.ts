@@ -132,9 +132,12 @@ export interface PriceChange {
 export type OrderHistoryKind =
   | 'held'
   | 'declined'
+  | 'placed'
   | 'paid'
   | 'expired'
   | 'cancelled'
+  | 'cancelled_by_shop'
+  | 'not_paid_in_time'
   | 'capture_failed'
   | 'refund_asked'
   | 'refunded'
@@ -197,7 +200,9 @@ export interface Mail {
   id: string;
   kind:
     | 'sign_in_code'
+    | 'order_placed'
     | 'order_confirmed'
+    | 'order_cancelled'
     | 'order_sent'
     | 'order_refunded'
     | 'withdrawal'
@@ -494,6 +499,17 @@ export interface Country {
   tax_included: boolean;
 }
 
+/** Cash on delivery and bank transfer. */
+export interface ManualPayments {
+  cash_on_delivery: boolean;
+  cash_days: number;
+  bank_transfer: boolean;
+  transfer_days: number;
+  bank_details: string;
+  for_flash_sales: boolean;
+  open_orders_max: number;
+}
+
 export interface ShopSettings {
   title: string;
   titles: Titles;
@@ -504,6 +520,7 @@ export interface ShopSettings {
   tax_included: boolean;
   delivery_fee: number;
   delivery_free_from: number;
+  manual_payments: ManualPayments;
   language: string | null;
   /** Empty: all. */
   languages: string[];

@@ -219,6 +219,8 @@ const ROUTES: &[(&str, &str, ApiScope)] = &[
     ("PUT", "/v1/orders/{}/delivered", ApiScope::WriteOrders),
     ("DELETE", "/v1/orders/{}/delivered", ApiScope::WriteOrders),
     ("POST", "/v1/shop/parcels", ApiScope::WriteOrders),
+    ("PUT", "/v1/orders/{}/paid", ApiScope::WriteOrders),
+    ("PUT", "/v1/orders/{}/cancelled", ApiScope::WriteOrders),
     ("PUT", "/v1/orders/{}/notes/{}", ApiScope::WriteOrders),
     ("PUT", "/v1/orders/{}/tags/{}", ApiScope::WriteOrders),
     ("DELETE", "/v1/orders/{}/tags/{}", ApiScope::WriteOrders),

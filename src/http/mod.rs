@@ -220,6 +220,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(shop_order::pack, shop_order::unpack))
         .routes(routes!(shop_order::send, shop_order::unsend))
         .routes(routes!(shop_order::send_parcel))
+        .routes(routes!(shop_order::mark_paid))
+        .routes(routes!(shop_order::cancel_placed))
         .routes(routes!(shop_order::deliver, shop_order::undeliver))
         .routes(routes!(shop_order::add_note))
         .routes(routes!(shop_order::add_tag, shop_order::remove_tag))

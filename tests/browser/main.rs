@@ -23,6 +23,7 @@ mod money;
 mod page;
 mod passkey;
 mod pictures;
+mod placed_order;
 mod policy;
 mod purchase;
 mod reactions;

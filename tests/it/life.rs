@@ -10,6 +10,7 @@ mod lineup;
 mod order;
 mod payment;
 mod payments_off;
+mod placed_order;
 mod quote;
 mod refund;
 mod rehearsal;

@@ -7,6 +7,7 @@ import { withBusy } from '../sheet.js';
 import { el, setText, setVisible, toast } from '../ui.js';
 import { ApiKeyPart } from './api_keys.js';
 import { mailForm, removeMailServer } from './mail_form.js';
+import { manualPaymentForm } from './manual_payment_form.js';
 import { policiesPart } from './policies_part.js';
 import { shopForm, shopRequest } from './shop_form.js';
 
@@ -53,7 +54,9 @@ export async function showSettings(root, role) {
   const policies = policiesPart(settings);
   const keys = new ApiKeyPart();
   await keys.reload();
-  root.replaceChildren(form, policies.node, role === 'owner' ? await mailPart() : await mailWords(), keys.node);
+  const manual = manualPaymentForm(settings.manual_payments);
+  const mail = role === 'owner' ? await mailPart() : await mailWords();
+  root.replaceChildren(form, manual, policies.node, mail, keys.node);
 }
 
 /** What an admin reads about the mail server, which only an owner sets. */

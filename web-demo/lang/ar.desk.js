@@ -237,4 +237,20 @@ export default {
   'audit.unblock_customer': 'رفع {by} الحظر عن {name}',
   'audit.export_user_data': 'صدّر {by} بيانات {name}',
   'error.no_such_customer': 'هذا العميل غير موجود، أو اشترى قبل لحظات.',
+  'desk.view.placed': 'بانتظار الدفع',
+  'desk.placed_due': '{method}: آخر موعد {date}',
+  'desk.placed_late': '{method}: انتهى الموعد في {date}',
+  'desk.mark_paid': 'تسجيل الدفع',
+  'desk.mark_paid_text':
+    'هل استلمت {amount}؟ يصل المشتري تأكيد بالبريد الإلكتروني. لا يمكن التراجع عن ذلك، ويمكنك فقط استرداد المبلغ للمشتري.',
+  'desk.mark_paid_yes': 'تم استلام {amount}',
+  'desk.cancel_order': 'إلغاء الطلب',
+  'desk.cancel_order_text': 'تصل المشتري رسالة بالبريد الإلكتروني ولا يلزمه الدفع. لا يمكن التراجع عن ذلك.',
+  'desk.collect': 'الدفع عند الاستلام: المبلغ المطلوب {amount}',
+  'desk.refund_by_hand':
+    'يُسجَّل {amount} كمبلغ مردود. استلم المتجر هذه الدفعة بنفسه، لذلك عليك رد المبلغ بنفسك. تصل المشتري رسالة بالبريد الإلكتروني.',
+  'mail.kind.order_placed': 'تسجيل الطلب',
+  'mail.kind.order_cancelled': 'إلغاء الطلب',
+  'audit.mark_paid': 'سجّل {by} دفع طلب',
+  'audit.cancel_order': 'ألغى {by} طلبًا',
 };

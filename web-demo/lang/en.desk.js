@@ -188,4 +188,20 @@ export default {
   'audit.unblock_customer': '{by} lifted the block of {name}',
   'audit.export_user_data': '{by} exported the data of {name}',
   'error.no_such_customer': 'This customer does not exist, or bought only a moment ago.',
+  'desk.view.placed': 'To be paid',
+  'desk.placed_due': '{method}: due by {date}',
+  'desk.placed_late': '{method}: was due by {date}',
+  'desk.mark_paid': 'Mark as paid',
+  'desk.mark_paid_text':
+    'Have you received {amount}? The buyer gets a confirmation by e-mail. This can’t be undone; you can only refund it.',
+  'desk.mark_paid_yes': '{amount} received',
+  'desk.cancel_order': 'Cancel the order',
+  'desk.cancel_order_text': 'The buyer gets an e-mail and doesn’t have to pay. This can’t be undone.',
+  'desk.collect': 'Cash on delivery: collect {amount}',
+  'desk.refund_by_hand':
+    '{amount} is marked as given back. The shop received this payment itself, so give the money back yourself. The buyer gets an e-mail.',
+  'mail.kind.order_placed': 'Order placed',
+  'mail.kind.order_cancelled': 'Order cancelled',
+  'audit.mark_paid': '{by} marked an order as paid',
+  'audit.cancel_order': '{by} cancelled an order',
 };

@@ -184,4 +184,20 @@ export default {
   'audit.unblock_customer': '{by} mencabut blokir {name}',
   'audit.export_user_data': '{by} mengekspor data {name}',
   'error.no_such_customer': 'Pelanggan ini tidak ada, atau baru saja membeli.',
+  'desk.view.placed': 'Menunggu pembayaran',
+  'desk.placed_due': '{method}: jatuh tempo {date}',
+  'desk.placed_late': '{method}: lewat jatuh tempo {date}',
+  'desk.mark_paid': 'Tandai lunas',
+  'desk.mark_paid_text':
+    'Apakah {amount} sudah Anda terima? Pembeli mendapat konfirmasi lewat email. Ini tidak bisa dibatalkan; Anda hanya bisa mengembalikan dananya.',
+  'desk.mark_paid_yes': '{amount} diterima',
+  'desk.cancel_order': 'Batalkan pesanan',
+  'desk.cancel_order_text': 'Pembeli mendapat email dan tidak perlu membayar. Ini tidak bisa dibatalkan.',
+  'desk.collect': 'Bayar di tempat: tagih {amount}',
+  'desk.refund_by_hand':
+    '{amount} dicatat sebagai dikembalikan. Toko menerima pembayaran ini sendiri, jadi kembalikan uangnya sendiri. Pembeli mendapat email.',
+  'mail.kind.order_placed': 'Pesanan tercatat',
+  'mail.kind.order_cancelled': 'Pesanan dibatalkan',
+  'audit.mark_paid': '{by} menandai pesanan sebagai lunas',
+  'audit.cancel_order': '{by} membatalkan pesanan',
 };

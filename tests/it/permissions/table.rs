@@ -287,6 +287,8 @@ pub const ROWS: &[Row] = &[
     rest("PUT /v1/orders/{order}/delivered", ADDRESS).on("", SENT_ORDER),
     rest("DELETE /v1/orders/{order}/delivered", ADDRESS).on("", PAID_ORDER),
     rest("DELETE /v1/orders/{order}/sent", ADDRESS).on("", PAID_ORDER),
+    rest("PUT /v1/orders/{order}/paid", RUN).body(r#"{"amount":100}"#),
+    rest("PUT /v1/orders/{order}/cancelled", RUN).body(r#"{"restock":true}"#),
     rest("PUT /v1/orders/{order}/notes/{note}", ADDRESS)
         .body(r#"{"text":"Call before you send it."}"#)
         .on("", &[("note", "revocation")]),
