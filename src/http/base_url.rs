@@ -12,7 +12,7 @@ use super::error::Problem;
 use super::origin::normalize_origin;
 
 /// The first parts of our own routes. A shop below one of them could not be told from the route.
-const OWN_ROUTES: [&str; 18] = [
+const OWN_ROUTES: [&str; 19] = [
     "v1",
     "assets",
     "pictures",
@@ -21,6 +21,7 @@ const OWN_ROUTES: [&str; 18] = [
     "host",
     "hosts",
     "products",
+    "policies",
     "manifest.webmanifest",
     "favicon.ico",
     "admin",

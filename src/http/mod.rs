@@ -64,6 +64,7 @@ mod payment;
 mod payment_metrics;
 mod picture;
 mod picture_metrics;
+mod policy;
 mod product;
 mod product_change;
 mod product_export;
@@ -227,6 +228,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(shop_order::pack, shop_order::unpack))
         .routes(routes!(shop_order::send, shop_order::unsend))
         .routes(routes!(shop_order::send_parcel))
+        .routes(routes!(shop_order::mark_paid))
+        .routes(routes!(shop_order::cancel_placed))
         .routes(routes!(shop_order::deliver, shop_order::undeliver))
         .routes(routes!(shop_order::add_note))
         .routes(routes!(shop_order::add_tag, shop_order::remove_tag))
@@ -279,6 +282,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(setup::open))
         .routes(routes!(setup::set_up))
         .routes(routes!(shop_settings::show, shop_settings::change))
+        .routes(routes!(policy::show))
         .routes(routes!(mail_server::show, mail_server::set, mail_server::remove))
         .routes(routes!(mail_server::test))
         .routes(routes!(sign_in::create_code))
@@ -336,6 +340,7 @@ pub fn router(state: AppState) -> Router {
         .route("/products/{product}", get(product_page::product))
         .route("/manifest.webmanifest", get(page::manifest))
         .route("/favicon.ico", get(page::favicon))
+        .route("/policies/{policy}", get(page::policy))
         .route("/admin", get(page::admin))
         .route("/setup", get(page::setup))
         .route("/join", get(page::join))

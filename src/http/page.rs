@@ -71,6 +71,11 @@ pub async fn host_shows(State(state): State<AppState>, uri: Uri, headers: Header
     html_response(&state, &uri, &headers, "hosts.html")
 }
 
+/// A policy of the shop: `/policies/terms`. The page reads its name from its address.
+pub async fn policy(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    html_response(&state, &uri, &headers, "policy.html")
+}
+
 /// The page to which the identity provider sends the browser back.
 pub async fn sign_in(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
     html_response(&state, &uri, &headers, "sign_in.html")

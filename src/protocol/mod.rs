@@ -38,7 +38,7 @@ pub use frame::Frame;
 pub use frame_reader::{BadFrame, FrameReader, IncomingMessage};
 pub use invite::{HelperView, InviteView, NewInvite};
 pub use mail::MailView;
-pub use order::{OrderDetail, OrderView, ReservationView};
+pub use order::{ManualMethodView, OrderDetail, OrderView, ReservationView};
 pub use problem::RefusalFacts;
 pub use product::{PriceChangeView, ProductDetailView, ProductView, StockChangeView, VariantView};
 pub use rehearsal::{RehearsalStatus, RehearsalView};

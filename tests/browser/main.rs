@@ -24,6 +24,8 @@ mod money;
 mod page;
 mod passkey;
 mod pictures;
+mod placed_order;
+mod policy;
 mod purchase;
 mod reactions;
 mod replay;

@@ -12,6 +12,7 @@ mod order;
 mod payment;
 mod payments_off;
 mod product_page;
+mod placed_order;
 mod quote;
 mod refund;
 mod rehearsal;

@@ -13,6 +13,7 @@ import { printConfirmation } from './confirmation.js';
 import { orderMails } from './mail_list.js';
 import { parcelPart, sendParcel } from './parcel_part.js';
 import { printSlip } from './packing_slip.js';
+import { placedControls } from './placed_controls.js';
 import { openRefund, refundList } from './refund_form.js';
 
 /** @import { Fulfilment, FulfilmentStep, Refusal, Shop, ShopOrder, ShopOrderDetail, Stream } from '../types.d.ts' */
@@ -106,8 +107,9 @@ class OrderSheet {
   /** @param {ShopOrderDetail} order */
   fulfilmentPart(order) {
     const { fulfilment, status } = order;
-    const isPaid = status === 'paid' || status === 'refunded';
-    if (!isPaid) return part(t('desk.fulfilment'), el('p.fine', {}, t('desk.not_paid')));
+    const isCash = status === 'placed' && order.placement?.method === 'cash_on_delivery';
+    const isSendable = status === 'paid' || status === 'refunded' || isCash;
+    if (!isSendable) return part(t('desk.fulfilment'), el('p.fine', {}, t('desk.not_paid')));
     const rows = STEPS.map((step) => this.stepRow(order, step));
     return part(
       t('desk.fulfilment'),
@@ -321,7 +323,8 @@ class OrderSheet {
     return part(
       t('desk.payment'),
       order.quote && quoteTable(order),
-      attempts.length ? el('ul.attempts', {}, attempts) : el('p.fine', {}, t('desk.no_payment')),
+      placedControls(order, (button, work) => this.act(button, work)),
+      attempts.length ? el('ul.attempts', {}, attempts) : !order.placement && el('p.fine', {}, t('desk.no_payment')),
       refundList(order),
       this.refundButton(order),
     );
@@ -337,7 +340,12 @@ class OrderSheet {
     const onclick = async () => {
       const isCertain = await confirmDialog({
         title: t('desk.refund'),
-        text: [t('desk.refund_text', { amount }), isShared && t('desk.refund_shared')].filter(Boolean).join(' '),
+        text: [
+          t(order.placement ? 'desk.refund_by_hand' : 'desk.refund_text', { amount }),
+          isShared && t('desk.refund_shared'),
+        ]
+          .filter(Boolean)
+          .join(' '),
         yes: t('desk.refund_yes', { amount }),
         danger: true,
       });

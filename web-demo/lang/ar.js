@@ -199,4 +199,11 @@ export default {
   'error.no_such_mail': 'لم تعد هذه الرسالة موجودة.',
   'error.no_such_revocation': 'لم يعد هذا الإلغاء موجودًا.',
   'error.token_invalid': 'تسجيل دخولك غير صالح. سجّل الدخول من جديد.',
+  'policy.before': 'قبل أن تطلب:',
+  'policy.terms': 'شروط البيع',
+  'policy.returns': 'التوصيل والإرجاع',
+  'policy.privacy': 'الخصوصية',
+  'policy.contact': 'عن البائع',
+  'policy.none': 'لم يكتب المتجر هذه الصفحة بعد.',
+  'error.no_such_policy': 'لم يكتب المتجر هذه السياسة.',
 };

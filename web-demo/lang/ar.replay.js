@@ -7,6 +7,6 @@ export default {
   'replay.position': 'الموضع في التسجيل',
   'replay.chapters': 'المنتجات في هذا التسجيل',
   'replay.elsewhere': 'معروض للبيع الآن في {show}',
-  'replay.chat_gone': 'لم تعد الدردشة محفوظة.',
-  'replay.chat_partly': 'لم تعد بداية الدردشة محفوظة.',
+  'replay.chat_gone': 'لم تعد دردشة البث محفوظة.',
+  'replay.chat_partly': 'لم تعد بداية دردشة البث محفوظة.',
 };

@@ -153,4 +153,11 @@ export default {
   'error.no_such_mail': 'This e-mail no longer exists.',
   'error.no_such_revocation': 'This revocation no longer exists.',
   'error.token_invalid': 'Your sign-in isn’t valid. Please sign in again.',
+  'policy.before': 'Before you order:',
+  'policy.terms': 'Terms of sale',
+  'policy.returns': 'Delivery and returns',
+  'policy.privacy': 'Privacy',
+  'policy.contact': 'About the seller',
+  'policy.none': 'The shop has not written this page.',
+  'error.no_such_policy': 'The shop has not written this policy.',
 };

@@ -150,4 +150,11 @@ export default {
   'error.no_such_mail': 'Email ini sudah tidak ada.',
   'error.no_such_revocation': 'Pencabutan ini sudah tidak ada.',
   'error.token_invalid': 'Sesi masuk Anda tidak valid. Silakan masuk lagi.',
+  'policy.before': 'Sebelum memesan:',
+  'policy.terms': 'Syarat penjualan',
+  'policy.returns': 'Pengiriman dan pengembalian',
+  'policy.privacy': 'Privasi',
+  'policy.contact': 'Tentang penjual',
+  'policy.none': 'Toko belum menulis halaman ini.',
+  'error.no_such_policy': 'Toko belum menulis kebijakan ini.',
 };

@@ -19,8 +19,8 @@ use crate::app::error::{Error, Result, as_outcome_unknown};
 use crate::domain::order::request_hash;
 use crate::domain::payment::{CREATE_REPEAT_MAX_MS, PaymentStep};
 use crate::domain::{
-    Actor, IdempotencyKey, Millis, OfferId, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus,
-    Permission, Place, Refusal, Reservation, authorize_by_role,
+    Actor, IdempotencyKey, Millis, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus, Permission,
+    Place, Refusal, authorize_by_role,
 };
 use crate::metrics::increment;
 use crate::store::{self, BegunPayment, NewPayment};
@@ -252,14 +252,7 @@ impl Checkout {
     /// Ends an order whose amount could not be captured; its units are on sale again.
     async fn release_after_failed_capture(&self, payment: &Payment) -> Result<()> {
         let ended = retry_transient(|| self.context.store.release_failed_capture(payment.order)).await?;
-        let mut offers: Vec<OfferId> = ended.iter().map(|line| line.offer).collect();
-        offers.sort_unstable();
-        offers.dedup();
-        for offer in offers {
-            let of_offer: Vec<Reservation> = ended.iter().filter(|line| line.offer == offer).cloned().collect();
-            self.publish_release(offer, &of_offer).await?;
-        }
-        Ok(())
+        self.publish_ended_order(&ended).await
     }
 
     pub async fn reload_payment(&self, payment: &Payment) -> Result<Payment> {

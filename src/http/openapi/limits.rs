@@ -10,6 +10,7 @@ use crate::domain::catalogue_import::FILE_NAME_LENGTH_MAX;
 use crate::domain::chat::ChatText;
 use crate::domain::limits::{self, Limit};
 use crate::domain::mail_settings::LOGIN_LENGTH_MAX;
+use crate::domain::manual_payment::{DAYS_MAX, OPEN_ORDERS_MAX};
 use crate::domain::oidc::OIDC_CODE_MAX;
 use crate::domain::order::LINES_PER_ORDER_MAX;
 use crate::domain::passkey::PASSKEY_NAME_MAX;
@@ -253,6 +254,8 @@ impl Limiter {
                 json!({ "minLength": 3, "maxLength": 40, "pattern": "^(UTC|[A-Za-z]+/[A-Za-z_]+(/[A-Za-z_]+)?)$" })
             }
             (_, "tax_bp") => range((0, TAX_BP_MAX)),
+            ("ManualPaymentsForm", "cash_days" | "transfer_days") => range((1, DAYS_MAX)),
+            ("ManualPaymentsForm", "open_orders_max") => range((1, OPEN_ORDERS_MAX)),
             (_, "hours") => range(limits::ROTATION_H),
             (_, "scopes") => json!({ "enum": ApiScope::ALL.iter().map(|scope| scope.name()).collect::<Vec<_>>() }),
             (_, "query") => json!({ "maxLength": QUERY_LENGTH_MAX, "pattern": "^[!-~]*$" }),

@@ -17,8 +17,9 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 115] = [
+const ACCESS: [(&str, Access); 118] = [
     ("shop_show", Access::Public),
+    ("shop_policy", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
     ("shop_session", Access::TokenOptional),
@@ -94,6 +95,8 @@ const ACCESS: [(&str, Access); 115] = [
     ("shop_list_mails", Access::Least(Role::Host)),
     ("shop_send_mail_again", Access::Least(Role::Host)),
     ("orders_export", Access::Least(Role::Producer)),
+    ("orders_mark_paid", Access::Least(Role::Host)),
+    ("orders_cancel_placed", Access::Least(Role::Host)),
     ("orders_tags_in_use", Access::Least(Role::Producer)),
     ("orders_of_stream", Access::Least(Role::Producer)),
     ("offers_list", Access::TokenOptional),

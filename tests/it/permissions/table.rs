@@ -179,6 +179,7 @@ pub const ROWS: &[Row] = &[
         r#"{"server":{"host":"localhost","port":9,"protection":"none","from":"a@example.com"},"email":"a@example.com"}"#,
     ),
     rest("PATCH /v1/shop/settings", ERASE).body(r#"{"tax_included":true}"#),
+    rest("GET /v1/policies/{policy}", PUBLIC),
     rest("POST /v1/streams", RUN).body(r#"{"title":"Evening"}"#),
     rest("PATCH /v1/streams/{stream}", RUN).body(r#"{"version":1}"#),
     rest("POST /v1/streams/{stream}/cancel", RUN).on("that has not begun", &[("stream", "scheduled")]),
@@ -294,6 +295,8 @@ pub const ROWS: &[Row] = &[
     rest("PUT /v1/orders/{order}/delivered", ADDRESS).on("", SENT_ORDER),
     rest("DELETE /v1/orders/{order}/delivered", ADDRESS).on("", PAID_ORDER),
     rest("DELETE /v1/orders/{order}/sent", ADDRESS).on("", PAID_ORDER),
+    rest("PUT /v1/orders/{order}/paid", RUN).body(r#"{"amount":100}"#),
+    rest("PUT /v1/orders/{order}/cancelled", RUN).body(r#"{"restock":true}"#),
     rest("PUT /v1/orders/{order}/notes/{note}", ADDRESS)
         .body(r#"{"text":"Call before you send it."}"#)
         .on("", &[("note", "revocation")]),
@@ -375,7 +378,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// Routes beside the API, and who gets an answer.
-pub const SERVICE_ROUTES: [(&str, &str); 25] = [
+pub const SERVICE_ROUTES: [(&str, &str); 26] = [
     (
         "/v1/streams/{stream}/live",
         "The socket. Everybody may watch; a banned user is closed with 4502, a revoked token with 4501",
@@ -393,6 +396,7 @@ pub const SERVICE_ROUTES: [(&str, &str); 25] = [
     ("/products/{product}", "Everybody"),
     ("/manifest.webmanifest", "Everybody"),
     ("/favicon.ico", "Everybody"),
+    ("/policies/{policy}", "Everybody"),
     ("/host", "Everybody"),
     ("/admin", "Everybody"),
     ("/setup", "Everybody: the code of the link is the credential"),

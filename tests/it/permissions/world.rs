@@ -104,6 +104,7 @@ impl World {
             ("orders_file", "orders.csv".into()),
             ("audit_file", "audit-log.csv".into()),
             ("payment", "t_1".into()),
+            ("policy", "terms".into()),
             ("file", "chat.csv".into()),
         ]);
         objects.insert("site", shop.server.url.clone());

@@ -153,6 +153,9 @@ pub fn order() -> OrderView {
         now: NOW,
         quote: None,
         payment_place: None,
+        manual_methods: Vec::new(),
+        placement: None,
+        bank_details: None,
         lines: vec![line],
     }
 }

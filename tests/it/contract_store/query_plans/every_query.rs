@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::large_tables::{self, OLD_USER, old_offer, old_order, old_stream};
 use super::plan::{Plans, Ran};
-use super::{imports, payment_queue, people, products, refunds};
+use super::{imports, payment_queue, people, placed_orders, products, refunds};
 use crate::contract_store::account::{new_code, secret, typed};
 use crate::contract_store::address::address;
 use crate::contract_store::builders::{
@@ -325,6 +325,7 @@ async fn payments(c: &Calls) {
     call!(c, returned_money_to_check(0, i64::MAX, 100));
     payment_queue::outbox(c).await;
     refunds::all(c, order).await;
+    placed_orders::all(c).await;
     let event = PaymentEvent {
         provider: "test".into(),
         event_id: "new".into(),
@@ -388,6 +389,7 @@ async fn accounts(c: &Calls) {
     let who = Actor { user: session.user.clone(), ..actor("ann") };
     call!(c, end_session(&who, session.id));
     call!(c, end_all_sessions(&who));
+    call!(c, delete_erased_mailboxes(500));
     call!(c, delete_expired_sign_ins(1_000, 100));
     let request = KeyedRequest {
         user: user("noura"),
