@@ -98,6 +98,7 @@ function outcomeTexts(order, failure) {
     case 'expired':
       return ['clock', t('order.expired'), t('order.expired_more')];
     case 'cancelled':
+      if (order.reason === 'card_limit') return ['close', t('order.cancelled'), t('error.card_limit')];
       return ['close', t(hasFailed ? 'order.capture_failed' : 'order.cancelled'), t('order.no_charge')];
     case 'refunded':
       return ['back', t('order.refunded'), ''];

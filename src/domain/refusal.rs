@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::{ErrorCode, Millis, OrderId, OrderQuote, ReservationId};
+use super::{ErrorCode, Millis, OfferId, OrderId, OrderQuote, ReservationId};
 
 /// The reason why a request was not carried out, with the facts that the client needs.
 #[derive(Clone, PartialEq, Debug)]
@@ -74,6 +74,10 @@ pub enum Refusal {
     BuyerLimit {
         per_buyer: i64,
         orders: Vec<OrderId>,
+    },
+    /// This card paid for other buyers, and with this order it would pay for more units of these offers than one person may have.
+    CardLimit {
+        offers: Vec<OfferId>,
     },
     SoldOut,
     SoldOutForNow,
@@ -360,6 +364,9 @@ error_codes! {
     Refusal::Closed => "closed", 409, "The sale has ended.", "error.closed";
     Refusal::BuyerLimit { .. } =>
         "buyer_limit", 409, "The buyer already has as many units as one buyer can have.", "error.buyer_limit";
+    Refusal::CardLimit { .. } =>
+        "card_limit", 409, "This card has paid for as many units as one person can have, under another name. Nothing was charged, and the reservation has ended.",
+        "error.card_limit";
     Refusal::SoldOut => "sold_out", 409, "Sold out.", "error.sold_out";
     Refusal::SoldOutForNow =>
         "sold_out_for_now", 409, "All units are reserved. Some may become available again.", "error.sold_out_for_now";

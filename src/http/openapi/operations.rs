@@ -17,7 +17,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 110] = [
+const ACCESS: [(&str, Access); 113] = [
     ("shop_show", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
@@ -89,6 +89,9 @@ const ACCESS: [(&str, Access); 110] = [
     ("shop_list_mails", Access::Least(Role::Host)),
     ("shop_send_mail_again", Access::Least(Role::Host)),
     ("orders_export", Access::Least(Role::Producer)),
+    ("orders_documents_of_link", Access::Public),
+    ("orders_documents_of_shop", Access::Least(Role::Producer)),
+    ("orders_documents_export", Access::Least(Role::Producer)),
     ("orders_tags_in_use", Access::Least(Role::Producer)),
     ("orders_of_stream", Access::Least(Role::Producer)),
     ("offers_list", Access::TokenOptional),
