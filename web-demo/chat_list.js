@@ -94,8 +94,8 @@ export class ChatList {
     this.list.before(this.pinned);
   }
 
-  /** Clears the list, because messages were lost for good, and a message that is still shown may have been deleted. */
-  clearAfterGap() {
+  /** Takes all lines away. */
+  clear() {
     clearTimeout(this.timer);
     this.timer = undefined;
     this.queue = [];
@@ -104,7 +104,24 @@ export class ChatList {
     this.list.replaceChildren();
     this.unread = 0;
     this.paintPill();
+  }
+
+  /** Clears the list, because messages were lost for good, and a message that is still shown may have been deleted. */
+  clearAfterGap() {
+    this.clear();
     this.enqueue(el('li.note.gap', { 'data-test': 'chat-gap' }, t('chat.gap')));
+  }
+
+  /**
+   * Shows these messages and no others. Lines that are shown already stay, as long as the others follow them.
+   * @param {Message[]} messages
+   */
+  show(messages) {
+    const known = [...this.lines.keys()];
+    const last = messages.findIndex(({ id }) => id === known.at(-1));
+    const isNext = known.length > 0 && last >= 0 && messages[0] && known.includes(messages[0].id);
+    if (!isNext && (known.length > 0 || messages.length > 0)) this.clear();
+    for (const message of messages.slice(isNext ? last + 1 : 0)) this.enqueue(this.messageLine(message));
   }
 
   /** @param {ChatMessage | ChatEvent | Message} message */

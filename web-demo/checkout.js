@@ -54,6 +54,8 @@ export class Checkout {
     this.details = new OrderDetails(orderClient, (detail) => this.learnQuote(detail));
     /** Order id → what it costs, as the server said last. @type {Map<string, OrderQuote>} */
     this.quotes = new Map();
+    /** Order id → how it can be paid later. @type {Map<string, NonNullable<Order['manual_methods']>>} */
+    this.methods = new Map();
     /** The orders that wait for an answer. @type {Set<string>} */
     this.busy = new Set();
     /** Order id → why its last attempt failed. @type {Map<string, Refusal>} */
@@ -150,6 +152,7 @@ export class Checkout {
     if (order.payment_place) this.showPlace(order, order.payment_place);
     const isNews = order.status === 'paid' && before !== 'paid';
     if (isNews) speak(t('spoken.paid', { n: order.place }));
+    if (order.status === 'placed' && before !== 'placed') speak(t('order.placed'));
     if (order.status === 'expired' && before !== 'expired') speak(t('order.expired'));
     if (!this.isShown || this.stage !== 'order') return;
     if (order.status !== before || order.amount !== amount) this.paint();
@@ -205,8 +208,11 @@ export class Checkout {
     if (!order.quote) return this.quotes.get(order.id);
     const before = this.quotes.get(order.id);
     this.quotes.set(order.id, order.quote);
+    const methods = JSON.stringify(this.methods.get(order.id) ?? []);
+    this.methods.set(order.id, order.manual_methods ?? []);
+    const hasNews = methods !== JSON.stringify(order.manual_methods ?? []);
     const isShown = this.isShown && this.stage === 'order' && this.order?.id === order.id;
-    if (isShown && before?.version !== order.quote.version) this.paint();
+    if (isShown && (hasNews || before?.version !== order.quote.version)) this.paint();
     return order.quote;
   }
 

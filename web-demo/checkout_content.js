@@ -6,6 +6,7 @@ import { canBuy, phaseOf } from './offer.js';
 import { isOpen } from './my_orders.js';
 import { quoteTable } from './order_quote.js';
 import { PaymentForm } from './payment_form.js';
+import { placedPart } from './placed_order.js';
 import { el, setText, setVisible } from './ui.js';
 
 /** @import { Child, Order } from './types.d.ts' */
@@ -76,7 +77,8 @@ export class CheckoutContent {
       const isPaying = this.checkout.busy.has(order.id);
       const quote = this.checkout.quotes.get(order.id);
       const pay = this.formOf(order);
-      const form = pay.render(order, isPaying, this.checkout.failures.get(order.id), quote);
+      const methods = this.checkout.methods.get(order.id) ?? [];
+      const form = pay.render(order, isPaying, { failure: this.checkout.failures.get(order.id), quote, methods });
       return [this.holdClock.root, pay.place, summary, this.togetherButton(order, isPaying), form];
     }
     if (order.status === 'capturing') {
@@ -84,6 +86,7 @@ export class CheckoutContent {
     }
     return [
       outcome(order, this.checkout.failures.get(order.id)),
+      placedPart(order),
       summary,
       order.quote && quoteTable(order),
       this.finalButtons(order),
@@ -126,7 +129,7 @@ export class CheckoutContent {
    */
   finalButtons(order) {
     const { onagain } = this.checkout;
-    if (onagain && order.status !== 'paid' && order.status !== 'refunded') {
+    if (onagain && !['placed', 'paid', 'refunded'].includes(order.status)) {
       const buyAgain = () => {
         const offer = this.checkout.client.state.offers.get(order.offer);
         if (offer) onagain(offer);

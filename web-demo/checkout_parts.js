@@ -76,7 +76,7 @@ export function orderSummary(order) {
  */
 export function outcome(order, failure) {
   const [sign, title, more] = outcomeTexts(order, failure);
-  const place = order.status === 'paid' ? { 'data-test': 'order-place' } : {};
+  const place = order.status === 'paid' || order.status === 'placed' ? { 'data-test': 'order-place' } : {};
   return el(
     `div.verdict.${order.status}`,
     {},
@@ -93,12 +93,16 @@ export function outcome(order, failure) {
 function outcomeTexts(order, failure) {
   const hasFailed = order.reason === 'capture_failed' || failure?.code === 'capture_failed';
   switch (order.status) {
+    case 'placed':
+      return ['check', t('order.placed'), linesOf(order).length === 1 ? t('order.place', { n: order.place }) : ''];
     case 'paid':
       return ['check', t('order.paid'), linesOf(order).length === 1 ? t('order.place', { n: order.place }) : ''];
     case 'expired':
       return ['clock', t('order.expired'), t('order.expired_more')];
     case 'cancelled':
       if (order.reason === 'card_limit') return ['close', t('order.cancelled'), t('error.card_limit')];
+      if (order.reason === 'shop_cancel') return ['close', t('order.cancelled_by_shop'), t('order.cancelled_more')];
+      if (order.reason === 'not_paid_in_time') return ['close', t('order.not_paid_in_time'), t('order.cancelled_more')];
       return ['close', t(hasFailed ? 'order.capture_failed' : 'order.cancelled'), t('order.no_charge')];
     case 'refunded':
       return ['back', t('order.refunded'), ''];

@@ -8,7 +8,10 @@ export type Role = 'anonymous' | 'viewer' | 'moderator' | 'producer' | 'analyst'
 /** Texts by language code, for example `{ "ar": "…" }`. */
 export type Titles = Record<string, string>;
 export type OfferStatus = 'draft' | 'countdown' | 'open' | 'paused' | 'sold_out_for_now' | 'sold_out' | 'closed';
-export type OrderStatus = 'held' | 'capturing' | 'paid' | 'expired' | 'cancelled' | 'refunded';
+/** A way to pay without a payment provider. */
+export type ManualMethod = 'cash_on_delivery' | 'bank_transfer';
+
+export type OrderStatus = 'held' | 'capturing' | 'placed' | 'paid' | 'expired' | 'cancelled' | 'refunded';
 
 export interface Offer {
   id: string;
@@ -111,6 +114,12 @@ export interface Order {
   now: number;
   /** What the buyer pays or paid; missing in lists and frames until a payment has won the order. */
   quote?: OrderQuote;
+  /** The ways in which a held order can be paid later; in its details only. */
+  manual_methods?: { method: ManualMethod; days: number }[];
+  /** How the order was placed; missing: it was not. */
+  placement?: { method: ManualMethod; placed_at: number; due_at: number };
+  /** Where a placed order is paid by transfer: the text of the shop. */
+  bank_details?: string;
   /** The place of its payment in the queue of the payment provider; missing when none waits, and in lists. */
   payment_place?: number;
   /** Left out in the reply to `buy`. Lines whose hold ended stay. */
@@ -123,7 +132,13 @@ export interface Stream {
   titles: Titles;
   status: 'scheduled' | 'live' | 'ended';
   video: string | null;
+  /** The address of the same video with low delay (WHEP). */
+  whep: string | null;
   poster: string | null;
+  /** The address of the recording of a show that has ended. */
+  replay: string | null;
+  /** When the first picture of the recording was taken, in ms since 1970. */
+  replay_started_at: number | null;
   host: string;
   scheduled_at: number | null;
   started_at: number | null;

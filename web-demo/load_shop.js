@@ -3,6 +3,7 @@
 
 import { get } from './api.js';
 import { keepToLanguages, setDecimals } from './i18n.js';
+import { showUnreachable } from './lazy.js';
 import { setCharges } from './offer.js';
 
 /** @import { Shop } from './types.d.ts' */
@@ -14,5 +15,11 @@ export async function loadShop() {
   setDecimals(shop.currency, shop.decimals);
   setCharges(shop);
   keepToLanguages(shop);
+  if (shop.policies.length > 0) showPolicies(shop).catch(showUnreachable);
   return shop;
+}
+
+/** Only a shop that has written policies loads what links them. @param {Shop} shop */
+async function showPolicies(shop) {
+  (await import('./policy_links.js')).setPolicies(shop);
 }

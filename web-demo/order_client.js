@@ -6,6 +6,7 @@
 
 import { asRefusal, get, post, Problem, put, UNKNOWN_OUTCOME } from './api.js';
 import { newKey } from './client.js';
+import { MANUAL_METHODS } from './placed_order.js';
 
 /** @import { Address, LiveClient, Offer, Order, OrderDetail } from './types.d.ts' */
 
@@ -52,16 +53,17 @@ export class OrderClient {
   /**
    * Pays. There is one key per order, payment token and quote, kept until that payment is answered.
    * @param {Order} order
-   * @param {string} token
+   * @param {string} payment a token of the payment provider, or one of `MANUAL_METHODS`
    * @param {string} [quoteVersion] which quote the buyer saw
    * @param {(place: number) => void} [onplace] called with the place of the payment while it waits for its turn
    */
-  async pay(order, token, quoteVersion, onplace = () => {}) {
-    const slot = `livesouk.pay.${order.id}.${token}.${quoteVersion ?? ''}`;
+  async pay(order, payment, quoteVersion, onplace = () => {}) {
+    const slot = `livesouk.pay.${order.id}.${payment}.${quoteVersion ?? ''}`;
     const key = sessionStorage.getItem(slot) ?? newKey();
     sessionStorage.setItem(slot, key);
     const forget = () => sessionStorage.removeItem(slot);
-    const body = quoteVersion ? { token, quote_version: quoteVersion } : { token };
+    const how = MANUAL_METHODS.includes(payment) ? { method: payment } : { token: payment };
+    const body = quoteVersion ? { ...how, quote_version: quoteVersion } : how;
     const fields = { order: order.id, key, ...body };
     const paid = await this.retry(() => this.send('pay', fields, `/orders/${order.id}/pay`, body), forget, onplace);
     forget();

@@ -78,7 +78,7 @@ export class OrderDetails {
     const { id, status } = this.order;
     const title = el('h3', {}, t('address.title'));
     const isSent = details.history.some(({ step }) => step === 'sent');
-    if ((status === 'paid' || status === 'capturing') && !isSent) {
+    if (['placed', 'paid', 'capturing'].includes(status) && !isSent) {
       const note = el('small', { 'data-test': 'address-needed' }, t('address.needed'));
       return [el('section.delivery', {}, title, addressLines(details.address), note)];
     }

@@ -14,6 +14,7 @@ import { fullTitle } from './offer.js';
 import { historyPart } from './order_details.js';
 import { signInFromAddress } from './sign_in_link.js';
 import { totalOf } from './order_quote.js';
+import { placedPart } from './placed_order.js';
 import { byId, el, fillIcons, onTick } from './ui.js';
 import { withdrawalPart } from './withdrawal_part.js';
 
@@ -135,6 +136,7 @@ function paintLinkedOrder(order, secret, documents) {
       el('h2', {}, el('bdi', {}, fullTitle(order))),
       el('p', {}, t('order.qty', { n: order.qty }), ' · ', amount),
       el('p', {}, el(`span.status.${order.status}`, {}, t(`status.${order.status}`))),
+      placedPart(order),
       ...historyPart(order.history),
       documents,
       ...withdrawalPart({

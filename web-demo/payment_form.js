@@ -2,8 +2,11 @@
 // takes no payments shows why there is nothing to pay, and the button to cancel.
 
 import { AddressForm } from './address.js';
+import { session, token } from './api.js';
 import { formatMoney, refusalText, t } from './i18n.js';
 import { quoteTable, totalOf } from './order_quote.js';
+import { MANUAL_METHODS } from './placed_order.js';
+import { policyNote } from './policy_links.js';
 import { el, setText } from './ui.js';
 
 /** @import { Address, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
@@ -27,6 +30,7 @@ export class PaymentForm {
     this.oncancel = oncancel;
     this.payment = TEST_PAYMENTS[0];
     this.isPaying = false;
+    this.onchoice = () => {};
     this.address = new AddressForm(order.currency, emails);
     this.payButton = el('button.primary.wide', { type: 'submit', 'data-test': 'pay' });
     this.place = el('p.payment-place', { role: 'status', 'data-test': 'payment-place', hidden: true });
@@ -36,21 +40,31 @@ export class PaymentForm {
    * The form as it is now. What the buyer typed is kept.
    * @param {Order} order as it is now
    * @param {boolean} isPaying
-   * @param {Refusal | undefined} failure why the last attempt failed
-   * @param {OrderQuote | undefined} quote what it costs, once that is known
+   * @param {{ failure?: Refusal, quote?: OrderQuote, methods: NonNullable<Order['manual_methods']> }} known `failure`: why the last attempt
+   *   failed; `quote`: what it costs; `methods`: how it can be paid later
    */
-  render(order, isPaying, failure, quote) {
+  render(order, isPaying, { failure, quote, methods }) {
     const { address } = this;
     const due = totalOf(order, quote);
     const amount = formatMoney(due, order.currency);
     this.isPaying = isPaying;
     if (!isPaying) this.place.hidden = true;
     address.root.disabled = isPaying;
+    const ways = methods.map(({ method }) => method);
+    if (this.payments !== 'test' && due > 0 && !ways.some((way) => way === this.payment)) {
+      this.payment = ways[0] ?? TEST_PAYMENTS[0];
+    }
+    if (MANUAL_METHODS.includes(this.payment) && !ways.some((way) => way === this.payment)) {
+      this.payment = TEST_PAYMENTS[0];
+    }
+    const payText = () =>
+      MANUAL_METHODS.includes(this.payment) ? t('order.place_it', { amount }) : t('order.pay', { amount });
     this.payButton = el(
       'button.primary.wide',
       { type: 'submit', 'data-test': 'pay', disabled: isPaying },
-      isPaying ? t('order.capturing') : t('order.pay', { amount }),
+      isPaying ? t('order.capturing') : payText(),
     );
+    this.onchoice = () => setText(this.payButton, payText());
     const cancel = el(
       'button.ghost.wide',
       {
@@ -64,7 +78,7 @@ export class PaymentForm {
     const total = quoteTable(order, quote);
     const alert = failure && el('p.alert', { role: 'alert', 'data-test': 'pay-error' }, refusalText(failure));
     // What costs nothing needs no provider.
-    if (this.payments !== 'test' && due > 0) {
+    if (this.payments !== 'test' && due > 0 && !ways.length) {
       // These pages have no form for the cards of Stripe.
       const reason = this.payments ? t('payment.elsewhere') : t('error.payments_off');
       const why = el('p.test-payments', { role: 'note', 'data-test': 'payments-off' }, reason);
@@ -81,33 +95,53 @@ export class PaymentForm {
       this.payments === 'test' &&
         el('p.test-payments', { role: 'note', 'data-test': 'test-payments' }, t('payment.banner')),
       address.root,
-      this.payments === 'test' && this.choices(isPaying),
+      due > 0 && this.choices(isPaying, methods),
       total,
+      policyNote(),
       alert,
       this.payButton,
       cancel,
     );
   }
 
-  /** @param {boolean} isPaying */
-  choices(isPaying) {
-    const choices = TEST_PAYMENTS.map((token) => this.choice(token));
-    return el('fieldset', { disabled: isPaying }, el('legend', {}, t('payment.title')), el('div.choices', {}, choices));
+  /**
+   * @param {boolean} isPaying
+   * @param {NonNullable<Order['manual_methods']>} methods
+   */
+  choices(isPaying, methods) {
+    const trials = this.payments === 'test' ? TEST_PAYMENTS : [];
+    const needsEmail = methods.length > 0 && !token.get() && Boolean(session.get()?.sub.startsWith('guest:'));
+    return el(
+      'fieldset',
+      { disabled: isPaying },
+      el('legend', {}, t(methods.length ? 'payment.how' : 'payment.title')),
+      el(
+        'div.choices',
+        {},
+        trials.map((name) => this.choice(name, t(`payment.${name}.more`))),
+        methods.map(({ method, days }) => this.choice(method, t(`payment.${method}.more`, { days }))),
+      ),
+      needsEmail && el('p.fine', { 'data-test': 'payment-needs-email' }, t('payment.needs_email')),
+    );
   }
 
-  /** @param {string} token */
-  choice(token) {
+  /**
+   * @param {string} name
+   * @param {string} more
+   */
+  choice(name, more) {
     const input = el('input', {
       type: 'radio',
       name: 'payment',
-      value: token,
-      checked: token === this.payment,
-      'data-test': `payment-${token}`,
+      value: name,
+      checked: name === this.payment,
+      'data-test': `payment-${name}`,
       onchange: () => {
-        this.payment = token;
+        this.payment = name;
+        this.onchoice();
       },
     });
-    const label = el('span', {}, el('b', {}, t(`payment.${token}`)), el('small', {}, t(`payment.${token}.more`)));
+    const label = el('span', {}, el('b', {}, t(`payment.${name}`)), el('small', {}, more));
     return el('label.choice', {}, input, label);
   }
 

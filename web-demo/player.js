@@ -12,6 +12,7 @@ import { el, picture, setText, setVisible } from './ui.js';
 /** @import { FaultKind } from './video_engine.js' */
 
 const loadVideo = once(() => import('./video.js'));
+const loadRecording = once(() => import('./replay/recording.js'));
 const LOAD_AGAIN_MS = 3_000;
 
 export class Player {
@@ -56,19 +57,21 @@ export class Player {
     this.stream = stream;
     setText(this.title, titleOf(stream));
     this.video?.update(stream);
-    if (stream.video === this.address) return;
-    this.address = stream.video;
+    const address = stream.replay ?? addressOf(stream);
+    if (address === this.address) return;
+    this.address = address;
     this.video?.stop();
     this.video = null;
     this.root.dataset.video = 'none';
-    if (stream.video) this.play(stream.video);
+    if (address) this.play(address);
     this.onchange();
   }
 
   /** @param {string} address */
   async play(address) {
+    const isRecording = Boolean(this.stream?.replay);
     const load = () =>
-      loadVideo().catch(() => {
+      (isRecording ? loadRecording : loadVideo)().catch(() => {
         // The server cannot be reached now; the connection bar says so.
         setTimeout(() => this.address === address && !this.video && this.play(address), LOAD_AGAIN_MS);
         return null;
@@ -76,7 +79,16 @@ export class Player {
     const part = await load();
     if (!part || !this.stream || this.address !== address || this.video) return;
     const { root, stream, onchange, onfault } = this;
-    this.video = new part.Video({ root, stream, address, onchange, onfault });
+    const Kind = 'Recording' in part ? part.Recording : part.Video;
+    const { replay, video, whep } = stream;
+    this.video = new Kind({
+      root,
+      stream,
+      address: replay ?? video ?? '',
+      whep: replay ? null : whep,
+      onchange,
+      onfault,
+    });
     this.onchange();
   }
 
@@ -127,6 +139,12 @@ export class Player {
     this.root.dataset.status = stream.status;
   }
 }
+
+/**
+ * What tells one video from another: both of its addresses.
+ * @param {Stream} stream
+ */
+const addressOf = ({ video, whep }) => (whep ? `${video ?? ''} ${whep}` : video);
 
 /**
  * @param {Stream} stream

@@ -2,14 +2,14 @@
 // It loads everything again every ten seconds while it is visible.
 
 import { accountButton, onOtherTab } from './account.js';
-import { asRefusal, session, UNKNOWN_OUTCOME } from './api.js';
+import { asRefusal, get, session, UNKNOWN_OUTCOME } from './api.js';
 import { formatDuration, hasText, languageSwitch, load, refusalText, t, titleOf, translate } from './i18n.js';
 import { showUnreachable } from './lazy.js';
 import { listAll } from './list.js';
 import { loadShop } from './load_shop.js';
-import { canBuy, fullTitle, phaseOf } from './offer.js';
+import { canBuy, phaseOf } from './offer.js';
 import { liveCard, loadOffers, productCard, section, showCard } from './shop_cards.js';
-import { byId, el, fillIcons, ICONS, queryAll, setText, setVisible } from './ui.js';
+import { byId, el, fillIcons, ICONS, queryAll, setText, setVisible, toast } from './ui.js';
 
 /** @import { Offer, Product, Refusal, Stream } from './types.d.ts' */
 /** @typedef {{ show: Stream, offer: Offer }} Item an offer and its show */
@@ -18,6 +18,9 @@ const RELOAD_MS = 10_000;
 const TICK_MS = 500;
 const PRODUCTS_MAX = 24;
 const PAST_MAX = 6;
+/** A search begins when the reader has not typed for so long. */
+const SEARCH_MS = 250;
+const FOUND_PAGES_MAX = 3;
 ICONS.search = 'M10.5 4.5a6 6 0 1 1 0 12 6 6 0 0 1 0-12zM15 15l5 5';
 
 const root = byId('shows');
@@ -34,6 +37,9 @@ let data = {
 };
 /** @type {string | null} */
 let category = null;
+/** What the server found last, for this text. @type {{ text: string, shows: Stream[], products: Set<string> } | null} */
+let found = null;
+let searching = 0;
 
 await load('shop');
 translate();
@@ -46,7 +52,10 @@ const paintAccount = accountButton(byId('account', HTMLButtonElement), {
 });
 onOtherTab(() => paintAccount());
 const search = byId('search', HTMLInputElement);
-search.addEventListener('input', () => paint());
+search.addEventListener('input', () => {
+  clearTimeout(searching);
+  searching = setTimeout(find, wanted() ? SEARCH_MS : 0);
+});
 byId('find').addEventListener('submit', (event) => event.preventDefault());
 await reload();
 document.body.dataset.ready = '';
@@ -80,6 +89,7 @@ async function reload() {
     };
     setVisible(byId('find'), shows.length > 0);
     paint();
+    if (wanted() && found?.text !== wanted()) find();
     for (const node of queryAll('[data-watching]', root)) {
       const show = shows.find(({ id }) => id === node.dataset.watching);
       if (show) setText(node, t('shop.watching', { n: show.viewers }));
@@ -89,32 +99,52 @@ async function reload() {
   }
 }
 
-/** @param {string} text */
-function searchable(text) {
-  return text.normalize('NFKC').toLocaleLowerCase();
+const wanted = () => search.value.trim();
+
+/** Asks the server for what the reader typed. Its rule knows mistypes and the forms of letters; the page has none of its own. */
+async function find() {
+  const text = wanted();
+  if (!text) {
+    found = null;
+    return paint();
+  }
+  const query = `search=${encodeURIComponent(text)}`;
+  try {
+    /** @type {[{ items: Stream[] }, Product[]]} */
+    const [{ items: shows }, products] = await Promise.all([
+      get(`/streams?${query}&limit=100`),
+      listAll(`/products?${query}`, FOUND_PAGES_MAX),
+    ]);
+    if (text !== wanted()) return;
+    found = { text, shows, products: new Set(products.map(({ id }) => id)) };
+    paint();
+  } catch (error) {
+    if (text === wanted()) toast(refusalText(asRefusal(error)), { kind: 'warn' });
+  }
 }
 
 /** Repaints only what has changed, so that the focus and a half-read line stay where they are. */
 function paint() {
   paintCategories();
-  const words = searchable(search.value.trim()).split(/\s+/).filter(Boolean);
-  /** @param {(string | null | undefined)[]} texts */
-  const matches = (...texts) => words.every((word) => searchable(texts.join(' ')).includes(word));
+  const known = new Set(data.shows.map(({ id }) => id));
+  // A search finds shows that are too old for the list.
+  const all = [...data.shows, ...(found?.shows ?? []).filter(({ id }) => !known.has(id))];
+  const ids = new Set(found?.shows.map(({ id }) => id));
   const items = data.shows
     .flatMap((show) => (data.offers.get(show.id) ?? []).map((offer) => ({ show, offer })))
     .filter(({ offer }) => {
       const own = data.categories.get(offer.product);
-      return (!category || own === category) && matches(fullTitle(offer), own);
+      return (!category || own === category) && (!found || found.products.has(offer.product));
     });
   /** @param {Stream} show */
-  const isFound = (show) =>
-    items.some((item) => item.show === show) || (!category && matches(titleOf(show), show.host));
-  const shows = data.shows.filter(isFound);
+  const isFound = (show) => items.some((item) => item.show === show) || (!category && (!found || ids.has(show.id)));
+  const shows = all.filter(isFound);
   const print = JSON.stringify([
     shows.map((show) => ({ ...show, now: 0, viewers: 0 })),
     items.map(({ offer }) => [offer.id, offer.v, offer.status]),
     data.shows.length,
     category,
+    found?.text,
   ]);
   if (print !== painted) root.replaceChildren(...content(shows, items));
   painted = print;
@@ -186,14 +216,14 @@ function content(shows, items) {
     ...section(t('shop.live'), live, 'live'),
     ...section(t('shop.on_sale'), products, 'products'),
     ...section(t('shop.coming'), upcoming.map(showCard), 'upcoming'),
-    ...section(t('shop.ended'), past.slice(0, PAST_MAX).map(showCard), 'past'),
+    ...section(t('shop.ended'), past.slice(0, found ? past.length : PAST_MAX).map(showCard), 'past'),
   ];
 }
 
 function nothingFound() {
   const clear = () => {
     search.value = '';
-    category = null;
+    category = found = null;
     paint();
     search.focus();
   };

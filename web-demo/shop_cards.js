@@ -67,13 +67,18 @@ export function showCard(show) {
   return el(
     'a.show-card',
     { href: watchAddress(show), 'data-test': `show-${show.id}` },
-    el('span.show-mark', { 'aria-hidden': 'true' }, icon(isCancelled ? 'close' : isOver ? 'check' : 'clock')),
+    el(
+      'span.show-mark',
+      { 'aria-hidden': 'true' },
+      icon(isCancelled ? 'close' : show.replay ? 'play' : isOver ? 'check' : 'clock'),
+    ),
     el(
       'span.row-text',
       {},
       el('bdi.row-title', {}, titleOf(show)),
       el('small', {}, t('shop.host', { name: show.host }), at ? ` · ${formatDateTime(at)}` : ''),
       isCancelled && el('small.cancelled', {}, t('badge.cancelled')),
+      show.replay && el('small.recorded', {}, t('shop.recording')),
     ),
     countdown,
   );

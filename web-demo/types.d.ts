@@ -28,6 +28,8 @@ export interface Person {
   name: string;
 }
 
+export type PolicyKind = 'terms' | 'returns' | 'privacy' | 'contact';
+
 export interface Shop {
   id: string;
   title: string;
@@ -58,6 +60,8 @@ export interface Shop {
   languages: string[];
   /** The language of a reader whose own is not among them. */
   language: string | null;
+  /** Those that the shop has written. */
+  policies: PolicyKind[];
 }
 
 export interface Variant {
@@ -128,9 +132,12 @@ export interface PriceChange {
 export type OrderHistoryKind =
   | 'held'
   | 'declined'
+  | 'placed'
   | 'paid'
   | 'expired'
   | 'cancelled'
+  | 'cancelled_by_shop'
+  | 'not_paid_in_time'
   | 'capture_failed'
   | 'refund_asked'
   | 'refunded'
@@ -225,6 +232,8 @@ export interface BillingDocument {
 }
 
 export interface ShopOrderDetail extends ShopOrder {
+  /** Where in the recording of the show the order was made, in ms. */
+  replay_ms: number | null;
   history: { at: number; step: OrderHistoryKind }[];
   address: Address | null;
   payments: {
@@ -259,7 +268,9 @@ export interface Mail {
   id: string;
   kind:
     | 'sign_in_code'
+    | 'order_placed'
     | 'order_confirmed'
+    | 'order_cancelled'
     | 'order_sent'
     | 'order_refunded'
     | 'withdrawal'
@@ -556,6 +567,17 @@ export interface Country {
   tax_included: boolean;
 }
 
+/** Cash on delivery and bank transfer. */
+export interface ManualPayments {
+  cash_on_delivery: boolean;
+  cash_days: number;
+  bank_transfer: boolean;
+  transfer_days: number;
+  bank_details: string;
+  for_flash_sales: boolean;
+  open_orders_max: number;
+}
+
 export interface ShopSettings {
   title: string;
   titles: Titles;
@@ -566,6 +588,7 @@ export interface ShopSettings {
   tax_included: boolean;
   delivery_fee: number;
   delivery_free_from: number;
+  manual_payments: ManualPayments;
   language: string | null;
   /** Empty: all. */
   languages: string[];
@@ -573,6 +596,8 @@ export interface ShopSettings {
   legal_name: string | null;
   legal_address: string[];
   vat_number: string | null;
+  /** In Markdown, by language. */
+  policies: Partial<Record<PolicyKind, Titles>>;
   countries: Country[];
 }
 

@@ -7,6 +7,7 @@ import { engineFor, isPlaylist } from './video_engine.js';
 
 /** @import { Stream } from './types.d.ts' */
 /** @import { FaultKind, HlsEngine, NativeEngine } from './video_engine.js' */
+/** @import { WhepEngine, WhepTurns } from './whep.js' */
 
 const WATCH_MS = 1_000;
 /** A picture that stands still for this long has stalled. */
@@ -24,21 +25,26 @@ export class Video {
    *   root: HTMLElement,
    *   stream: Stream,
    *   address: string,
+   *   whep?: string | null,
    *   onchange: () => void,
    *   onfault: (kind: FaultKind) => void,
-   * }} options `onchange`: what the buttons show may have changed; `onfault` is called for every fault
+   * }} options `whep`: an address of the same video with low delay, which is played where it can; `onchange`: what the buttons show may have changed; `onfault` is called for every fault
    */
-  constructor({ root, stream, address, onchange, onfault }) {
+  constructor({ root, stream, address, whep = null, onchange, onfault }) {
     this.root = root;
     this.stream = stream;
     this.address = contentAddress(address);
+    this.whep = whep && contentAddress(whep);
+    /** When the video with low delay is tried. @type {WhepTurns | null} */
+    this.whepTurns = null;
+    this.isConnecting = false;
     /** What plays: the address of the show, or that of one of its qualities. */
     this.source = this.address;
     /** The quality that the reader chose: `auto`, `audio` or the id of one. */
     this.quality = 'auto';
     this.onchange = onchange;
     this.onfault = onfault;
-    /** @type {NativeEngine | HlsEngine | null} */
+    /** @type {NativeEngine | HlsEngine | WhepEngine | null} */
     this.engine = null;
     this.attempts = 0;
     this.stalls = 0;
@@ -71,7 +77,7 @@ export class Video {
     );
     this.say('');
     this.node.addEventListener('resize', () => this.measure());
-    this.node.addEventListener('ended', () => this.fail('stall'));
+    this.node.addEventListener('ended', () => this.finished());
     this.node.addEventListener('volumechange', () => this.onchange());
     this.node.textTracks.addEventListener('addtrack', () => this.onchange());
     root.prepend(this.node);
@@ -107,9 +113,11 @@ export class Video {
     this.lastTime = 0;
     if (!this.hasPlayed) this.setState('waiting');
     this.say(this.waitingText());
+    if (await this.playWhep()) return;
+    if (!this.source) return this.fail('playlist');
     try {
       const make = await engineFor(this.node, this.source);
-      if (this.isStopped) return;
+      if (this.isStopped || this.engine) return;
       if (!make) return this.giveLink();
       const engine = make(this.source, (kind) => {
         if (this.engine === engine) this.fail(kind);
@@ -119,6 +127,52 @@ export class Video {
       return this.fail('network');
     }
     this.play();
+  }
+
+  /**
+   * Plays the video with low delay, if it is there and its turn has come. While it connects, what plays goes on.
+   * @returns {Promise<boolean>}
+   */
+  async playWhep() {
+    const { whep } = this;
+    if (!whep || this.quality !== 'auto' || this.isConnecting || this.stream.status !== 'live') return false;
+    this.isConnecting = true;
+    try {
+      const part = await import('./whep.js');
+      this.whepTurns ??= new part.WhepTurns();
+      if (!this.whepTurns.isDue) return false;
+      const engine = new part.WhepEngine(whep, this.stream.id);
+      await engine.connect();
+      if (this.isStopped || this.quality !== 'auto') {
+        engine.stop();
+        return false;
+      }
+      this.unload();
+      this.engine = engine;
+      engine.attach(this.node, (kind) => {
+        if (this.engine !== engine) return;
+        this.whepTurns?.failed();
+        this.fail(kind);
+      });
+      this.play();
+      return true;
+    } catch {
+      this.whepTurns?.failed();
+      return false;
+    } finally {
+      this.isConnecting = false;
+    }
+  }
+
+  /** HLS plays: the video with low delay comes back when its turn has come. */
+  comeBackToWhep() {
+    const isOther = this.whep && this.engine && !('attach' in this.engine);
+    if (isOther && !this.timer && !document.hidden && (this.whepTurns?.isDue ?? true)) this.playWhep();
+  }
+
+  /** A playlist has ended, but the show has not. */
+  finished() {
+    this.fail('stall');
   }
 
   play() {
@@ -155,6 +209,7 @@ export class Video {
 
   /** Sees once a second whether the picture moves. A hidden page and a pressed pause are no stalls. */
   watch() {
+    this.comeBackToWhep();
     if (this.timer || !this.engine) return;
     const now = performance.now();
     const { currentTime, paused } = this.node;

@@ -89,6 +89,8 @@ class WatchPage {
     });
     this.saleChip = new SaleChip(byId('sale-chip'), client, this.pin, (offer) => this.openProduct(offer));
     this.loadHearts = once(() => makeHearts(client, signIn));
+    /** The recording of a show that is over. @type {import('./replay/replay.js').Replay | null} */
+    this.replay = null;
     this.loadEnd = once(async () => {
       const { ShowEnd } = await import('./show_end.js');
       return new ShowEnd(this.stream);
@@ -195,6 +197,8 @@ class WatchPage {
         this.update({ ...this.stream, ...client.show });
         this.chat.field.paint();
       }
+      // A recording has the chat of its own time.
+      if (this.stream.replay) return this.replay?.receive(event);
       // A pin waits for the picture, and what tells of it waits with it.
       if (event.type === 'pinned') return;
       this.chat.addEvent(event);
@@ -272,7 +276,25 @@ class WatchPage {
     this.stream = stream;
     this.header.update(stream);
     this.player.update(stream);
-    if (stream.status === 'ended') this.loadEnd().catch(() => {}); // The badge says that it is over, too.
+    if (stream.status === 'ended') this.showEnd().catch(() => {}); // The badge says that it is over, too.
+  }
+
+  /** The show is over: its recording, or what comes next. */
+  async showEnd() {
+    if (!this.stream.replay) {
+      this.replay?.stop();
+      this.replay = null;
+      const end = await this.loadEnd();
+      end.root.hidden = Boolean(this.stream.replay);
+      return this.paint();
+    }
+    const { Replay } = await import('./replay/replay.js');
+    const { stream, client, player } = this;
+    if (!stream.replay) return;
+    if (this.replay) return this.replay.update(stream);
+    document.querySelector('.show-end')?.toggleAttribute('hidden', true);
+    this.replay = new Replay({ stream, client, player, list: this.chat.list, onchange: () => this.paint() });
+    this.paint();
   }
 
   /**
@@ -281,6 +303,7 @@ class WatchPage {
    * @param {{ replay: boolean }} how
    */
   showPinned(event, { replay }) {
+    if (this.stream.replay) return;
     this.chat.addEvent(event);
     if (replay) return;
     this.speakOf(event);
@@ -299,6 +322,7 @@ class WatchPage {
   }
 
   pinnedOffer() {
+    if (this.replay) return this.replay.offer();
     return this.client.state.offers.get(this.pin.offer ?? '');
   }
 

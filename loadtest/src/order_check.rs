@@ -86,7 +86,7 @@ impl ScenarioRun<'_> {
                 let body = response.body;
                 let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
                 let number = |name: &str| body[name].as_i64().unwrap_or_default();
-                let counts = matches!(body["status"].as_str(), Some("held" | "capturing" | "paid"));
+                let counts = matches!(body["status"].as_str(), Some("held" | "capturing" | "placed" | "paid"));
                 OrderRecord {
                     id: text("id"),
                     offer: text("offer"),
@@ -179,7 +179,7 @@ fn compare_orders<'a>(
 }
 
 async fn read_orders(store: &str, offers: &[String]) -> Result<Vec<OrderRecord>> {
-    const COUNTS: &str = "status in ('held', 'capturing', 'sold') and returned < qty";
+    const COUNTS: &str = "status in ('held', 'capturing', 'placed', 'sold') and returned < qty";
     let mut stored_orders = Vec::new();
     if let Some(path) = store.strip_prefix("sqlite:") {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path.trim_start_matches("//")).read_only(true);

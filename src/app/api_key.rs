@@ -137,7 +137,7 @@ impl ApiKeys {
         Ok((key, secret))
     }
 
-    /// Makes the key that replaces another one, with its name and scopes. The old one works for `hours` more.
+    /// Makes the key that replaces another one, with its name, scopes and end. The old one works for `hours` more.
     pub async fn rotate(&self, actor: &Actor, id: ApiKeyId, hours: Option<i64>) -> Result<(ApiKey, ApiKeySecret)> {
         let account = self.check_may_make(actor).await?;
         let hours = hours.unwrap_or(ROTATION_DEFAULT_H);

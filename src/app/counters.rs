@@ -40,6 +40,8 @@ pub struct AppCounters {
     pub disputes: AtomicU64,
     /// Looks at refunds that were done and have failed at the bank since.
     pub refunds_failed_later: AtomicU64,
+    /// Placed orders past their date that the last run of the job could not cancel.
+    pub placed_orders_overdue: AtomicU64,
     /// Events of the outbox that were dropped because they cannot be read.
     pub outbox_unreadable: AtomicU64,
     /// Payments and refunds that the reconciler checked.
@@ -88,16 +90,18 @@ impl Default for AppCounters {
         Self {
             buy_outcomes: outcomes(&["held", "replayed"]),
             chat_outcomes: outcomes(&["sent", "pending_review"]),
-            pay_outcomes: outcomes(&["paid", "replayed"]),
+            pay_outcomes: outcomes(&["paid", "placed", "replayed"]),
             refund_outcomes: outcomes(&["refunded", "replayed"]),
             buy_duration: DurationHistogram::default(),
             unmatched_payments: AtomicU64::new(0),
             owed_refunds: AtomicU64::new(0),
             disputes: AtomicU64::new(0),
             refunds_failed_later: AtomicU64::new(0),
+            placed_orders_overdue: AtomicU64::new(0),
             outbox_unreadable: AtomicU64::new(0),
             ended_holds: LabeledCounter::new([
                 "paid",
+                "placed",
                 "hold_ended",
                 "buyer_cancel",
                 "capture_failed",
@@ -162,6 +166,7 @@ impl AppCounters {
     /// A hold ended: paid, or released for the reason in the reservation.
     pub fn record_hold_end(&self, hold: &Reservation, now: Millis) {
         match hold.status {
+            ReservationStatus::Placed => self.ended_holds.increment("placed"),
             ReservationStatus::Sold if hold.returned == 0 => self.ended_holds.increment("paid"),
             ReservationStatus::Expired | ReservationStatus::Cancelled => {
                 self.ended_holds.increment(hold.reason.as_deref().unwrap_or("other"));
@@ -204,7 +209,7 @@ mod tests {
         for (counter, names) in [
             (&counters.buy_outcomes, &["held", "replayed", "busy", "outcome_unknown"][..]),
             (&counters.chat_outcomes, &["sent", "pending_review"]),
-            (&counters.pay_outcomes, &["paid", "replayed", "declined"]),
+            (&counters.pay_outcomes, &["paid", "placed", "replayed", "declined"]),
             (&counters.refund_outcomes, &["refunded", "replayed"]),
         ] {
             names.iter().for_each(|name| assert!(counter.values().any(|(known, _)| known == *name), "{name}"));

@@ -38,7 +38,7 @@ impl Customers {
         self.stream_cache.authorize_in_shop(actor, Permission::ManageStreams).await
     }
 
-    /// A page of the customers, those who bought last first, and where the next one begins.
+    /// A page of the customers, those who ordered last first, and where the next one begins.
     pub async fn list(
         &self,
         actor: &Actor,

@@ -259,6 +259,7 @@ impl Services {
         if let Some(queue) = checkout::PaymentQueueJob::new(self.checkout.clone()) {
             runner.start(context, queue);
         }
+        runner.start(context, checkout::PlacedOrderJob(self.checkout.clone()));
         runner.start(context, checkout::OutboxJob(self.checkout.clone()));
         runner.start(context, checkout::BillingJob(self.checkout.clone()));
         runner.start(context, chat::LikesJob(self.chat.clone()));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::{AccountId, Millis, Name, Refusal, Titles, UserId};
@@ -87,6 +88,13 @@ impl EmailAddress {
         let base = local.split('+').next().filter(|base| !base.is_empty()).unwrap_or(local);
         let base = if is_gmail { base.replace('.', "") } else { base.to_owned() };
         format!("{base}@{}", if is_gmail { "gmail.com" } else { host })
+    }
+}
+
+impl EmailAddress {
+    /// A hash by which a mailbox is recognized when somebody proves it again. It is kept where the address itself must not be.
+    pub fn mailbox_hash(&self) -> [u8; 32] {
+        Sha256::new_with_prefix(b"livesouk mailbox ").chain_update(self.normalized()).finalize().into()
     }
 }
 

@@ -222,10 +222,13 @@ const ROUTES: &[(&str, &str, ApiScope)] = &[
     ("PUT", "/v1/orders/{}/delivered", ApiScope::WriteOrders),
     ("DELETE", "/v1/orders/{}/delivered", ApiScope::WriteOrders),
     ("POST", "/v1/shop/parcels", ApiScope::WriteOrders),
+    ("PUT", "/v1/orders/{}/paid", ApiScope::WriteOrders),
+    ("PUT", "/v1/orders/{}/cancelled", ApiScope::WriteOrders),
     ("PUT", "/v1/orders/{}/notes/{}", ApiScope::WriteOrders),
     ("PUT", "/v1/orders/{}/tags/{}", ApiScope::WriteOrders),
     ("DELETE", "/v1/orders/{}/tags/{}", ApiScope::WriteOrders),
     ("POST", "/v1/orders/{}/refund", ApiScope::Refund),
+    ("POST", "/v1/orders/{}/refunds", ApiScope::Refund),
 ];
 
 /// The scope that a request needs, by its method and its path (or the path of its route in the API document). `None`: no key may.
@@ -328,6 +331,7 @@ mod tests {
             ("PATCH", "/v1/products/{product}", Some(ApiScope::WriteProducts)),
             ("POST", "/v1/variants/1/stock-changes", Some(ApiScope::WriteStock)),
             ("POST", "/v1/orders/1/refund", Some(ApiScope::Refund)),
+            ("POST", "/v1/orders/1/refunds", Some(ApiScope::Refund)),
             ("POST", "/v1/products/1", None),
             ("GET", "/v1/products/", None),
             ("GET", "/v1/products/1/", None),

@@ -49,6 +49,8 @@ audit_actions! {
     Restock "restock",
     Extend "extend",
     Refund "refund",
+    MarkPaid "mark_paid",
+    CancelOrder "cancel_order",
     Packed "packed",
     Sent "sent",
     Delivered "delivered",

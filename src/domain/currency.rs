@@ -4,6 +4,8 @@
 //! The pages get the number from here. Browsers have numbers of their own that follow habit instead of the standard: some show
 //! prices in IDR without decimals, others with two, and a price must not depend on the browser in which it was typed.
 
+use super::Minor;
+
 const NONE: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF";
 const TWO: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW \
     CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR \
@@ -17,6 +19,15 @@ const FOUR: &str = "CLF UYW";
 pub fn decimals(code: &str) -> Option<u8> {
     let lists = [(NONE, 0), (TWO, 2), (THREE, 3), (FOUR, 4)];
     lists.into_iter().find(|(codes, _)| codes.split(' ').any(|known| known == code)).map(|(_, decimals)| decimals)
+}
+
+/// An amount as machines read it: `149.00`, `12` where the currency has no decimals.
+pub fn decimal_text(minor: Minor, code: &str) -> String {
+    let decimals = usize::from(decimals(code).unwrap_or(2));
+    let digits = format!("{:0>width$}", minor.unsigned_abs(), width = decimals + 1);
+    let (whole, rest) = digits.split_at(digits.len() - decimals);
+    let sign = if minor < 0 { "-" } else { "" };
+    if decimals == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{rest}") }
 }
 
 /// The codes of all currencies.
@@ -37,6 +48,19 @@ mod tests {
         }
         for code in ["", "sar", "SA", "XXX", "XAU", "ABC", "SAR USD"] {
             assert_eq!(decimals(code), None, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn amounts_for_machines_have_the_decimals_of_their_currency() {
+        for (minor, code, expected) in [
+            (14_900, "SAR", "149.00"),
+            (5, "SAR", "0.05"),
+            (0, "SAR", "0.00"),
+            (-1_250, "KWD", "-1.250"),
+            (12, "JPY", "12"),
+        ] {
+            assert_eq!(decimal_text(minor, code), expected);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Customers: everybody who bought in the shop, as the team sees them.
+//! Customers: everybody who ordered in the shop, as the team sees them. Who holds and never pays is one, too: the team may want to block them.
 
 use super::{EmailAddress, Language, Millis, Minor, OrderId, PersonKey, Role, UserId};
 
@@ -11,7 +11,7 @@ pub const BLOCKS_MAX: i64 = 10_000;
 /// In characters.
 pub const CUSTOMER_SEARCH_MAX: usize = 100;
 
-/// Somebody who bought.
+/// Somebody who ordered.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Customer {
     pub user: UserId,

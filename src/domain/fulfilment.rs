@@ -1,9 +1,9 @@
-//! Fulfilment: how a paid order gets to its buyer. It is separate from the order's status, which is about units and money.
+//! Fulfilment: how an order gets to its buyer. It is separate from the order's status, which is about units and money.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Millis, Order, OrderStatus, Refusal, text};
+use super::{ManualMethod, Millis, Order, OrderStatus, Refusal, text};
 
 /// A step on the way to the buyer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -14,7 +14,7 @@ pub enum FulfilmentStep {
     Delivered,
 }
 
-/// The last step that was done. An order that is not paid has none: it is `unfulfilled` too.
+/// The last step that was done. An order that is neither paid nor placed has none: it is `unfulfilled` too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FulfilmentStatus {
@@ -75,8 +75,15 @@ impl Fulfilment {
     ///
     /// Packing may be skipped, because small shops pack and send at once. A refunded order can still be sent or delivered:
     /// the parcel may be on its way.
-    pub fn check_step(&self, step: FulfilmentStep, order: OrderStatus) -> Result<(), Refusal> {
-        if !order.is_or_was_paid() {
+    /// What is paid in cash on delivery is sent before it is paid. `method`: how the order was placed.
+    pub fn check_step(
+        &self,
+        step: FulfilmentStep,
+        order: OrderStatus,
+        method: Option<ManualMethod>,
+    ) -> Result<(), Refusal> {
+        let is_sent_unpaid = order == OrderStatus::Placed && method == Some(ManualMethod::CashOnDelivery);
+        if !order.is_or_was_paid() && !is_sent_unpaid {
             return Err(Refusal::NotPaid);
         }
         match step {
@@ -193,16 +200,21 @@ mod tests {
     }
 
     #[test]
-    fn only_paid_orders_are_packed_and_only_sent_orders_are_delivered() {
+    fn orders_that_are_paid_or_paid_at_the_door_are_packed_and_only_sent_orders_are_delivered() {
         use FulfilmentStep::*;
         for order in OrderStatus::ALL {
             let (new, sent) = (done(false, false, false), done(false, true, false));
             let is_paid = matches!(order, OrderStatus::Paid | OrderStatus::Refunded);
-            for step in [Packed, Sent] {
-                assert_eq!(new.check_step(step, order).is_ok(), is_paid, "{step:?} {order:?}");
+            for method in [None, Some(ManualMethod::BankTransfer), Some(ManualMethod::CashOnDelivery)] {
+                let is_cash = order == OrderStatus::Placed && method == Some(ManualMethod::CashOnDelivery);
+                let is_allowed = is_paid || is_cash;
+                for step in [Packed, Sent] {
+                    let checked = new.check_step(step, order, method);
+                    assert_eq!(checked.is_ok(), is_allowed, "{step:?} {order:?} {method:?}");
+                }
+                assert!(new.check_step(Delivered, order, method).is_err());
+                assert_eq!(sent.check_step(Delivered, order, method).is_ok(), is_allowed);
             }
-            assert!(new.check_step(Delivered, order).is_err());
-            assert_eq!(sent.check_step(Delivered, order).is_ok(), is_paid);
         }
     }
 

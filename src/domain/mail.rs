@@ -9,7 +9,9 @@ use super::{EmailAddress, Language, MailId, Millis, OrderId, UserId};
 #[serde(rename_all = "snake_case")]
 pub enum MailKind {
     SignInCode,
+    OrderPlaced,
     OrderConfirmed,
+    OrderCancelled,
     OrderSent,
     OrderRefunded,
     Withdrawal,
@@ -20,11 +22,13 @@ pub enum MailKind {
 }
 
 impl MailKind {
-    pub const ALL: [MailKind; 9] = {
+    pub const ALL: [MailKind; 11] = {
         use MailKind::*;
         [
             SignInCode,
+            OrderPlaced,
             OrderConfirmed,
+            OrderCancelled,
             OrderSent,
             OrderRefunded,
             Withdrawal,
@@ -38,7 +42,9 @@ impl MailKind {
     pub fn name(self) -> &'static str {
         match self {
             MailKind::SignInCode => "sign_in_code",
+            MailKind::OrderPlaced => "order_placed",
             MailKind::OrderConfirmed => "order_confirmed",
+            MailKind::OrderCancelled => "order_cancelled",
             MailKind::OrderSent => "order_sent",
             MailKind::OrderRefunded => "order_refunded",
             MailKind::Withdrawal => "withdrawal",
@@ -71,6 +77,16 @@ pub enum MailContent {
     SignInCode {
         code: String,
         expires_at: Millis,
+    },
+    /// The shop receives the payment itself: what is to be paid, until when, and where.
+    OrderPlaced {
+        order: OrderId,
+        #[serde(default)]
+        link: Option<String>,
+    },
+    /// A placed order was cancelled, by the shop or because its time was over.
+    OrderCancelled {
+        order: OrderId,
     },
     OrderConfirmed {
         order: OrderId,
@@ -118,7 +134,9 @@ impl MailContent {
     pub fn kind(&self) -> MailKind {
         match self {
             MailContent::SignInCode { .. } => MailKind::SignInCode,
+            MailContent::OrderPlaced { .. } => MailKind::OrderPlaced,
             MailContent::OrderConfirmed { .. } => MailKind::OrderConfirmed,
+            MailContent::OrderCancelled { .. } => MailKind::OrderCancelled,
             MailContent::OrderSent { .. } => MailKind::OrderSent,
             MailContent::OrderRefunded { .. } => MailKind::OrderRefunded,
             MailContent::Withdrawal { .. } => MailKind::Withdrawal,
@@ -131,7 +149,9 @@ impl MailContent {
 
     pub fn order(&self) -> Option<OrderId> {
         match self {
-            MailContent::OrderConfirmed { order, .. }
+            MailContent::OrderPlaced { order, .. }
+            | MailContent::OrderConfirmed { order, .. }
+            | MailContent::OrderCancelled { order }
             | MailContent::OrderSent { order, .. }
             | MailContent::OrderRefunded { order, .. }
             | MailContent::Withdrawal { order } => Some(*order),

@@ -30,6 +30,7 @@ pub mod lapsed_hold;
 pub mod limits;
 pub mod mail;
 pub mod mail_settings;
+pub mod manual_payment;
 pub mod markdown;
 pub mod number_text;
 pub mod offer;
@@ -40,6 +41,7 @@ pub mod order_history;
 pub mod passkey;
 pub mod payment;
 pub mod picture;
+pub mod policy;
 pub mod product;
 pub mod product_change;
 pub mod purchase_names;
@@ -50,6 +52,7 @@ pub mod refusal;
 #[cfg(test)]
 mod refusal_test;
 pub mod rehearsal;
+mod replay;
 pub mod report;
 pub mod reservation;
 pub mod saved_view;
@@ -98,6 +101,7 @@ pub use id::{
 };
 pub use invite::{Helper, Invite};
 pub use mail::{ClaimedMail, MailContent, MailKind, MailOutcome, MailStatus, MailStep, NewMail};
+pub use manual_payment::{ManualMethod, ManualPayments, PaymentMethod, Placement};
 pub use offer::{
     Decision, ExistingPurchase, Offer, OfferKind, OfferStage, OfferStatus, OfferTerms, PurchaseRequest, decide,
 };

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use super::{Millis, Minor, OrderId, OrderQuote, Refusal, Reservation, ReservationStatus, StreamId, UserId};
+use super::{Millis, Minor, OrderId, OrderQuote, Placement, Refusal, Reservation, ReservationStatus, StreamId, UserId};
 
 /// The status of an order follows from its lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -13,6 +13,8 @@ pub enum OrderStatus {
     /// A line is held: the order can be paid.
     Held,
     Capturing,
+    /// The shop receives the payment itself, later. The units are certain.
+    Placed,
     Paid,
     Expired,
     Cancelled,
@@ -21,15 +23,16 @@ pub enum OrderStatus {
 }
 
 impl OrderStatus {
-    pub const ALL: [OrderStatus; 6] = {
+    pub const ALL: [OrderStatus; 7] = {
         use OrderStatus::*;
-        [Held, Capturing, Paid, Expired, Cancelled, Refunded]
+        [Held, Capturing, Placed, Paid, Expired, Cancelled, Refunded]
     };
 
     pub fn name(self) -> &'static str {
         match self {
             OrderStatus::Held => "held",
             OrderStatus::Capturing => "capturing",
+            OrderStatus::Placed => "placed",
             OrderStatus::Paid => "paid",
             OrderStatus::Expired => "expired",
             OrderStatus::Cancelled => "cancelled",
@@ -46,6 +49,7 @@ impl OrderStatus {
         match line.status {
             ReservationStatus::Held => OrderStatus::Held,
             ReservationStatus::Capturing => OrderStatus::Capturing,
+            ReservationStatus::Placed => OrderStatus::Placed,
             ReservationStatus::Sold if line.returned == line.qty => OrderStatus::Refunded,
             ReservationStatus::Sold => OrderStatus::Paid,
             ReservationStatus::Expired => OrderStatus::Expired,
@@ -60,14 +64,15 @@ impl OrderStatus {
             OrderStatus::Expired => 1,
             OrderStatus::Refunded => 2,
             OrderStatus::Paid => 3,
-            OrderStatus::Held => 4,
-            OrderStatus::Capturing => 5,
+            OrderStatus::Placed => 4,
+            OrderStatus::Held => 5,
+            OrderStatus::Capturing => 6,
         }
     }
 
     /// Does the order reserve units? Reserved units count against the stock and the limit per buyer.
     pub fn reserves_units(self) -> bool {
-        matches!(self, OrderStatus::Held | OrderStatus::Capturing | OrderStatus::Paid)
+        matches!(self, OrderStatus::Held | OrderStatus::Capturing | OrderStatus::Placed | OrderStatus::Paid)
     }
 
     /// Refuses when the order cannot be paid. A hold that has ended but is not released yet can still be paid: the order belongs to
@@ -76,6 +81,7 @@ impl OrderStatus {
         match self {
             OrderStatus::Held => Ok(()),
             OrderStatus::Capturing => Err(Refusal::Busy { retry_ms: 1_000 }),
+            OrderStatus::Placed => Err(Refusal::AlreadyPlaced),
             OrderStatus::Paid | OrderStatus::Refunded => Err(Refusal::AlreadyPaid),
             OrderStatus::Expired => Err(Refusal::HoldExpired),
             OrderStatus::Cancelled => Err(Refusal::WrongStatus("The order was cancelled.")),
@@ -104,6 +110,7 @@ pub struct OrderHeader {
     pub paid_at: Option<Millis>,
     /// What the last attempt to pay was for.
     pub quote: Option<Box<OrderQuote>>,
+    pub placement: Option<Placement>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -125,12 +132,14 @@ pub struct Order {
     /// When the first of its holds ends.
     pub hold_until: Millis,
     pub paid_at: Option<Millis>,
-    /// Why the order ended: `hold_ended`, `buyer_cancel`, `capture_failed`, `card_limit`, `refunded`.
+    /// Why the order ended: `hold_ended`, `buyer_cancel`, `shop_cancel`, `not_paid_in_time`, `capture_failed`, `card_limit`, `refunded`.
     pub reason: Option<String>,
     /// Grows with every change of a line.
     pub version: i64,
     /// What the buyer pays or paid; `None` until a payment has won the order, and for orders that were paid before there were quotes.
     pub quote: Option<Box<OrderQuote>>,
+    /// How it was placed; `None`: it was not, so a payment provider takes its money.
+    pub placement: Option<Placement>,
     /// Never empty, in the order of their ids. Lines whose hold ended stay among them, and count no more.
     pub lines: Vec<Reservation>,
 }
@@ -154,7 +163,7 @@ impl Order {
         let counted: Vec<&Reservation> =
             lines.iter().filter(|line| counts(OrderStatus::of_line(line), status)).collect();
         let hold_until = counted.iter().map(|line| line.hold_until).min().unwrap_or_default();
-        let is_won = status == OrderStatus::Capturing || status.is_or_was_paid();
+        let is_won = matches!(status, OrderStatus::Capturing | OrderStatus::Placed) || status.is_or_was_paid();
         let reason = if status.reserves_units() { None } else { counted.iter().find_map(|line| line.reason.clone()) };
         Self {
             id,
@@ -171,6 +180,7 @@ impl Order {
             paid_at: header.paid_at,
             reason,
             quote: header.quote.filter(|_| is_won),
+            placement: header.placement,
             version: lines.iter().map(|line| line.version).sum(),
             lines,
         }
@@ -332,8 +342,11 @@ mod tests {
             place: 1,
             created_at: 100,
             hold_until: 1_000 + amount,
-            reason: (!matches!(status, ReservationStatus::Held | ReservationStatus::Capturing))
-                .then(|| status.name().into()),
+            reason: (!matches!(
+                status,
+                ReservationStatus::Held | ReservationStatus::Capturing | ReservationStatus::Placed
+            ))
+            .then(|| status.name().into()),
             version: 3,
         }
     }
@@ -346,6 +359,7 @@ mod tests {
             (vec![(R::Held, 0), (R::Expired, 0)], OrderStatus::Held, 10, None),
             (vec![(R::Expired, 0), (R::Held, 0), (R::Held, 0)], OrderStatus::Held, 50, None),
             (vec![(R::Capturing, 0), (R::Cancelled, 0), (R::Capturing, 0)], OrderStatus::Capturing, 40, None),
+            (vec![(R::Placed, 0), (R::Cancelled, 0), (R::Placed, 0)], OrderStatus::Placed, 40, None),
             (vec![(R::Sold, 0), (R::Sold, 2)], OrderStatus::Paid, 30, None),
             (vec![(R::Sold, 1)], OrderStatus::Paid, 10, None),
             (vec![(R::Sold, 2), (R::Sold, 2), (R::Expired, 0)], OrderStatus::Refunded, 30, Some("sold")),

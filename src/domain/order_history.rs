@@ -13,10 +13,15 @@ pub enum OrderHistoryKind {
     Held,
     /// A payment attempt was declined; the order stayed held.
     Declined,
+    /// The shop receives the payment itself, later.
+    Placed,
     Paid,
     Expired,
     /// The buyer cancelled the order.
     Cancelled,
+    CancelledByShop,
+    /// A placed order was not paid by the date, and was cancelled.
+    NotPaidInTime,
     CaptureFailed,
     RefundAsked,
     Refunded,
@@ -51,6 +56,9 @@ pub fn order_history(order: &Order, timestamps: &OrderTimestamps) -> Vec<OrderHi
     for (_, at) in timestamps.payments.iter().filter(|(status, _)| *status == PaymentStatus::Declined) {
         add(OrderHistoryKind::Declined, *at);
     }
+    if let Some(placement) = order.placement {
+        add(OrderHistoryKind::Placed, placement.placed_at);
+    }
     if let Some(at) = order.paid_at {
         add(OrderHistoryKind::Paid, at);
     }
@@ -59,11 +67,20 @@ pub fn order_history(order: &Order, timestamps: &OrderTimestamps) -> Vec<OrderHi
     }
     match order.status {
         OrderStatus::Expired => add(OrderHistoryKind::Expired, timestamps.changed_at),
-        OrderStatus::Cancelled if order.reason.as_deref() == Some("capture_failed") => {
-            add(OrderHistoryKind::CaptureFailed, timestamps.changed_at);
-        }
-        OrderStatus::Cancelled => add(OrderHistoryKind::Cancelled, timestamps.changed_at),
-        OrderStatus::Held | OrderStatus::Capturing | OrderStatus::Paid | OrderStatus::Refunded => {}
+        OrderStatus::Cancelled => add(
+            match order.reason.as_deref() {
+                Some("capture_failed") => OrderHistoryKind::CaptureFailed,
+                Some("shop_cancel") => OrderHistoryKind::CancelledByShop,
+                Some("not_paid_in_time") => OrderHistoryKind::NotPaidInTime,
+                _ => OrderHistoryKind::Cancelled,
+            },
+            timestamps.changed_at,
+        ),
+        OrderStatus::Held
+        | OrderStatus::Capturing
+        | OrderStatus::Placed
+        | OrderStatus::Paid
+        | OrderStatus::Refunded => {}
     }
     for (status, requested_at, changed_at) in &timestamps.refunds {
         add(OrderHistoryKind::RefundAsked, *requested_at);
@@ -79,7 +96,7 @@ pub fn order_history(order: &Order, timestamps: &OrderTimestamps) -> Vec<OrderHi
 
 #[cfg(test)]
 mod tests {
-    use super::super::{OrderId, StreamId, UserId};
+    use super::super::{ManualMethod, OrderId, Placement, StreamId, UserId};
     use super::*;
 
     fn order(status: OrderStatus, paid_at: Option<Millis>, reason: Option<&str>) -> Order {
@@ -99,8 +116,14 @@ mod tests {
             reason: reason.map(str::to_owned),
             version: 1,
             quote: None,
+            placement: None,
             lines: Vec::new(),
         }
+    }
+
+    fn placed(status: OrderStatus, reason: Option<&str>) -> Order {
+        let placement = Placement { method: ManualMethod::BankTransfer, placed_at: 20, due_at: 50 };
+        Order { placement: Some(placement), ..order(status, None, reason) }
     }
 
     #[test]
@@ -119,6 +142,17 @@ mod tests {
             (order(OrderStatus::Held, None, None), none(10), vec![(10, Held)]),
             (order(OrderStatus::Expired, None, Some("hold_ended")), none(100), vec![(10, Held), (100, Expired)]),
             (order(OrderStatus::Cancelled, None, Some("buyer_cancel")), none(60), vec![(10, Held), (60, Cancelled)]),
+            (
+                placed(OrderStatus::Cancelled, Some("not_paid_in_time")),
+                none(60),
+                vec![(10, Held), (20, Placed), (60, NotPaidInTime)],
+            ),
+            (
+                placed(OrderStatus::Cancelled, Some("shop_cancel")),
+                none(60),
+                vec![(10, Held), (20, Placed), (60, CancelledByShop)],
+            ),
+            (placed(OrderStatus::Placed, None), none(20), vec![(10, Held), (20, Placed)]),
             (
                 order(OrderStatus::Cancelled, None, Some("capture_failed")),
                 none(60),

@@ -1,7 +1,7 @@
 //! Payment attempts and refunds, and the rule for the next step of an attempt. The same rule decides for the buyer's request, for
 //! the provider's webhook and for the reconciler.
 
-use super::{Millis, Minor, OrderId, OrderStatus};
+use super::{ManualMethod, Millis, Minor, OrderId, OrderStatus};
 
 /// The status of a payment attempt in our database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -236,6 +236,11 @@ pub enum PaymentStep {
 }
 
 impl Payment {
+    /// The shop has received it itself, so no provider knows it.
+    pub fn is_manual(&self) -> bool {
+        ManualMethod::parse(&self.provider).is_some()
+    }
+
     /// The idempotency key of the call that creates the intent.
     pub fn create_key(&self) -> String {
         format!("pi:{}:{}", self.order, self.attempt)

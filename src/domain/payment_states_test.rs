@@ -126,13 +126,14 @@ impl World {
         let mut moved = Vec::new();
         if self.order == OrderStatus::Held {
             moved.push(World { has_lost_lines: true, ..self });
-            moved.extend([OrderStatus::Expired, OrderStatus::Cancelled, OrderStatus::Capturing].map(|order| World {
-                order,
-                has_lost_lines: false,
-                ..self
-            }));
+            let ends = [OrderStatus::Expired, OrderStatus::Cancelled, OrderStatus::Capturing, OrderStatus::Placed];
+            moved.extend(ends.map(|order| World { order, has_lost_lines: false, ..self }));
         }
         if self.order == OrderStatus::Capturing && !self.wins {
+            moved.extend([OrderStatus::Paid, OrderStatus::Cancelled].map(|order| World { order, ..self }));
+        }
+        // The buyer chose to pay the shop itself while an attempt was under way: its winner is another attempt.
+        if self.order == OrderStatus::Placed {
             moved.extend([OrderStatus::Paid, OrderStatus::Cancelled].map(|order| World { order, ..self }));
         }
         if self.order == OrderStatus::Paid {

@@ -96,6 +96,13 @@ pub enum Refusal {
     /// The order costs something else than the buyer has seen; the quote as it is now.
     QuoteChanged(Box<OrderQuote>),
     AlreadyPaid,
+    /// The order is placed, and the shop receives the payment itself.
+    AlreadyPlaced,
+    /// The order cannot be placed to be paid in this way.
+    MethodOff,
+    MethodNeedsEmail,
+    /// The buyer has as many placed orders that are not paid as one buyer can have.
+    TooManyPlaced,
     Declined,
     CaptureFailed,
     /// The buyer must confirm the payment at `action_url`, a page of the provider or of ours. The order is still held.
@@ -163,6 +170,7 @@ pub enum Refusal {
     SetupLinkInvalid,
     NoSuchApiKey,
     NoSuchCustomer,
+    NoSuchPolicy,
     /// The API key does not have the scope for the route, or no key may use the route.
     ScopeMissing,
     /// The session is too old for what was asked: the user must prove again who they are.
@@ -383,6 +391,16 @@ error_codes! {
         "quote_changed", 409, "The order costs something else than the buyer has seen. Nothing was charged. Show the new quote, and pay with its version.",
         "error.quote_changed";
     Refusal::AlreadyPaid => "already_paid", 409, "The order is already paid.", "error.already_paid";
+    Refusal::AlreadyPlaced =>
+        "already_placed", 409, "The order is placed already, and the shop receives the payment itself.", "error.already_placed";
+    Refusal::MethodOff =>
+        "method_off", 409, "The order cannot be paid in this way. It is still held.", "error.method_off";
+    Refusal::MethodNeedsEmail =>
+        "method_needs_email", 403, "Only buyers who proved an e-mail address or have an account can pay later. The order is still held.",
+        "error.method_needs_email";
+    Refusal::TooManyPlaced =>
+        "too_many_placed", 409, "The buyer has too many orders that are placed and not paid. This one is still held.",
+        "error.too_many_placed";
     Refusal::Declined =>
         "declined", 402, "The payment was declined. The order is still held.", "error.declined";
     Refusal::CaptureFailed =>
@@ -454,6 +472,7 @@ error_codes! {
     Refusal::NoSuchApiKey => "no_such_api_key", 404, "There is no such API key, or it has ended.", "error.no_such_api_key";
     Refusal::NoSuchCustomer =>
         "no_such_customer", 404, "Nobody with this id has bought here, or only a moment ago.", "error.no_such_customer";
+    Refusal::NoSuchPolicy => "no_such_policy", 404, "The shop has not written this policy.", "error.no_such_policy";
     Refusal::ScopeMissing =>
         "scope_missing", 403, "The API key does not have the scope for this, or no key may do it.", "error.scope_missing";
     Refusal::SignInAgain =>

@@ -34,6 +34,15 @@ pub struct PinSpan {
     pub until: Option<Millis>,
 }
 
+/// The pins of a show, cut at its end.
+pub fn until_end(mut pins: Vec<PinSpan>, ended_at: Option<Millis>) -> Vec<PinSpan> {
+    if let Some(ended_at) = ended_at {
+        pins.retain(|pin| pin.at < ended_at);
+        pins.iter_mut().for_each(|pin| pin.until = Some(pin.until.unwrap_or(ended_at).min(ended_at)));
+    }
+    pins
+}
+
 /// The sales of one offer of a show.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct OfferSales {
@@ -80,6 +89,15 @@ pub fn report_minutes(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pins_end_with_the_show() {
+        let pin = |at, until| PinSpan { offer: OfferId(uuid::Uuid::nil()), at, until };
+        let pins = vec![pin(1, Some(5)), pin(5, Some(30)), pin(8, None), pin(25, None)];
+        let expected = [pin(1, Some(5)), pin(5, Some(20)), pin(8, Some(20))];
+        assert_eq!(until_end(pins.clone(), Some(20)), expected);
+        assert_eq!(until_end(pins.clone(), None), pins, "the show goes on");
+    }
 
     #[test]
     fn figures_of_one_minute_are_merged() {

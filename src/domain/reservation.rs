@@ -23,21 +23,24 @@ pub enum ReservationStatus {
     Held,
     /// The payment of its order is being captured: the units are certain.
     Capturing,
+    /// Its order is placed: the units are certain, and the buyer pays later.
+    Placed,
     Sold,
     Expired,
     Cancelled,
 }
 
 impl ReservationStatus {
-    pub const ALL: [ReservationStatus; 5] = {
+    pub const ALL: [ReservationStatus; 6] = {
         use ReservationStatus::*;
-        [Held, Capturing, Sold, Expired, Cancelled]
+        [Held, Capturing, Placed, Sold, Expired, Cancelled]
     };
 
     pub fn name(self) -> &'static str {
         match self {
             ReservationStatus::Held => "held",
             ReservationStatus::Capturing => "capturing",
+            ReservationStatus::Placed => "placed",
             ReservationStatus::Sold => "sold",
             ReservationStatus::Expired => "expired",
             ReservationStatus::Cancelled => "cancelled",
@@ -68,7 +71,8 @@ pub struct Reservation {
     pub place: i64,
     pub created_at: Millis,
     pub hold_until: Millis,
-    /// Why it ended, or what came of it: `hold_ended`, `buyer_cancel`, `capture_failed`, `card_limit`, `refunded`.
+    /// Why it ended, or what came of it: `hold_ended`, `buyer_cancel`, `shop_cancel`, `not_paid_in_time`,
+    /// `capture_failed`, `card_limit`, `refunded`.
     pub reason: Option<String>,
     pub version: i64,
 }

@@ -3,7 +3,7 @@
 //! The form of letters is that of [`blocklist::fold`](super::blocklist::fold): case, vowel signs, the forms of alef, yeh, teh marbuta and
 //! kaf, and both styles of digits do not matter. A word is what stands between other signs.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::blocklist::fold;
 
@@ -83,6 +83,34 @@ pub fn alike(typed: &str, known: impl IntoIterator<Item = String>) -> Vec<String
     found.into_iter().map(|(_, word)| word).collect()
 }
 
+/// Which of these documents, each with its words, have all words of a search, or words that are like them; in their order. For some
+/// thousands: more need an index.
+pub fn matching(search: &str, documents: &[Vec<String>]) -> Vec<usize> {
+    let terms = terms(search);
+    let begins: Vec<Vec<String>> = terms.iter().map(|term| beginnings(term, documents)).collect();
+    let has = |words: &[String], begins: &[String]| {
+        words.iter().any(|word| begins.iter().any(|begin| word.starts_with(begin.as_str())))
+    };
+    let is_found = |at: &usize| !terms.is_empty() && begins.iter().all(|begins| has(&documents[*at], begins));
+    (0..documents.len()).filter(is_found).collect()
+}
+
+/// What words of the documents begin with that are meant by a term: the term itself, or else words that share parts with it and are alike.
+fn beginnings(term: &str, documents: &[Vec<String>]) -> Vec<String> {
+    if documents.iter().flatten().any(|word| word.starts_with(term)) {
+        return vec![term.to_owned()];
+    }
+    // A number that differs in a digit is another number.
+    let is_number = |word: &str| word.chars().any(char::is_numeric);
+    if is_number(term) {
+        return Vec::new();
+    }
+    let parts = grams(term);
+    let known: BTreeSet<&String> = documents.iter().flatten().filter(|word| !is_number(word)).collect();
+    let near = known.into_iter().filter(|word| grams(word).iter().any(|gram| parts.contains(gram)));
+    alike(term, near.cloned())
+}
+
 /// How many letters must be added, left out, changed or exchanged with their neighbour to make one word of the other.
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
@@ -147,6 +175,26 @@ mod tests {
             ("xyzabc", &[]),
         ] {
             assert_eq!(found(typed), expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn documents_with_all_words_or_words_like_them_are_found() {
+        let documents: Vec<Vec<String>> =
+            ["Evening show Noura lamps", "عرض الحذاء الأحمر", "Perfume night 2030", ""].map(words).into();
+        for (search, expected) in [
+            ("lamp", &[0][..]),
+            ("noura even", &[0]),
+            ("lapms noura", &[0]),
+            ("حذاء احمر", &[1]),
+            ("prefume", &[2]),
+            ("٢٠٣٠", &[2]),
+            ("2031", &[]),
+            ("lamp perfume", &[]),
+            ("", &[]),
+            ("!!", &[]),
+        ] {
+            assert_eq!(matching(search, &documents), expected, "{search}");
         }
     }
 

@@ -7,7 +7,7 @@ use super::{FulfilmentStatus, Millis, OrderStatus, StreamId, UserId};
 pub struct ShopOrderFilter {
     pub stream: Option<StreamId>,
     pub status: Option<OrderStatus>,
-    /// Only paid orders have one.
+    /// Only orders that are paid, or paid at the door, have one.
     pub fulfilment: Option<FulfilmentStatus>,
     pub buyer: Option<UserId>,
     pub tag: Option<String>,

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::country::{self, COUNTRIES};
-use super::{Minor, QuoteRules, Refusal, Shop, Titles, currency, limits, product, text};
+use super::manual_payment::ManualPaymentsForm;
+use super::policy::{self, Policies};
+use super::{ManualPayments, Minor, QuoteRules, Refusal, Shop, Titles, currency, limits, product, text};
 
 /// The highest tax rate that may be typed, in basis points: 50 %.
 pub const TAX_BP_MAX: i64 = 5_000;
@@ -33,6 +35,8 @@ pub struct ShopProfile {
     pub delivery_fee: Minor,
     /// From this sum of goods on, delivery costs nothing; 0: it always has its fee.
     pub delivery_free_from: Minor,
+    /// Cash on delivery and bank transfer.
+    pub manual_payments: ManualPayments,
     /// The language of a reader whose own the shop does not speak: `en`, `ar` or `id`. Null: English.
     pub language: Option<String>,
     /// The languages that readers may choose; empty: all.
@@ -43,6 +47,9 @@ pub struct ShopProfile {
     pub legal_address: Vec<String>,
     /// The seller's number for the value added tax, as invoices show it.
     pub vat_number: Option<String>,
+    /// What buyers may read before they order, in Markdown, by kind and language.
+    #[schema(value_type = std::collections::BTreeMap<String, Titles>)]
+    pub policies: Policies,
 }
 
 /// What somebody typed into the settings of the shop. What is left out stays as it is.
@@ -60,6 +67,8 @@ pub struct ShopForm {
     pub delivery_fee: Option<Minor>,
     /// From this sum of goods on, delivery costs nothing; 0: it always has its fee.
     pub delivery_free_from: Option<Minor>,
+    /// Cash on delivery and bank transfer.
+    pub manual_payments: Option<ManualPaymentsForm>,
     pub language: Option<String>,
     pub languages: Option<Vec<String>>,
     /// The name of the seller on invoices, at most 120 characters; empty: the title of the shop.
@@ -69,6 +78,10 @@ pub struct ShopForm {
     pub legal_address: Option<Vec<String>>,
     /// The seller's number for the value added tax, at most 40 characters; empty: none. Invoices that are made without one stay so.
     pub vat_number: Option<String>,
+    /// The texts of policies (`terms`, `returns`, `privacy`, `contact`) by language, each of at most 20,000 characters. A policy that is
+    /// named has these texts only, and none if they are empty; the others stay.
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Titles>>)]
+    pub policies: Option<Policies>,
 }
 
 impl ShopForm {
@@ -109,8 +122,14 @@ impl ShopForm {
         if let Some(from) = self.delivery_free_from {
             profile.delivery_free_from = product::in_range(from, limits::PRICE, "delivery_free_from")?;
         }
+        if let Some(form) = self.manual_payments {
+            profile.manual_payments = form.apply(&profile.manual_payments)?;
+        }
         if let Some(languages) = self.languages {
             profile.languages = checked_languages(languages)?;
+        }
+        if let Some(policies) = self.policies {
+            profile.policies = policy::change(&profile.policies, policies)?;
         }
         if let Some(language) = self.language {
             profile.language = Some(checked_language(language)?);

@@ -58,7 +58,13 @@ pub struct LiveStream {
     pub status: StreamStatus,
     /// The URL of an HLS playlist. Without one, the page shows the poster.
     pub video: Option<String>,
+    /// The URL of the same video with low delay (WHEP). Pages fall back to `video`.
+    pub whep: Option<String>,
     pub poster: Option<String>,
+    /// The URL of the recording of a show that has ended.
+    pub replay: Option<String>,
+    /// When its first picture was taken; `None`: when the show went live.
+    pub replay_started_at: Option<Millis>,
     pub scheduled_at: Option<Millis>,
     pub started_at: Option<Millis>,
     pub ended_at: Option<Millis>,

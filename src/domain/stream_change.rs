@@ -18,7 +18,10 @@ pub struct StreamForm {
     pub title: Option<String>,
     pub titles: Option<Titles>,
     pub video: Option<Option<String>>,
+    pub whep: Option<Option<String>>,
     pub poster: Option<Option<String>>,
+    pub replay: Option<Option<String>>,
+    pub replay_started_at: Option<Option<Millis>>,
     pub scheduled_at: Option<Option<Millis>>,
     pub tags: Option<Vec<String>>,
 }
@@ -39,10 +42,13 @@ impl StreamForm {
         set(&mut changed.title, &self.title);
         set(&mut changed.titles, &self.titles);
         set(&mut changed.video, &self.video);
+        set(&mut changed.whep, &self.whep);
         set(&mut changed.poster, &self.poster);
+        set(&mut changed.replay, &self.replay);
+        set(&mut changed.replay_started_at, &self.replay_started_at);
         set(&mut changed.scheduled_at, &self.scheduled_at);
         set(&mut changed.tags, &self.tags);
-        changed.validated()
+        changed.with_checked_replay(stream)?.validated()
     }
 }
 
@@ -65,6 +71,7 @@ impl LiveStream {
             given.as_deref().map(text::media_url).transpose().map_err(|refusal| refusal.in_field(field))
         };
         self.video = address(self.video, "video")?;
+        self.whep = address(self.whep, "whep")?;
         self.poster = address(self.poster, "poster")?;
         self.tags = validated_tags(self.tags)?;
         Ok(self)

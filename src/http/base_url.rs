@@ -12,9 +12,26 @@ use super::error::Problem;
 use super::origin::normalize_origin;
 
 /// The first parts of our own routes. A shop below one of them could not be told from the route.
-const OWN_ROUTES: [&str; 15] = [
-    "v1", "assets", "pictures", "watch", "orders", "host", "hosts", "admin", "join", "setup", "sign-in", "docs",
-    "healthz", "readyz", "metrics",
+const OWN_ROUTES: [&str; 19] = [
+    "v1",
+    "assets",
+    "pictures",
+    "watch",
+    "orders",
+    "host",
+    "hosts",
+    "products",
+    "policies",
+    "manifest.webmanifest",
+    "favicon.ico",
+    "admin",
+    "join",
+    "setup",
+    "sign-in",
+    "docs",
+    "healthz",
+    "readyz",
+    "metrics",
 ];
 const PATH_BYTES_MAX: usize = 200;
 

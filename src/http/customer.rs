@@ -15,7 +15,7 @@ use super::own_data;
 use crate::domain::customer::{Customer, CustomerBlock, CustomerDetail, CustomerNote};
 use crate::domain::{EmailAddress, Language, Millis, Minor, OrderId, Role, UserId};
 
-/// Somebody who bought.
+/// Somebody who ordered, also without paying.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Customer)]
 pub struct CustomerView {
@@ -111,7 +111,7 @@ pub struct CustomerQuery {
     search: Option<String>,
 }
 
-/// Everybody who bought, those who bought last first. A new customer appears within a minute. With `search`, a page looks at a bounded
+/// Everybody who ordered, also those who never paid; those who ordered last come first. A new customer appears within a minute. With `search`, a page looks at a bounded
 /// number of customers: it may be short, or empty, and have a `next`. Hosts, admins and owners only.
 #[utoipa::path(get, path = "/v1/shop/customers", operation_id = "list_customers", tag = "shop", params(CustomerQuery, PageQuery),
     responses((status = 200, body = List<CustomerView>), (status = "default", body = Problem)))]

@@ -255,7 +255,7 @@ fn purchases(page: &mut MetricsPage<'_>, app: &App) {
 fn payments(page: &mut MetricsPage<'_>, app: &App) {
     let counters = app.counters();
     let results = &counters.pay_outcomes;
-    page.labeled_counter("livesouk_payments_total", "Payments: paid, replayed, or why not", "result", results);
+    page.labeled_counter("livesouk_payments_total", "Payments: paid, placed, replayed, or why not", "result", results);
     page.labeled_counter(
         "livesouk_refunds_total",
         "Refunds: refunded, replayed, or why not",

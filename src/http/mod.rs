@@ -45,6 +45,8 @@ mod lineup;
 mod log_sampler;
 mod mail;
 mod mail_server;
+mod media_access;
+mod media_key;
 mod moderation;
 mod offer;
 mod oidc;
@@ -63,9 +65,11 @@ mod payment;
 mod payment_metrics;
 mod picture;
 mod picture_metrics;
+mod policy;
 mod product;
 mod product_change;
 mod product_export;
+mod product_page;
 mod quick_item;
 mod rate_limit;
 mod refused_origins;
@@ -193,6 +197,11 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(report::summary))
         .routes(routes!(report::full_report))
         .routes(routes!(report::report_csv))
+        .routes(routes!(report::show_log))
+        .routes(routes!(media_access::publish_key))
+        .routes(routes!(media_access::viewer_token))
+        .routes(routes!(media_access::mediamtx))
+        .routes(routes!(media_access::ovenmediaengine))
         .routes(routes!(share::calendar))
         .routes(routes!(share::qr))
         .routes(routes!(offer::list, offer::create))
@@ -220,6 +229,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(shop_order::pack, shop_order::unpack))
         .routes(routes!(shop_order::send, shop_order::unsend))
         .routes(routes!(shop_order::send_parcel))
+        .routes(routes!(shop_order::mark_paid))
+        .routes(routes!(shop_order::cancel_placed))
         .routes(routes!(shop_order::deliver, shop_order::undeliver))
         .routes(routes!(shop_order::add_note))
         .routes(routes!(shop_order::add_tag, shop_order::remove_tag))
@@ -276,6 +287,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(setup::open))
         .routes(routes!(setup::set_up))
         .routes(routes!(shop_settings::show, shop_settings::change))
+        .routes(routes!(policy::show))
         .routes(routes!(mail_server::show, mail_server::set, mail_server::remove))
         .routes(routes!(mail_server::test))
         .routes(routes!(sign_in::create_code))
@@ -331,6 +343,10 @@ pub fn router(state: AppState) -> Router {
         .route("/invoice", get(page::invoice))
         .route("/host", get(page::host))
         .route("/hosts/{name}", get(page::host_shows))
+        .route("/products/{product}", get(product_page::product))
+        .route("/manifest.webmanifest", get(page::manifest))
+        .route("/favicon.ico", get(page::favicon))
+        .route("/policies/{policy}", get(page::policy))
         .route("/admin", get(page::admin))
         .route("/setup", get(page::setup))
         .route("/join", get(page::join))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
@@ -11,6 +11,7 @@ use serde_json::json;
 use super::AppState;
 use super::document::Document;
 use super::error::Problem;
+use super::page;
 use crate::domain::ErrorCode;
 
 /// Liveness: the process runs. It does not check the database: a slow database is no reason to restart the process.
@@ -49,8 +50,14 @@ pub async fn json_document(document: Arc<Document>, headers: HeaderMap) -> Respo
     document.response(&headers, "no-cache")
 }
 
-pub async fn not_found() -> Problem {
-    Problem::of(&ErrorCode::NOT_FOUND)
+/// A program gets a problem document, and a reader a page in words.
+pub async fn not_found(State(state): State<AppState>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_reader = method == Method::GET && accepted.contains("text/html") && !uri.path().starts_with("/v1/");
+    match is_reader {
+        true => page::not_found(&state, &uri, &headers),
+        false => Problem::of(&ErrorCode::NOT_FOUND).into_response(),
+    }
 }
 
 pub async fn method_not_allowed() -> Problem {

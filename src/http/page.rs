@@ -7,16 +7,18 @@
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use dashmap::DashMap;
+use quick_cache::sync::Cache;
 use rust_embed::{Embed, EmbeddedFile};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::AppState;
 use super::document::Document;
 use super::error::Problem;
-use super::page_language::page_language;
+use super::page_language::{PageLanguage, page_language};
 use super::page_policy::Framing;
 use super::page_styles;
 use crate::domain::ErrorCode;
@@ -25,6 +27,10 @@ use crate::domain::ErrorCode;
 #[folder = "web-demo/"]
 struct WebAssets;
 
+/// What a head of its own takes the place of.
+const TITLE: &str = "<title>Livesouk</title>";
+/// Pages with a head of their own that are kept.
+const HEADS_MAX: usize = 256;
 /// Where a page finds the address of hls.js; empty where it is not installed.
 const HLS_JS: &str = "name=\"hls-js\" content=\"\"";
 
@@ -33,7 +39,11 @@ pub async fn shop(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -
 }
 
 pub async fn watch(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
-    html_response(&state, &uri, &headers, "watch.html")
+    // Messengers read what a link leads to; a reader gets the same page.
+    match super::product_page::head_of_show(&state, &uri, &headers).await {
+        Some(head) => head_response(&state, &uri, &headers, "watch.html", &head),
+        None => html_response(&state, &uri, &headers, "watch.html"),
+    }
 }
 
 pub async fn orders(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
@@ -64,6 +74,11 @@ pub async fn join(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -
 /// The shows of one host, by name: `/hosts/Noura`. The page reads the name from its address.
 pub async fn host_shows(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
     html_response(&state, &uri, &headers, "hosts.html")
+}
+
+/// A policy of the shop: `/policies/terms`. The page reads its name from its address.
+pub async fn policy(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    html_response(&state, &uri, &headers, "policy.html")
 }
 
 /// The page to which the identity provider sends the browser back.
@@ -153,24 +168,79 @@ fn join_styles(text: &str) -> String {
 /// right to left does not begin from left to right.
 fn html_response(state: &AppState, uri: &Uri, headers: &HeaderMap, path: &str) -> Response {
     let Some(file) = WebAssets::get(path) else { return no_such_file() };
-    let (version, base) = (assets_version(), state.origins.base_path());
-    let hls = state.hls_js.as_ref().map_or_else(String::new, |hls| format!("{base}{}", hls.address()));
+    let (base, hls) = (state.origins.base_path(), hls_address(state));
     let language = page_language(uri.query(), headers);
-    let version_key = format!("{version} {base} {hls} {}", language.code);
-    let key = PageKey { path: path.to_owned(), form: Form::Html, version: version_key };
-    let page = cached_document(key, &file, || {
-        let text = page_styles::join_links(&String::from_utf8_lossy(&file.data), path);
-        let text = text.replace("=\"/assets/", &format!("=\"/assets/{version}/"));
-        // Every address in our pages is an attribute that begins with a slash.
-        let text =
-            text.replace("=\"/", &format!("=\"{base}/")).replace("/lang/en.", &format!("/lang/{}.", language.code));
-        let text = text.replace("<html lang=\"en\">", &language.html_tag());
-        Document::new("text/html", text.replace(HLS_JS, &format!("name=\"hls-js\" content=\"{hls}\"")))
+    let version = format!("{} {base} {hls} {}", assets_version(), language.code);
+    let key = PageKey { path: path.to_owned(), form: Form::Html, version };
+    let page = cached_document(key, &file, || Document::new("text/html", page_text(state, &file, path, language)));
+    html_page(state, headers, &page, path)
+}
+
+fn hls_address(state: &AppState) -> String {
+    let base = state.origins.base_path();
+    state.hls_js.as_ref().map_or_else(String::new, |hls| format!("{base}{}", hls.address()))
+}
+
+fn page_text(state: &AppState, file: &EmbeddedFile, path: &str, language: PageLanguage) -> String {
+    let (version, base) = (assets_version(), state.origins.base_path());
+    let text = page_styles::join_links(&String::from_utf8_lossy(&file.data), path);
+    let text = text.replace("=\"/assets/", &format!("=\"/assets/{version}/"));
+    // Every address in our pages is an attribute that begins with a slash.
+    let text = text.replace("=\"/", &format!("=\"{base}/")).replace("/lang/en.", &format!("/lang/{}.", language.code));
+    let text = text.replace("<html lang=\"en\">", &language.html_tag());
+    text.replace(HLS_JS, &format!("name=\"hls-js\" content=\"{}\"", hls_address(state)))
+}
+
+/// A page with a head of its own in place of its title. What was made lately is kept, because packing it costs a millisecond.
+pub(super) fn head_response(state: &AppState, uri: &Uri, headers: &HeaderMap, path: &str, head: &str) -> Response {
+    static MADE: LazyLock<Cache<[u8; 32], Arc<Document>>> = LazyLock::new(|| Cache::new(HEADS_MAX));
+    let Some(file) = WebAssets::get(path) else { return no_such_file() };
+    let text = page_text(state, &file, path, page_language(uri.query(), headers)).replacen(TITLE, head, 1);
+    let key: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    let page = MADE.get(&key).unwrap_or_else(|| {
+        let made = Arc::new(Document::new("text/html", text));
+        MADE.insert(key, made.clone());
+        made
     });
+    html_page(state, headers, &page, path)
+}
+
+/// The page in words for an address that leads nowhere.
+pub(super) fn not_found(state: &AppState, uri: &Uri, headers: &HeaderMap) -> Response {
+    let mut response = html_response(state, uri, headers, "not_found.html");
+    if response.status().is_success() {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+    }
+    response
+}
+
+/// An icon that browsers ask for by itself.
+pub async fn favicon(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    let Some(file) = WebAssets::get("icons/favicon.ico") else { return no_such_file() };
+    let key = PageKey { path: "icons/favicon.ico".to_owned(), form: Form::AsWritten, version: String::new() };
+    let document = cached_document(key, &file, || Document::new("image/x-icon", file.data.to_vec()));
+    page_response(&state, &headers, &document, "public, max-age=86400", Framing::Never)
+}
+
+/// What a phone needs to keep the shop as an app.
+pub async fn manifest(State(state): State<AppState>) -> Response {
+    let (base, shop) = (state.origins.base_path(), state.app.shop());
+    let icon = |file: &str, size: &str, kind: &str| json!({ "src": format!("{base}/assets/{file}"), "sizes": size, "type": kind, "purpose": "any" });
+    let manifest = json!({
+        "name": shop.title, "short_name": shop.title, "start_url": format!("{base}/"), "scope": format!("{base}/"),
+        "display": "standalone", "background_color": "#1a110e", "theme_color": "#1a110e",
+        "icons": [icon("icon.svg", "any", "image/svg+xml"), icon("icons/icon-192.png", "192x192", "image/png"),
+            icon("icons/icon-512.png", "512x512", "image/png")],
+    });
+    let headers = [(header::CONTENT_TYPE, "application/manifest+json"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, manifest.to_string()).into_response()
+}
+
+fn html_page(state: &AppState, headers: &HeaderMap, page: &Document, path: &str) -> Response {
     // The pages of the staff are never part of another page, which could cover them and steer a click.
     let is_of_staff = ["host.html", "admin.html", "setup.html", "join.html"].contains(&path);
     let framing = if is_of_staff { Framing::Never } else { Framing::Allowed };
-    let mut response = page_response(state, headers, &page, "no-cache", framing);
+    let mut response = page_response(state, headers, page, "no-cache", framing);
     response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-language"));
     response
 }

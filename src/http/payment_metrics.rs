@@ -1,4 +1,4 @@
-//! The metrics of the queue of payments, and of the documents of what was paid.
+//! The metrics of what waits: payments for the payment provider or for their buyers, and payments and refunds for their documents.
 
 use std::sync::atomic::Ordering;
 
@@ -8,6 +8,11 @@ use crate::metrics::MetricsPage;
 
 /// They are there without a queue too, so that an alert knows them.
 pub fn payment_queue(page: &mut MetricsPage<'_>, app: &App) {
+    page.gauge(
+        "livesouk_placed_orders_overdue",
+        "Placed orders past their date that could not be cancelled",
+        load(&app.counters().placed_orders_overdue) as f64,
+    );
     let queue = app.checkout.queue.as_deref();
     page.gauge(
         "livesouk_payment_queue_length",

@@ -1,4 +1,4 @@
-//! REST routes of the sales report of a show.
+//! REST routes of the sales report of a show, and its log.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,7 +10,7 @@ use super::error::{ApiResult, Problem};
 use super::extract::{Caller, PathId};
 use crate::domain::{Millis, StreamId};
 use crate::protocol::date::rfc3339;
-use crate::protocol::{FullStreamReport, StreamReport};
+use crate::protocol::{FullStreamReport, ShowLog, StreamReport};
 
 /// The totals of a show. Team only.
 #[utoipa::path(get, path = "/v1/streams/{stream}/report", tag = "streams", params(("stream" = StreamId, Path)),
@@ -32,6 +32,14 @@ pub async fn full_report(
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<FullStreamReport>> {
     Ok(Json(state.app.streams.full_report(&actor, stream).await?))
+}
+
+/// What happened in a show: which offers were pinned, and since when its chat is kept. With a recording, `replay_started_at` of the show
+/// and these times say which second shows what.
+#[utoipa::path(get, path = "/v1/streams/{stream}/log", tag = "streams", params(("stream" = StreamId, Path)),
+    responses((status = 200, body = ShowLog), (status = "default", body = Problem)))]
+pub async fn show_log(State(state): State<AppState>, PathId(stream): PathId<StreamId>) -> ApiResult<Json<ShowLog>> {
+    Ok(Json(state.app.streams.show_log(stream).await?))
 }
 
 /// The full report as CSV. The column `row` is the kind of a row: `total`, `minute`, `pin` or `offer`. Amounts are in minor units,

@@ -105,8 +105,9 @@ fn text_file_response(body: String, kind: &'static str, disposition: &'static st
     response
 }
 
-fn watch_url(state: &AppState, headers: &HeaderMap, stream: StreamId) -> Result<String, Refusal> {
-    let base = match state.origins.base_url() {
+/// The address of this shop for links: `--base-url`, or the host of the request.
+pub(super) fn own_address(state: &AppState, headers: &HeaderMap) -> Result<String, Refusal> {
+    Ok(match state.origins.base_url() {
         Some(own) => own.to_owned(),
         None => {
             let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
@@ -116,6 +117,9 @@ fn watch_url(state: &AppState, headers: &HeaderMap, stream: StreamId) -> Result<
                 .ok_or_else(|| Refusal::bad_request("The Host header is missing or not valid. See --base-url."))?;
             format!("http://{host}")
         }
-    };
-    Ok(format!("{base}/watch?stream={stream}"))
+    })
+}
+
+fn watch_url(state: &AppState, headers: &HeaderMap, stream: StreamId) -> Result<String, Refusal> {
+    Ok(format!("{}/watch?stream={stream}", own_address(state, headers)?))
 }

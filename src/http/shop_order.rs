@@ -11,10 +11,10 @@ use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams};
 use super::order::OrdersQuery;
 use crate::domain::{
-    Actor, Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep, Millis, OrderId, OrderStatus, Refusal,
+    Actor, Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep, Millis, Minor, OrderId, OrderStatus, Refusal,
     ShopOrderFilter, StreamId, UserId,
 };
-use crate::protocol::{OrderNoteView, ShopOrderDetail, ShopOrderView};
+use crate::protocol::{OrderNoteView, OrderView, ShopOrderDetail, ShopOrderView};
 
 /// The filters of the list. Every one that is given must match.
 #[derive(Default, Deserialize, utoipa::IntoParams)]
@@ -106,7 +106,7 @@ pub async fn show(
     Ok(Json(state.app.checkout.shop_order(&actor, order).await?))
 }
 
-/// Records that a paid order was packed. To say it again is no error.
+/// Records that an order was packed that is paid, or is paid in cash on delivery. To say it again is no error.
 #[utoipa::path(put, operation_id = "orders_pack", path = "/v1/orders/{order}/packed", tag = "orders", params(("order" = OrderId, Path)),
     responses((status = 200, body = Fulfilment), (status = "default", body = Problem)))]
 pub async fn pack(
@@ -128,7 +128,7 @@ pub async fn unpack(
     Ok(Json(state.app.checkout.undo_fulfilment(&actor, order, FulfilmentStep::Packed).await?))
 }
 
-/// Records that a paid order was sent. The first time counts; to say it again can change the carrier and the number: what is not
+/// Records that an order was sent that is paid, or is paid in cash on delivery. The first time counts; to say it again can change the carrier and the number: what is not
 /// given stays, an empty text removes it. From then on its address is kept only for the time of `--address-days`.
 #[utoipa::path(put, operation_id = "orders_send", path = "/v1/orders/{order}/sent", tag = "orders", params(("order" = OrderId, Path)),
     request_body = Consignment,
@@ -141,6 +141,46 @@ pub async fn send(
 ) -> ApiResult<Json<Fulfilment>> {
     let consignment = body.map(|JsonBody(consignment)| consignment);
     Ok(Json(state.app.checkout.fulfil(&actor, order, FulfilmentStep::Sent, consignment).await?))
+}
+
+/// What the shop has received.
+#[derive(Deserialize, ToSchema)]
+pub struct ReceivedPaymentForm {
+    /// In minor units. It must be what the order costs.
+    amount: Minor,
+    /// When the shop received it, in milliseconds since 1970; left out: now.
+    paid_at: Option<Millis>,
+}
+
+/// Records that the shop has received the payment of a placed order: cash, or a transfer. To say it again is no error.
+#[utoipa::path(put, operation_id = "orders_mark_paid", path = "/v1/orders/{order}/paid", tag = "orders", params(("order" = OrderId, Path)),
+    request_body = ReceivedPaymentForm, responses((status = 200, body = OrderView), (status = "default", body = Problem)))]
+pub async fn mark_paid(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    PathId(order): PathId<OrderId>,
+    JsonBody(form): JsonBody<ReceivedPaymentForm>,
+) -> ApiResult<Json<OrderView>> {
+    Ok(Json(state.app.checkout.receive_payment(&actor, order, form.amount, form.paid_at).await?))
+}
+
+/// What becomes of the units of a cancelled order.
+#[derive(Deserialize, ToSchema)]
+pub struct CancelPlacedForm {
+    /// True: the units go back on sale, or to the pool if the offer is closed. False: they are gone.
+    restock: bool,
+}
+
+/// Cancels a placed order, which is not paid yet. The buyer gets an e-mail. To cancel it again is no error.
+#[utoipa::path(put, operation_id = "orders_cancel_placed", path = "/v1/orders/{order}/cancelled", tag = "orders", params(("order" = OrderId, Path)),
+    request_body = CancelPlacedForm, responses((status = 200, body = OrderView), (status = "default", body = Problem)))]
+pub async fn cancel_placed(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    PathId(order): PathId<OrderId>,
+    JsonBody(form): JsonBody<CancelPlacedForm>,
+) -> ApiResult<Json<OrderView>> {
+    Ok(Json(state.app.checkout.cancel_placed(&actor, order, form.restock).await?))
 }
 
 /// Orders that are sent as one parcel.

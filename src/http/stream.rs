@@ -10,6 +10,7 @@ use super::AppState;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams};
 use crate::app;
+use crate::domain::product::SEARCH_LENGTH_MAX;
 use crate::domain::{Millis, Refusal, StreamId, StreamStatus, Titles};
 use crate::protocol::{ShopView, StreamView};
 
@@ -27,6 +28,9 @@ pub async fn shop(State(state): State<AppState>) -> Json<ShopView> {
 pub struct StatusQuery {
     /// `scheduled`, `live` or `ended`; default: all.
     status: Option<String>,
+    /// Words of the titles, the host or the tags, or their beginnings: a show has all of them. The case, the forms of Arabic letters and the
+    /// style of digits do not matter, and a mistyped word finds those that are like it. A new show is found within seconds.
+    search: Option<String>,
 }
 
 /// The shows, newest first.
@@ -41,7 +45,14 @@ pub async fn list(
         StreamStatus::parse(&text).ok_or_else(|| Refusal::bad_field("status", "must be scheduled, live or ended."))
     };
     let status = query.status.map(parse).transpose()?;
-    let streams = state.app.streams.streams(status, page.after, page.fetch_limit()).await?;
+    let search = query.search.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    if search.as_ref().is_some_and(|text| SEARCH_LENGTH_MAX < text.chars().count()) {
+        return Err(Refusal::bad_field("search", format!("must have at most {SEARCH_LENGTH_MAX} characters.")).into());
+    }
+    let streams = match search {
+        Some(search) => state.app.streams.search_streams(search, status, page.after, page.fetch_limit()).await?,
+        None => state.app.streams.streams(status, page.after, page.fetch_limit()).await?,
+    };
     Ok(Json(page.to_list(streams, |stream| stream.id)))
 }
 
@@ -52,6 +63,8 @@ pub struct NewStreamRequest {
     titles: Titles,
     /// The URL of an HLS playlist.
     video: Option<String>,
+    /// The URL of the same video with low delay (WHEP).
+    whep: Option<String>,
     poster: Option<String>,
     /// Epoch milliseconds.
     scheduled_at: Option<Millis>,
@@ -68,8 +81,8 @@ pub async fn create(
     Caller(actor): Caller,
     JsonBody(new): JsonBody<NewStreamRequest>,
 ) -> ApiResult<(StatusCode, Json<StreamView>)> {
-    let NewStreamRequest { title, titles, video, poster, scheduled_at, tags } = new;
-    let new = app::NewStream { title, titles, video, poster, scheduled_at, tags };
+    let NewStreamRequest { title, titles, video, whep, poster, scheduled_at, tags } = new;
+    let new = app::NewStream { title, titles, video, whep, poster, scheduled_at, tags };
     Ok((StatusCode::CREATED, Json(state.app.streams.create_stream(&actor, new).await?)))
 }
 

@@ -25,9 +25,21 @@ pub struct ChangeStreamRequest {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     video: Option<Option<String>>,
+    /// The URL of the same video with low delay (WHEP).
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    whep: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     poster: Option<Option<String>>,
+    /// The URL of the recording, as a file or an HLS playlist; only of a show that has ended.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    replay: Option<Option<String>>,
+    /// When the first picture of the recording was taken, in epoch milliseconds; null: when the show went live.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<i64>)]
+    replay_started_at: Option<Option<Millis>>,
     /// Epoch milliseconds; only of a show that has not begun.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<i64>)]
@@ -38,8 +50,19 @@ pub struct ChangeStreamRequest {
 
 impl From<ChangeStreamRequest> for StreamForm {
     fn from(form: ChangeStreamRequest) -> Self {
-        let ChangeStreamRequest { version, title, titles, video, poster, scheduled_at, tags } = form;
-        Self { edition: version, title, titles, video, poster, scheduled_at, tags }
+        let ChangeStreamRequest {
+            version,
+            title,
+            titles,
+            video,
+            whep,
+            poster,
+            replay,
+            replay_started_at,
+            scheduled_at,
+            tags,
+        } = form;
+        Self { edition: version, title, titles, video, whep, poster, replay, replay_started_at, scheduled_at, tags }
     }
 }
 

@@ -40,7 +40,7 @@ pub use frame::Frame;
 pub use frame_reader::{BadFrame, FrameReader, IncomingMessage};
 pub use invite::{HelperView, InviteView, NewInvite};
 pub use mail::MailView;
-pub use order::{OrderDetail, OrderView, ReservationView};
+pub use order::{ManualMethodView, OrderDetail, OrderView, ReservationView};
 pub use problem::RefusalFacts;
 pub use product::{PriceChangeView, ProductDetailView, ProductView, StockChangeView, VariantView};
 pub use rehearsal::{RehearsalStatus, RehearsalView};
@@ -55,5 +55,5 @@ pub use token::TokenRevocationView;
 pub use video::VideoFaultCounts;
 pub use view::{
     AuditEntryView, CardReach, ChatRulesView, ErasedView, FullStreamReport, KeptView, MessageView, OfferView, PinView,
-    SanctionView, SayReply, StreamCopyView, StreamReport, StreamView, ViewerIdentity,
+    SanctionView, SayReply, ShowLog, StreamCopyView, StreamReport, StreamView, ViewerIdentity,
 };

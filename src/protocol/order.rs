@@ -4,8 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{
-    Address, Millis, Minor, Offer, OfferId, Order, OrderHistoryEntry, OrderId, OrderQuote, OrderStatus, Reservation,
-    ReservationId, ReservationStatus, StreamId, Titles,
+    Address, ManualMethod, Millis, Minor, Offer, OfferId, Order, OrderHistoryEntry, OrderId, OrderQuote, OrderStatus,
+    Placement, Reservation, ReservationId, ReservationStatus, StreamId, Titles,
 };
 
 /// A reservation as its buyer sees it: units of one offer, and a line of an order.
@@ -33,7 +33,7 @@ pub struct ReservationView {
     /// The hold is never released before this time, and at most 5 s after it. A payment that is under way moves it forward, never back.
     pub hold_until: Millis,
     pub created_at: Millis,
-    /// Why it ended, or what came of it: `hold_ended`, `buyer_cancel`, `capture_failed`, `card_limit`, `refunded`.
+    /// Why it ended, or what came of it: `hold_ended`, `buyer_cancel`, `shop_cancel`, `not_paid_in_time`, `capture_failed`, `card_limit`, `refunded`.
     pub reason: Option<String>,
     pub version: i64,
     /// The server's time at which this view was made.
@@ -67,6 +67,15 @@ impl ReservationView {
     }
 }
 
+/// A way to pay an order later.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = ManualMethodChoice)]
+pub struct ManualMethodView {
+    pub method: ManualMethod,
+    /// Days until the payment is due.
+    pub days: i64,
+}
+
 /// An order as its buyer sees it. What it says of an offer (`offer`, `title`, `image`, `place`) is that of its first line.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Order)]
@@ -95,7 +104,7 @@ pub struct OrderView {
     pub hold_until: Millis,
     pub created_at: Millis,
     pub paid_at: Option<Millis>,
-    /// Why the order ended: `hold_ended`, `buyer_cancel`, `capture_failed`, `card_limit`, `refunded`.
+    /// Why the order ended: `hold_ended`, `buyer_cancel`, `shop_cancel`, `not_paid_in_time`, `capture_failed`, `card_limit`, `refunded`.
     pub reason: Option<String>,
     /// Grows with every change of a line.
     pub version: i64,
@@ -108,6 +117,15 @@ pub struct OrderView {
     /// The place of its payment in the queue of the payment provider: 1 is the next. Left out when none waits, and in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment_place: Option<i64>,
+    /// The ways in which a held order can be paid later, in the answers to `GET /v1/orders/{order}` and `POST /v1/orders`; left out: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub manual_methods: Vec<ManualMethodView>,
+    /// How the order was placed; left out: it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placement: Option<Placement>,
+    /// Where a placed order is paid by transfer: the text of the shop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bank_details: Option<String>,
     /// What the order consists of, the oldest line first. Lines whose hold ended stay, with the reason. Left out in the reply to
     /// `buy` on the socket if its reservation is the only line.
     pub lines: Vec<ReservationView>,
@@ -140,6 +158,9 @@ impl OrderView {
             now,
             quote: order.quote.clone(),
             payment_place: None,
+            manual_methods: Vec::new(),
+            placement: order.placement,
+            bank_details: None,
             lines,
         }
     }

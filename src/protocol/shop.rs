@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::policy::PolicyKind;
 use crate::domain::shop_settings::ShopProfile;
 use crate::domain::{Minor, QuoteRules, Shop, ShopId, Titles};
 
@@ -42,6 +43,8 @@ pub struct ShopView {
     pub languages: Vec<String>,
     /// The language of a reader whose own is not among them; null: English.
     pub language: Option<String>,
+    /// The policies that can be read at `GET /v1/policies/{policy}`.
+    pub policies: Vec<PolicyKind>,
 }
 
 impl ShopView {
@@ -54,7 +57,7 @@ impl ShopView {
     ) -> Self {
         let decimals = shop.decimals();
         let Shop { id, title, titles, currency } = shop.clone();
-        let ShopProfile { country, languages, language, .. } = profile.clone();
+        let ShopProfile { country, languages, language, policies, .. } = profile;
         let QuoteRules { tax_bp, tax_included, delivery_fee, delivery_free_from } = profile.quote_rules();
         let base_url = base_url.map(str::to_owned);
         Self {
@@ -67,13 +70,14 @@ impl ShopView {
             payments,
             emails,
             base_url,
-            country,
+            country: country.clone(),
             tax_bp,
             tax_included,
             delivery_fee,
             delivery_free_from,
-            languages,
-            language,
+            languages: languages.clone(),
+            language: language.clone(),
+            policies: policies.keys().copied().collect(),
         }
     }
 }

@@ -110,6 +110,9 @@ pub struct OrderNoteView {
 pub struct ShopOrderDetail {
     #[serde(flatten)]
     pub order: ShopOrderView,
+    /// The position in the recording of the show, in milliseconds, at which the order was made; `null`: the show has no recording, or the
+    /// order was made outside of it.
+    pub replay_ms: Option<Millis>,
     /// The oldest entry first.
     pub history: Vec<OrderHistoryEntry>,
     /// The delivery address; `null`: not given yet, or erased.

@@ -99,7 +99,13 @@ pub struct StreamView {
     pub status: StreamStatus,
     /// The URL of an HLS playlist, or `null`.
     pub video: Option<String>,
+    /// The URL of the same video with low delay (WHEP), or `null`. Where it does not play, `video` does.
+    pub whep: Option<String>,
     pub poster: Option<String>,
+    /// The URL of the recording of a show that has ended, or `null`.
+    pub replay: Option<String>,
+    /// When the first picture of the recording was taken; `null` without a recording.
+    pub replay_started_at: Option<Millis>,
     pub host: String,
     pub scheduled_at: Option<Millis>,
     pub started_at: Option<Millis>,
@@ -123,7 +129,10 @@ impl StreamView {
             titles: stream.titles.clone(),
             status: stream.status,
             video: stream.video.clone(),
+            whep: stream.whep.clone(),
             poster: stream.poster.clone(),
+            replay: stream.replay.clone(),
+            replay_started_at: stream.recorded_from(),
             host: stream.host.clone(),
             scheduled_at: stream.scheduled_at,
             started_at: stream.started_at,
@@ -340,6 +349,15 @@ pub struct FullStreamReport {
     /// The periods in which offers were pinned, oldest first.
     pub pins: Vec<PinSpan>,
     pub offers: Vec<OfferSales>,
+}
+
+/// What happened in a show, beside its chat: the page shows a recording by it.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct ShowLog {
+    /// The periods in which offers were pinned, oldest first; at most the last 2,000.
+    pub pins: Vec<PinSpan>,
+    /// Chat messages from before this time are erased (`--chat-days`); `null`: all are kept.
+    pub messages_kept_from: Option<Millis>,
 }
 
 /// How far the pinned offer has reached: a sample of viewers, at most 500 per node, confirms once its pin has arrived.

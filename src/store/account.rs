@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::erased_mailbox::{keep_mailbox, person_of_erased_mailbox};
 use super::oidc::erase_identities;
 use super::passkey::erase_passkeys;
 use super::row::from_row;
@@ -124,10 +125,12 @@ pub(super) async fn insert_account(
     let mailbox = email.map(EmailAddress::normalized);
     let of_mailbox = "select person from accounts where email_normalized = $1 order by created_at, id limit 1";
     let first: Option<String> = tx.query(of_mailbox).bind(&mailbox).fetch_optional_value().await?;
-    let person = match first {
-        Some(person) => parse_person(&person)?,
-        None => PersonKey::of_user(&id.user()),
+    let person = match (first, email) {
+        (Some(person), _) => Some(parse_person(&person)?),
+        (None, Some(email)) => person_of_erased_mailbox(tx, email).await?,
+        (None, None) => None,
     };
+    let person = person.unwrap_or_else(|| PersonKey::of_user(&id.user()));
     let insert = "insert into accounts (id, email, email_normalized, person, name, language, created_at)
         values ($1, $2, $3, $4, $5, $6, $7)";
     tx.query(insert)
@@ -143,15 +146,17 @@ pub(super) async fn insert_account(
     Ok(Account { id, email: email.cloned(), name: name.clone(), language, person, created_at: now })
 }
 
-/// Erases an account with its sessions and codes: nobody can sign in to it any more. Without effect for other users.
-pub(super) async fn erase_sign_in(tx: &mut Transaction<'_>, user: &UserId) -> Result<()> {
+/// Erases an account with its sessions and codes: nobody can sign in to it any more. Without effect for other users. Gives how many
+/// mailboxes stay as a hash, because a mute, a block or the limit of a sale holds for the person.
+pub(super) async fn erase_sign_in(tx: &mut Transaction<'_>, user: &UserId) -> Result<u64> {
     tx.query("delete from sign_in_sessions where user_id = $1").bind(user.as_str()).execute().await?;
-    let Some(account) = AccountId::of_user(user) else { return Ok(()) };
+    let Some(account) = AccountId::of_user(user) else { return Ok(0) };
+    let mailboxes = keep_mailbox(tx, account).await?;
     erase_staff_roles(tx, account).await?;
     erase_passkeys(tx, account).await?;
     erase_identities(tx, account).await?;
     let codes = "delete from email_codes where email = (select email from accounts where id = $1)";
     tx.query(codes).bind(account.0).execute().await?;
     tx.query("delete from accounts where id = $1").bind(account.0).execute().await?;
-    Ok(())
+    Ok(mailboxes)
 }

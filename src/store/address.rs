@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::mail::queue_confirmation;
+use super::mail::{queue_confirmation, queue_placed_mail};
 use super::order::{lock_lines, order_status};
 use super::row::from_row;
 use super::transaction::Transaction;
@@ -48,7 +48,7 @@ const LEAVES_ITS_PARCEL: &str = "select o.id from orders o left join addresses a
             and coalesce(a.region, '') = $6 and coalesce(a.postcode, '') = $7))
         and not exists (select 1 from shipments s where s.order_id = o.id)
         and exists (select 1 from orders j where (j.id = $1 and j.joins is not null or j.joins = $1)
-            and (j.status in ('capturing', 'paid') or (j.status = 'paying' and exists (select 1 from payments p
+            and (j.status in ('capturing', 'placed', 'paid') or (j.status = 'paying' and exists (select 1 from payments p
                 where p.order_id = j.id and p.status in ('creating', 'needs_action', 'authorized')))))";
 
 /// Part of a transaction; see [`Store::address`].
@@ -104,7 +104,7 @@ impl Store {
                 select o.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 from reservations o
                     where o.id = $1 and coalesce(o.order_id, o.id) = o.id and ",
                 order_status!("o.id"),
-                " in ('held', 'capturing', 'paid')
+                " in ('held', 'capturing', 'placed', 'paid')
                 on conflict (order_id) do update set name = excluded.name, lines = excluded.lines,
                     city = excluded.city, region = excluded.region, postcode = excluded.postcode,
                     country = excluded.country, phone = excluded.phone, changed_at = excluded.changed_at,
@@ -143,7 +143,7 @@ impl Store {
             let erase = concat!(
                 "delete from addresses where order_id = $1 and not (",
                 order_status!("$1"),
-                " in ('capturing', 'paid') and not exists (select 1 from shipments s where s.order_id = $1))"
+                " in ('capturing', 'placed', 'paid') and not exists (select 1 from shipments s where s.order_id = $1))"
             );
             tx.query(erase).bind(order.0).execute().await?;
             let left: Option<i64> = tx
@@ -168,13 +168,22 @@ async fn remember_country(tx: &mut Transaction<'_>, order: OrderId, country: &st
     tx.query(write).bind(order.0).bind(country).execute().await.map(drop)
 }
 
-/// Writes the confirmation of a paid order that has none.
+/// Writes what the buyer of a placed or paid order has not been told.
 async fn confirm_late(tx: &mut Transaction<'_>, order: OrderId) -> Result<()> {
     let find = concat!(
         "select o.id from reservations o where o.id = $1 and ",
         order_status!("o.id"),
         " = 'paid' and not exists (select 1 from mails m where m.order_id = o.id and m.kind = $2)"
     );
+    let untold = concat!(
+        "select o.id from reservations o where o.id = $1 and ",
+        order_status!("o.id"),
+        " = 'placed' and not exists (select 1 from mails m where m.order_id = o.id and m.kind = $2)"
+    );
+    let untold = tx.query(untold).bind(order.0).bind(MailKind::OrderPlaced.name());
+    if untold.fetch_optional_value::<Uuid>().await?.is_some() {
+        return queue_placed_mail(tx, order).await;
+    }
     let unconfirmed = tx.query(find).bind(order.0).bind(MailKind::OrderConfirmed.name());
     match unconfirmed.fetch_optional_value::<Uuid>().await? {
         Some(_) => queue_confirmation(tx, order).await,

@@ -14,13 +14,13 @@ pub(super) const CLOCKS_DIFFER_MS: Millis = 86_400_000;
 /// The largest time that an id can have.
 pub(super) const ID_TIME_MAX: Millis = (1 << 48) - 1;
 
-/// The orders, named by their first reservation `o`, whose address the shop still needs: open, or paid and not sent.
+/// The orders, named by their first reservation `o`, whose address the shop still needs: open or placed, or paid and not sent.
 macro_rules! needs_address {
     () => {
         concat!(
             "(case ",
             $crate::store::order::order_status!("o.id"),
-            " when 'held' then true when 'capturing' then true
+            " when 'held' then true when 'capturing' then true when 'placed' then true
                 when 'paid' then not exists (select 1 from shipments s where s.order_id = o.id) else false end)"
         )
     };

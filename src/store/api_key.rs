@@ -94,7 +94,7 @@ impl Store {
         .await
     }
 
-    /// Stores `next`, a key with the name and the scopes of another one, which ends at `ends_at` or before.
+    /// Stores `next`, a key with the name, the scopes and the end of another one, which ends at `ends_at` or before.
     pub async fn rotate_api_key(
         &self,
         id: ApiKeyId,
@@ -108,7 +108,9 @@ impl Store {
             let row: Option<ApiKeyRow> = tx.query(api_keys!("where id = $1")).bind(id.0).fetch_optional().await?;
             let before = row.map(ApiKeyRow::into_key).transpose()?.filter(|key| key.is_in_force(now));
             let before = before.ok_or(Refusal::NoSuchApiKey)?;
-            let next = ApiKey { name: before.name.clone(), scopes: before.scopes.clone(), ..next.clone() };
+            // A key that was meant to end at a certain time is replaced by one that ends then.
+            let (name, scopes, expires_at) = (before.name.clone(), before.scopes.clone(), before.expires_at);
+            let next = ApiKey { name, scopes, expires_at, ..next.clone() };
             let end = "update api_keys set expires_at = $2 where id = $1 and (expires_at is null or expires_at > $2)";
             tx.query(end).bind(id.0).bind(ends_at).execute().await?;
             insert_api_key(tx, &next, secret).await?;

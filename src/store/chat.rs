@@ -2,16 +2,20 @@
 
 use uuid::Uuid;
 
+use super::address_retention::ID_TIME_MAX;
 use super::audit::insert_audit_entry;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store};
-use crate::domain::{AuditEntry, Author, ChatMessage, MessageId, Quote, Refusal, Role, StreamId, UserId};
+use crate::domain::{AuditEntry, Author, ChatMessage, MessageId, Millis, Quote, Refusal, Role, StreamId, UserId};
 
 /// What readers may see of a message, as `messages.status` has it.
 pub(super) const PUBLISHED: &str = "published";
 pub(super) const PENDING_REVIEW: &str = "pending_review";
 pub(super) const REJECTED: &str = "rejected";
+
+/// The clock of the node that made the id and that of the message may differ by as much.
+const CLOCKS_DIFFER_MS: Millis = 60_000;
 
 pub(super) struct MessageRow {
     id: Uuid,
@@ -149,13 +153,35 @@ impl Store {
         limit: i64,
         with_deleted: bool,
     ) -> Result<Vec<ChatMessage>> {
+        self.messages_until(stream, (after, None), limit, with_deleted).await
+    }
+
+    /// Reads a page of a show's published messages, newest first, before `after` and sent at `until` or earlier. Deleted messages are left
+    /// out, unless `with_deleted` is set.
+    pub async fn messages_until(
+        &self,
+        stream: StreamId,
+        (after, until): (Option<MessageId>, Option<Millis>),
+        limit: i64,
+        with_deleted: bool,
+    ) -> Result<Vec<ChatMessage>> {
         let read = messages!(
-            "where stream = $1 and id < $2 and status = 'published' and ($3 or deleted_by is null)
+            "where stream = $1 and id < $2 and status = 'published' and ($3 or deleted_by is null) and at <= $5
             order by id desc limit $4"
         );
         let before = after.map_or(Uuid::max(), |id| id.0);
-        let rows: Vec<MessageRow> =
-            self.query(read).bind(stream.0).bind(before).bind(with_deleted).bind(limit).fetch_all().await?;
+        // An id has the time of its message, so the newer ones are not read.
+        let beyond = until.map(|at| MessageId::first_at(at.saturating_add(CLOCKS_DIFFER_MS).clamp(0, ID_TIME_MAX)).0);
+        let before = beyond.map_or(before, |beyond| before.min(beyond));
+        let rows: Vec<MessageRow> = self
+            .query(read)
+            .bind(stream.0)
+            .bind(before)
+            .bind(with_deleted)
+            .bind(limit)
+            .bind(until.unwrap_or(Millis::MAX))
+            .fetch_all()
+            .await?;
         rows.into_iter().map(MessageRow::into_message).collect()
     }
 

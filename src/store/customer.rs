@@ -1,4 +1,4 @@
-//! Customers: everybody who bought, with the notes of the team on them, and blocks, which hold in the whole shop.
+//! Customers: everybody who ordered, with the notes of the team on them, and blocks, which hold in the whole shop.
 //!
 //! A block is a ban whose show is [`AuditEntry::WHOLE_SHOP`]: it binds a person in every show.
 
@@ -72,7 +72,7 @@ macro_rules! customers {
     };
 }
 
-/// A customer who bought something, for the list of customers.
+/// A customer who ordered something, for the list of customers.
 #[derive(Clone, Debug)]
 pub(super) struct SeenCustomer {
     pub user: String,

@@ -47,9 +47,10 @@ pub(super) async fn join_guest(tx: &mut Transaction<'_>, guest: &Actor, account:
     // A buyer has one open order in a show: that of the guest is paid on its own if the account has one.
     let orders = "update orders set buyer = $2, status = case when status = 'open' and exists
             (select 1 from orders o where o.buyer = $2 and o.stream = orders.stream and o.status = 'open')
-            then 'paying' else status end
+            then 'paying' else status end,
+            person = case when person is null then null else $3 end
         where buyer = $1 and id in (select r.order_id from reservations r where r.buyer = $2)";
-    tx.query(orders).bind(from).bind(to).execute().await?;
+    tx.query(orders).bind(from).bind(to).bind(account.person.as_str()).execute().await?;
     let payments = "update payments set buyer = $2 where buyer = $1
         and not exists (select 1 from payments p where p.buyer = $2 and p.key = payments.key)";
     tx.query(payments).bind(from).bind(to).execute().await?;

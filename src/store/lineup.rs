@@ -57,7 +57,8 @@ impl Store {
     /// they do not start without the host.
     pub async fn offers_due_to_start(&self, now: Millis) -> Result<Vec<OfferId>> {
         let read = "select o.id from offers o join streams s on s.id = o.stream where o.stage = 'draft'
-            and o.starts_at - o.countdown_ms <= $1 and $1 - $2 < o.starts_at and s.status <> 'ended'
+            and o.starts_at - o.countdown_ms <= $1 and $1 - $2 < o.starts_at
+            and (s.status <> 'ended' or s.replay is not null)
             order by o.starts_at, o.id limit 500";
         let ids: Vec<Uuid> = self.query(read).bind(now).bind(SCHEDULE_LATE_MAX_MS).fetch_values().await?;
         Ok(ids.into_iter().map(OfferId).collect())
@@ -72,7 +73,8 @@ impl Store {
                     opens_at = case when starts_at < $2 then $2 + countdown_ms else starts_at end,
                     closes_at = case when starts_at < $2 then $2 + countdown_ms else starts_at end + duration_ms
                 where id = $1 and stage = 'draft' and starts_at - countdown_ms <= $2 and $2 - $3 < starts_at
-                    and exists (select 1 from streams s where s.id = offers.stream and s.status <> 'ended')";
+                    and exists (select 1 from streams s
+                        where s.id = offers.stream and (s.status <> 'ended' or s.replay is not null))";
             Ok(tx.query(open).bind(id.0).bind(now).bind(SCHEDULE_LATE_MAX_MS).execute().await? == 1)
         })
         .await

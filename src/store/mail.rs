@@ -198,12 +198,25 @@ pub(super) async fn queue_order_mail(tx: &mut Transaction<'_>, order: OrderId, c
 /// Writes the confirmation of an order, if we know where it goes. A buyer who has no account gets a link to the order in it: the
 /// session of a guest ends with the browser's memory.
 pub(super) async fn queue_confirmation(tx: &mut Transaction<'_>, order: OrderId) -> Result<()> {
+    queue_mail_with_link(tx, order, |link| MailContent::OrderConfirmed { order, link }).await
+}
+
+/// Writes to the buyer of a placed order what is to be paid, if we know where the mail goes, with a link as in the confirmation.
+pub(super) async fn queue_placed_mail(tx: &mut Transaction<'_>, order: OrderId) -> Result<()> {
+    queue_mail_with_link(tx, order, |link| MailContent::OrderPlaced { order, link }).await
+}
+
+async fn queue_mail_with_link(
+    tx: &mut Transaction<'_>,
+    order: OrderId,
+    content: impl FnOnce(Option<String>) -> MailContent,
+) -> Result<()> {
     let Some(OrderRecipient { to, language, user }) = recipient(tx, order).await? else { return Ok(()) };
     let secret = user.as_str().starts_with(GUEST_PREFIX).then(|| SessionSecret::new(rand::random()));
     if let Some(secret) = &secret {
         add_order_link(tx, order, &secret.hash()).await?;
     }
-    let content = MailContent::OrderConfirmed { order, link: secret.map(|secret| secret.as_str().to_owned()) };
+    let content = content(secret.map(|secret| secret.as_str().to_owned()));
     queue_mail(tx, &NewMail { to, language, user: Some(user), content }).await.map(drop)
 }
 
@@ -214,6 +227,9 @@ fn kept_after_sending(content: &MailContent) -> Option<String> {
         secret if secret.kind().is_secret() => Some(String::new()),
         MailContent::OrderConfirmed { order, link: Some(_) } => {
             serde_json::to_string(&MailContent::OrderConfirmed { order: *order, link: None }).ok()
+        }
+        MailContent::OrderPlaced { order, link: Some(_) } => {
+            serde_json::to_string(&MailContent::OrderPlaced { order: *order, link: None }).ok()
         }
         _ => None,
     }

@@ -184,7 +184,7 @@ pub(super) async fn insert_offer(
             per_buyer, countdown_ms, duration_ms, hold_ms, starts_at, buyers, position)
         select $1, s.id, $3, $4, 'draft', $5, $6, h.currency, $7, $8, $9, $10, $11, $12, $13,
             (select coalesce(max(o.position), 0) + 1 from offers o where o.stream = s.id)
-        from streams s join shops h on h.id = s.shop where s.id = $2 and s.status <> 'ended'";
+        from streams s join shops h on h.id = s.shop where s.id = $2 and (s.status <> 'ended' or s.replay is not null)";
     let created = tx
         .query(insert)
         .bind(new.id.0)
@@ -215,7 +215,7 @@ pub(super) async fn open_draft(tx: &mut Transaction<'_>, id: OfferId) -> Result<
     let now = tx.now().await?;
     let open = "update offers set stage = 'open', opens_at = $2 + countdown_ms,
         closes_at = $2 + countdown_ms + duration_ms, version = version + 1 where id = $1
-        and exists (select 1 from streams s where s.id = offers.stream and s.status <> 'ended')";
+        and exists (select 1 from streams s where s.id = offers.stream and (s.status <> 'ended' or s.replay is not null))";
     let opened = tx.query(open).bind(id.0).bind(now).execute().await?;
     if opened == 0 { Err(Refusal::StreamEnded.into()) } else { Ok(()) }
 }
@@ -371,7 +371,7 @@ impl Store {
     }
 
     /// Finds offers that are not closed although their time window or their show has ended, at most
-    /// [`OFFERS_TO_CLOSE_MAX`] at once.
+    /// [`OFFERS_TO_CLOSE_MAX`] at once. A show with a recording goes on selling.
     pub async fn offers_to_close(&self, now: Millis) -> Result<Vec<OfferId>> {
         let over = "select id from offers where stage <> 'closed' and closes_at <= $1 order by closes_at limit $2";
         let mut ids: Vec<Uuid> = self.query(over).bind(now).bind(OFFERS_TO_CLOSE_MAX as i64).fetch_values().await?;
@@ -383,7 +383,8 @@ impl Store {
                     order by o.stream limit 1) from busy where busy.stream is not null
             )
             select o.id from busy join streams s on s.id = busy.stream
-                join offers o on o.stream = busy.stream and o.stage <> 'closed' where s.status = 'ended' limit $1";
+                join offers o on o.stream = busy.stream and o.stage <> 'closed'
+            where s.status = 'ended' and s.replay is null limit $1";
         ids.extend(self.query(of_ended).bind(OFFERS_TO_CLOSE_MAX as i64).fetch_values::<Uuid>().await?);
         ids.sort_unstable();
         ids.dedup();

@@ -13,8 +13,8 @@ use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, ids_to_json, to_json};
 use crate::domain::{
-    IdempotencyKey, Millis, Order, OrderHeader, OrderId, OrderQuote, Refusal, RequestHash, Reservation, StreamId,
-    UserId,
+    IdempotencyKey, Millis, Order, OrderHeader, OrderId, OrderQuote, Placement, Refusal, RequestHash, Reservation,
+    StreamId, UserId,
 };
 
 /// A line, with what the row of its order says.
@@ -23,10 +23,12 @@ struct OrderLineRow {
     paid_at: Option<i64>,
     /// Only beside the first line: it is as long as all of them.
     quote: Option<String>,
+    /// Only beside the first line too.
+    placement: Option<String>,
     reservation: ReservationRow,
 }
 
-from_row!(OrderLineRow { number, paid_at, quote } and reservation);
+from_row!(OrderLineRow { number, paid_at, quote, placement } and reservation);
 
 /// A query for lines of orders: what stands before the columns, and what after.
 macro_rules! order_lines {
@@ -36,6 +38,7 @@ macro_rules! order_lines {
             " select (select o.number from orders o where o.id = order_id) as number,
                 (select o.paid_at from orders o where o.id = order_id) as paid_at,
                 case when order_id = id then (select o.quote from orders o where o.id = order_id) end as quote,
+                case when order_id = id then (select o.placement from orders o where o.id = order_id) end as placement,
                 id, stream, offer, order_id, buyer, buyer_name, status, qty, returned, amount, currency, place, created_at,
                 hold_until, reason, version ",
             $after
@@ -47,9 +50,9 @@ macro_rules! order_lines {
 macro_rules! order_status {
     ($id:literal) => {
         concat!(
-            "(select case max(case l.status when 'capturing' then 5 when 'held' then 4
+            "(select case max(case l.status when 'capturing' then 6 when 'held' then 5 when 'placed' then 4
                     when 'sold' then case when l.returned < l.qty then 3 else 2 end when 'expired' then 1 else 0 end)
-                when 5 then 'capturing' when 4 then 'held' when 3 then 'paid' when 2 then 'refunded'
+                when 6 then 'capturing' when 5 then 'held' when 4 then 'placed' when 3 then 'paid' when 2 then 'refunded'
                 when 1 then 'expired' else 'cancelled' end
             from reservations l where l.order_id = ",
             $id,
@@ -131,16 +134,18 @@ const ORDERS_BY_ID_ON_SQLITE: &str = order_lines!(
 fn into_orders(rows: Vec<OrderLineRow>) -> Result<Vec<Order>> {
     let mut found: Vec<(OrderHeader, Vec<Reservation>)> = Vec::new();
     let mut places: HashMap<OrderId, usize> = HashMap::new();
-    for OrderLineRow { number, paid_at, quote, reservation } in rows {
+    for OrderLineRow { number, paid_at, quote, placement, reservation } in rows {
         let line = reservation.into_reservation()?;
         let place = *places.entry(line.order_id()).or_insert(found.len());
         let quote = quote.as_deref().map(parse_quote).transpose()?.map(Box::new);
+        let placement = placement.as_deref().map(parse_placement).transpose()?;
         match found.get_mut(place) {
             Some((header, lines)) => {
                 header.quote = header.quote.take().or(quote);
+                header.placement = header.placement.or(placement);
                 lines.push(line);
             }
-            None => found.push((OrderHeader { number, paid_at, quote }, vec![line])),
+            None => found.push((OrderHeader { number, paid_at, quote, placement }, vec![line])),
         }
     }
     let order = |(header, mut lines): (OrderHeader, Vec<Reservation>)| {
@@ -150,6 +155,10 @@ fn into_orders(rows: Vec<OrderLineRow>) -> Result<Vec<Order>> {
         Some(Order::of_lines(header, first, lines.collect()))
     };
     Ok(found.into_iter().filter_map(order).collect())
+}
+
+fn parse_placement(text: &str) -> Result<Placement> {
+    serde_json::from_str(text).map_err(|error| Error::CorruptRow(format!("placement of an order: {error}")))
 }
 
 /// Reads an order in a transaction.

@@ -87,7 +87,7 @@ impl Addition {
             }
             OrderStatus::Expired => self.expired += 1,
             OrderStatus::Cancelled => self.cancelled += 1,
-            OrderStatus::Held | OrderStatus::Capturing => return false,
+            OrderStatus::Held | OrderStatus::Capturing | OrderStatus::Placed => return false,
         }
         true
     }
@@ -113,7 +113,7 @@ impl Addition {
 }
 
 fn is_undecided(status: &str) -> bool {
-    matches!(OrderStatus::parse(status), Some(OrderStatus::Held | OrderStatus::Capturing))
+    matches!(OrderStatus::parse(status), Some(OrderStatus::Held | OrderStatus::Capturing | OrderStatus::Placed))
 }
 
 fn parse_status(text: &str) -> Result<OrderStatus> {
@@ -250,7 +250,7 @@ async fn sum_decided_orders(tx: &mut Transaction<'_>) -> Result<i64> {
         "select u.order_id, u.offer, ",
         line_status!("o."),
         " as status, o.qty, o.amount from unsettled_orders u
-            join reservations o on o.id = u.order_id where o.status not in ('held', 'capturing') limit $1"
+            join reservations o on o.id = u.order_id where o.status not in ('held', 'capturing', 'placed') limit $1"
     );
     let rows: Vec<DecidedRow> = tx.query(read).bind(SUMMED_TOGETHER_MAX).fetch_all().await?;
     let (mut sums, mut refunded) = (BTreeMap::<Uuid, Addition>::new(), Vec::new());

@@ -131,10 +131,10 @@ const RETURNED_LINES: &str = "select l.reservation, cast(sum(l.qty) as bigint), 
 const CAPTURED: &str = "select p.amount from payments p join orders o on o.id = p.order_id and o.attempt = p.attempt
     where o.id = $1 and p.status = 'captured'";
 
-/// How many other orders travel in the parcel of an order without a delivery fee of their own: they are paid, or are being paid.
+/// How many other orders travel in the parcel of an order without a delivery fee of their own: they are paid or placed, or are being paid.
 const PARCEL_ORDERS: &str = "select count(*) from orders j where j.joins = $1 and (
         exists (select 1 from reservations r where r.order_id = j.id
-            and (r.status = 'capturing' or r.status = 'sold' and r.returned < r.qty))
+            and (r.status in ('capturing', 'placed') or r.status = 'sold' and r.returned < r.qty))
         or exists (select 1 from payments p where p.order_id = j.id and p.status in ('creating', 'needs_action', 'authorized')))";
 
 const SELECT_REFUND_BY_NUMBER: &str = refunds!("order_id = $1 and n = $2");

@@ -240,7 +240,7 @@ impl Store {
                 }
                 OrderStatus::Expired => of.expired += orders,
                 OrderStatus::Cancelled => of.cancelled += orders,
-                OrderStatus::Held | OrderStatus::Capturing => of.held += orders,
+                OrderStatus::Held | OrderStatus::Capturing | OrderStatus::Placed => of.held += orders,
             }
         }
         Ok(sums)

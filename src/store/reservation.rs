@@ -144,7 +144,7 @@ impl Store {
     /// Finds the reservations of a person that count for the limit per buyer of an offer.
     pub async fn counted_reservations(&self, person: &PersonKey, offer: OfferId) -> Result<Vec<ReservationId>> {
         let read = "select id from reservations where offer = $1 and person = $2
-            and status in ('held', 'capturing', 'sold') and returned < qty order by id limit 100";
+            and status in ('held', 'capturing', 'placed', 'sold') and returned < qty order by id limit 100";
         let ids: Vec<Uuid> = self.query(read).bind(offer.0).bind(person.as_str()).fetch_values().await?;
         Ok(ids.into_iter().map(OrderId).collect())
     }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::mail::{queue_order_mail, unqueue_sent_mail};
-use super::order::order_status;
+use super::order::{lock_lines, order_status, read_order};
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Result, Store, ids_to_json, require_known};
@@ -101,7 +101,8 @@ macro_rules! shop_orders {
             " e where (e.order_id is null or e.order_id = e.id) and ($4 or e.stream = $5)) o
             left join fulfilments f on f.order_id = o.id left join shipments s on s.order_id = o.id
             where ($6 = '' or o.order_status = $6)
-                and ($7 = '' or (o.order_status = 'paid' and $7 = case when f.delivered_at is not null then 'delivered'
+                and ($7 = '' or ((o.order_status = 'paid' or o.order_status = 'placed' and exists (select 1 from orders c
+                        where c.id = o.id and c.placement like '%cash_on_delivery%')) and $7 = case when f.delivered_at is not null then 'delivered'
                     when s.sent_at is not null then 'sent' when f.packed_at is not null then 'packed'
                     else 'unfulfilled' end))
                 and ($8 = '' or exists (select 1 from order_tags t where t.order_id = o.id and t.tag = $8))
@@ -262,7 +263,7 @@ impl Store {
     /// Undoes a step of fulfilment, if no later step is done. To undo it again is no error; the flag says whether it was done.
     pub async fn undo_fulfilment(&self, order: OrderId, step: FulfilmentStep) -> Result<(Fulfilment, bool)> {
         self.transaction(async |tx| {
-            let (_, before) = lock_fulfilment(tx, order).await?;
+            let before = lock_fulfilment(tx, order).await?;
             before.check_undo(step)?;
             let undo = match step {
                 FulfilmentStep::Packed => "update fulfilments set packed_at = null where order_id = $1",
@@ -364,9 +365,8 @@ impl Store {
     }
 }
 
-/// Locks what the seller noted on the order. The status of an order that is or was paid never goes back, so the order's own row
-/// is not locked.
-async fn lock_fulfilment(tx: &mut Transaction<'_>, order: OrderId) -> Result<(OrderStatus, Fulfilment)> {
+/// Locks what the seller noted on the order.
+async fn lock_fulfilment(tx: &mut Transaction<'_>, order: OrderId) -> Result<Fulfilment> {
     let insert = "insert into fulfilments (order_id) select id from reservations where id = $1 on conflict (order_id) do nothing";
     tx.query(insert).bind(order.0).execute().await?;
     let lock = tx.choose(
@@ -377,10 +377,8 @@ async fn lock_fulfilment(tx: &mut Transaction<'_>, order: OrderId) -> Result<(Or
     if locked.is_none() {
         return Err(Refusal::NoSuchOrder.into());
     }
-    let status = concat!("select ", order_status!("$1"));
-    let status: String = tx.query(status).bind(order.0).fetch_value().await?;
     let row: FulfilmentRow = tx.query(SELECT_FULFILMENT).bind(order.0).fetch_one().await?;
-    Ok((require_known(OrderStatus::parse(&status), "order status", &status)?, row.into_fulfilment()))
+    Ok(row.into_fulfilment())
 }
 
 /// Does a step, if the rule allows it now. The flag says whether it is new.
@@ -391,8 +389,11 @@ async fn set_step(
     consignment: Option<&Consignment>,
     by: &UserId,
 ) -> Result<(Fulfilment, bool)> {
-    let (status, before) = lock_fulfilment(tx, order).await?;
-    before.check_step(step, status)?;
+    // A placed order may be cancelled at this moment.
+    lock_lines(tx, order).await?;
+    let now_order = read_order(tx, order).await?;
+    let before = lock_fulfilment(tx, order).await?;
+    before.check_step(step, now_order.status, now_order.placement.map(|placement| placement.method))?;
     let now = tx.now().await?;
     match step {
         FulfilmentStep::Packed => {

@@ -20,7 +20,10 @@ struct StreamRow {
     host: String,
     status: String,
     video: Option<String>,
+    whep: Option<String>,
     poster: Option<String>,
+    replay: Option<String>,
+    replay_started_at: Option<i64>,
     scheduled_at: Option<i64>,
     started_at: Option<i64>,
     ended_at: Option<i64>,
@@ -49,7 +52,10 @@ from_row!(StreamRow {
     host,
     status,
     video,
+    whep,
     poster,
+    replay,
+    replay_started_at,
     scheduled_at,
     started_at,
     ended_at,
@@ -81,7 +87,10 @@ impl StreamRow {
             host: self.host,
             status: require_known(StreamStatus::parse(&self.status), "status", &self.status)?,
             video: self.video,
+            whep: self.whep,
             poster: self.poster,
+            replay: self.replay,
+            replay_started_at: self.replay_started_at,
             scheduled_at: self.scheduled_at,
             started_at: self.started_at,
             ended_at: self.ended_at,
@@ -114,7 +123,8 @@ macro_rules! streams {
     ($before:literal, $after:literal) => {
         concat!(
             $before,
-            " id, title, titles, host, status, video, poster, scheduled_at, started_at, ended_at, cancelled_at, tags, pin, slow_ms, notice,
+            " id, title, titles, host, status, video, whep, poster, replay, replay_started_at, scheduled_at, started_at, ended_at, cancelled_at, tags, pin,
+            slow_ms, notice,
             chat_off, links, review_all, blocklist_version, pinned_message, pinned_user, pinned_name, pinned_body,
             likes, version, edition ",
             $after
@@ -138,8 +148,8 @@ pub(super) async fn insert_stream(tx: &mut Transaction<'_>, shop: ShopId, stream
     }
     let now = tx.now().await?;
     let insert =
-        "insert into streams (id, shop, title, titles, host, status, video, poster, tags, scheduled_at, created_at)
-        values ($1, $2, $3, $4, $5, 'scheduled', $6, $7, $8, $9, $10)";
+        "insert into streams (id, shop, title, titles, host, status, video, poster, tags, scheduled_at, created_at, whep)
+        values ($1, $2, $3, $4, $5, 'scheduled', $6, $7, $8, $9, $10, $11)";
     tx.query(insert)
         .bind(stream.id.0)
         .bind(shop.0)
@@ -151,6 +161,7 @@ pub(super) async fn insert_stream(tx: &mut Transaction<'_>, shop: ShopId, stream
         .bind(to_json(&stream.tags)?)
         .bind(stream.scheduled_at)
         .bind(now)
+        .bind(&stream.whep)
         .execute()
         .await
         .map(drop)
@@ -200,6 +211,38 @@ impl Store {
             }
         };
         let rows: Vec<StreamRow> = query.fetch_all().await?;
+        rows.into_iter().map(StreamRow::into_stream).collect()
+    }
+
+    /// Reads what a search compares of the newest shows: id and texts, newest first.
+    pub async fn show_texts(&self, most: i64) -> Result<Vec<(StreamId, String)>> {
+        let read = "select id, title, titles, host, tags from streams order by id desc limit $1";
+        let rows: Vec<(Uuid, String, String, String, String)> = self.report_query(read).bind(most).fetch_all().await?;
+        let texts = |(id, title, titles, host, tags): (Uuid, String, String, String, String)| {
+            let titles: Vec<String> = titles_from_json(&titles)?.into_values().collect();
+            let tags: Vec<String> = from_json(&tags)?;
+            Ok((StreamId(id), [vec![title, host], titles, tags].concat().join("\n")))
+        };
+        rows.into_iter().map(texts).collect()
+    }
+
+    /// Reads the shows with these ids that have this status, or any, newest first.
+    pub async fn streams_by_id(&self, ids: &[StreamId], status: Option<StreamStatus>) -> Result<Vec<LiveStream>> {
+        let read = self.choose(
+            streams!(
+                "select",
+                "from streams where id = any (array(select value::uuid from json_array_elements_text($1::json)))
+                    and ($2 = '' or status = $2) order by id desc"
+            ),
+            streams!(
+                "select",
+                "from streams where id in (select unhex(value) from json_each($1)) and ($2 = '' or status = $2)
+                    order by id desc"
+            ),
+        );
+        let status = status.map_or("", StreamStatus::name);
+        let ids = ids_to_json(ids.iter().map(|id| id.0))?;
+        let rows: Vec<StreamRow> = self.query(read).bind(ids).bind(status).fetch_all().await?;
         rows.into_iter().map(StreamRow::into_stream).collect()
     }
 

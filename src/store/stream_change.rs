@@ -36,7 +36,7 @@ impl Store {
                 claim_picture(tx, poster, "poster").await?;
             }
             let update = "update streams set version = version + 1, edition = $2, title = $3, titles = $4, video = $5,
-                poster = $6, scheduled_at = $7, tags = $8 where id = $1";
+                poster = $6, scheduled_at = $7, tags = $8, replay = $9, replay_started_at = $10, whep = $11 where id = $1";
             tx.query(update)
                 .bind(id.0)
                 .bind(after.edition)
@@ -46,6 +46,9 @@ impl Store {
                 .bind(&after.poster)
                 .bind(after.scheduled_at)
                 .bind(to_json(&after.tags)?)
+                .bind(&after.replay)
+                .bind(after.replay_started_at)
+                .bind(&after.whep)
                 .execute()
                 .await?;
             insert_audit_entry(tx, entry).await?;

@@ -24,6 +24,8 @@ pub struct ErasureReport {
     pub texts: u64,
     /// Mutes and bans that are still in force. They keep only the user's id.
     pub sanctions: u64,
+    /// The mailbox of an account that stays as a hash: a mute, a block or the limit of a sale holds for the person.
+    pub mailboxes: u64,
     /// Audit log entries that still contain the user's id.
     pub audit_entries: u64,
     /// Shows that may have content of the user on viewers' screens.
@@ -103,7 +105,7 @@ impl Store {
             let done_to = "update audit_log set user_name = null where user_id = $1";
             let done_to = tx.query(done_to).bind(user).execute().await?;
             let done_by = tx.query("update audit_log set by_name = '' where by_user = $1").bind(user).execute().await?;
-            erase_sign_in(tx, user_id).await?;
+            let mailboxes = erase_sign_in(tx, user_id).await?;
             erase_order_links(tx, user_id).await?;
             // A sign-out stays in force; it keeps only the ids.
             let signed_out = "update token_revocations set reason = null where user_id = $1";
@@ -111,7 +113,17 @@ impl Store {
             tx.query("update token_revocations set by_name = '' where by_user = $1").bind(user).execute().await?;
             let streams = streams.into_iter().map(StreamId).collect();
             let audit_entries = done_to + done_by;
-            Ok(ErasureReport { messages, orders, addresses_kept, documents, texts, sanctions, audit_entries, streams })
+            Ok(ErasureReport {
+                messages,
+                orders,
+                addresses_kept,
+                documents,
+                texts,
+                sanctions,
+                mailboxes,
+                audit_entries,
+                streams,
+            })
         })
         .await
     }

@@ -6,7 +6,9 @@ use utoipa::ToSchema;
 use super::reply::{ChangedOrder, NewOrder};
 use super::{InputSource, Method, RestRoute, Verb, VerbContext};
 use crate::app::Result;
-use crate::domain::{self, IdempotencyKey, Minor, OfferId, OrderId, RefundScope, Refusal, ReservationId, Role};
+use crate::domain::{
+    self, IdempotencyKey, Minor, OfferId, OrderId, PaymentMethod, RefundScope, Refusal, ReservationId, Role,
+};
 
 /// A missing key is refused with `key_missing`, an invalid one with `key_invalid`.
 pub(super) fn idempotency_key(key: Option<&str>) -> std::result::Result<IdempotencyKey, Refusal> {
@@ -35,7 +37,8 @@ impl Verb for Buy {
     }
 }
 
-/// Pays a held order. If the payment is declined (402), the order is still held, and the buyer can try another card.
+/// Pays a held order. If the payment is declined (402), the order is still held, and the buyer can try another card. By cash on delivery
+/// or bank transfer the order is placed: its units are certain, and the payment is due by a date.
 #[derive(Deserialize, ToSchema)]
 pub struct Pay {
     order: OrderId,
@@ -43,7 +46,11 @@ pub struct Pay {
     /// (402, then POST to its `action_url`), `slow`, `timeout_after_charge` and `500_after_charge` (the charge succeeds,
     /// and the answer is lost), `webhook_twice`, `webhook_before_reply`, `webhook_never`, `webhook_reordered`,
     /// `cancel_too_late`, `capture_fails`, `wrong_amount`, `bad_signature`, `refund_fails`.
+    #[serde(default)]
     token: String,
+    /// The way to pay; left out: `card`, with a `token`. The `manual_methods` of the order have the others.
+    #[serde(default)]
+    method: PaymentMethod,
     /// The `version` of the quote that the buyer saw. If the order costs something else now, nothing is charged, and the answer is 409
     /// `quote_changed` with the new quote. Without it an order is paid only if what it costs is the sum of its lines, and none of
     /// them has expired.
@@ -61,12 +68,13 @@ impl Verb for Pay {
 
     async fn run(self, context: &VerbContext<'_>) -> Result<ChangedOrder> {
         let key = idempotency_key(self.key.as_deref())?;
-        context
-            .app
-            .checkout
-            .pay(context.actor, self.order, &self.token, self.quote_version, key)
-            .await
-            .map(ChangedOrder)
+        let checkout = &context.app.checkout;
+        let paid = match self.method.manual() {
+            None if self.token.is_empty() => Err(Refusal::bad_field("token", "is missing.").into()),
+            None => checkout.pay(context.actor, self.order, &self.token, self.quote_version, key).await,
+            Some(method) => checkout.place(context.actor, self.order, method, self.quote_version, key).await,
+        };
+        paid.map(ChangedOrder)
     }
 }
 

@@ -14,6 +14,7 @@ mod customers;
 mod demo;
 mod desk;
 mod desk_mail;
+mod evening;
 mod example;
 mod focus;
 mod guest_order;
@@ -24,8 +25,11 @@ mod money;
 mod page;
 mod passkey;
 mod pictures;
+mod placed_order;
+mod policy;
 mod purchase;
 mod reactions;
+mod replay;
 mod screens;
 mod show;
 mod show_end;
@@ -35,6 +39,7 @@ mod staff;
 mod team;
 mod video;
 mod visit;
+mod whep;
 
 /// The testkit as these tests use it: the browser, and what is outside of it.
 mod support {

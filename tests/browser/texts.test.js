@@ -27,6 +27,7 @@ const PARTS = [
   '.imports',
   '.quick',
   '.bill',
+  '.replay',
 ];
 
 /** Language → key → text, of all parts. */

@@ -127,11 +127,11 @@ async fn read_stock(connection: &mut PgConnection, all: bool) -> Result<StockSna
     let levels = "select o.id::text as offer, o.version, o.quantity, o.reserved, o.stage,
             ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int::bigint as epoch,
             (extract(epoch from clock_timestamp()) * 1000)::bigint as at,
-            coalesce((select sum(r.qty - r.returned) from reservations r where r.offer = o.id and r.status in ('held', 'capturing', 'sold')), 0)::bigint as counted
+            coalesce((select sum(r.qty - r.returned) from reservations r where r.offer = o.id and r.status in ('held', 'capturing', 'placed', 'sold')), 0)::bigint as counted
         from offers o where $1 or o.stage <> 'closed'";
     let levels = sqlx::query_as(levels).bind(all).fetch_all(&mut *look).await?;
     let greedy = "select r.offer::text, r.buyer, sum(r.qty - r.returned)::bigint from offers o join reservations r on r.offer = o.id
-        where ($1 or o.stage <> 'closed') and r.status in ('held', 'capturing', 'sold')
+        where ($1 or o.stage <> 'closed') and r.status in ('held', 'capturing', 'placed', 'sold')
         group by r.offer, r.buyer, o.per_buyer having sum(r.qty - r.returned) > o.per_buyer";
     let greedy = sqlx::query_as(greedy).bind(all).fetch_all(&mut *look).await?;
     // A unit that is refunded without a restock has left the shop with the goods.

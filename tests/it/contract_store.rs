@@ -33,6 +33,7 @@ mod payment_flow;
 mod payment_hold;
 mod payment_queue;
 mod picture;
+mod placed_order;
 mod postgres_faults;
 mod product;
 mod query_plans;

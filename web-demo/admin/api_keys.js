@@ -91,7 +91,7 @@ export class ApiKeyPart {
       tick({ label: scopeText(scope), test: `scope-${scope}`, checked: scope.endsWith(':read'), name: scope }),
     );
     const scopes = el(
-      'fieldset.ticks',
+      'fieldset.ticks.rows',
       {},
       el('legend', {}, t('api_keys.scopes')),
       boxes.map((box) => box.node),

@@ -12,6 +12,7 @@ export const VIEWS = /** @type {Record<string, Record<string, string>>} */ ({
   to_send: { fulfilment: 'packed' },
   sent: { fulfilment: 'sent' },
   delivered: { fulfilment: 'delivered' },
+  placed: { status: 'placed' },
   unpaid: { status: 'held' },
   refunded: { status: 'refunded' },
 });

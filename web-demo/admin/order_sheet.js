@@ -2,9 +2,10 @@
 
 import { addressLines } from '../address.js';
 import { asRefusal, call, del, get, put } from '../api.js';
+import { route } from '../base.js';
 import { newKey } from '../client.js';
 import { documentLinks } from '../document_links.js';
-import { formatDateTime, formatMoney, refusalText, t, titleOf } from '../i18n.js';
+import { formatDateTime, formatDuration, formatMoney, refusalText, t, titleOf } from '../i18n.js';
 import { lineList, orderTitle } from '../order_lines.js';
 import { quoteTable, totalOf } from '../order_quote.js';
 import { confirmDialog, openSheet, withBusy } from '../sheet.js';
@@ -13,6 +14,7 @@ import { printConfirmation } from './confirmation.js';
 import { orderMails } from './mail_list.js';
 import { parcelPart, sendParcel } from './parcel_part.js';
 import { printSlip } from './packing_slip.js';
+import { placedControls } from './placed_controls.js';
 import { openRefund, refundList } from './refund_form.js';
 
 /** @import { Fulfilment, FulfilmentStep, Refusal, Shop, ShopOrder, ShopOrderDetail, Stream } from '../types.d.ts' */
@@ -88,6 +90,7 @@ class OrderSheet {
             el('bdi', {}, formatMoney(totalOf(order), order.currency)),
           ),
           show && el('small', {}, el('bdi', {}, titleOf(show))),
+          replayLine(order),
         ),
       ),
       ...[lineList(order)].filter((list) => list !== null),
@@ -106,8 +109,9 @@ class OrderSheet {
   /** @param {ShopOrderDetail} order */
   fulfilmentPart(order) {
     const { fulfilment, status } = order;
-    const isPaid = status === 'paid' || status === 'refunded';
-    if (!isPaid) return part(t('desk.fulfilment'), el('p.fine', {}, t('desk.not_paid')));
+    const isCash = status === 'placed' && order.placement?.method === 'cash_on_delivery';
+    const isSendable = status === 'paid' || status === 'refunded' || isCash;
+    if (!isSendable) return part(t('desk.fulfilment'), el('p.fine', {}, t('desk.not_paid')));
     const rows = STEPS.map((step) => this.stepRow(order, step));
     return part(
       t('desk.fulfilment'),
@@ -321,7 +325,8 @@ class OrderSheet {
     return part(
       t('desk.payment'),
       order.quote && quoteTable(order),
-      attempts.length ? el('ul.attempts', {}, attempts) : el('p.fine', {}, t('desk.no_payment')),
+      placedControls(order, (button, work) => this.act(button, work)),
+      attempts.length ? el('ul.attempts', {}, attempts) : !order.placement && el('p.fine', {}, t('desk.no_payment')),
       refundList(order),
       this.refundButton(order),
     );
@@ -337,7 +342,12 @@ class OrderSheet {
     const onclick = async () => {
       const isCertain = await confirmDialog({
         title: t('desk.refund'),
-        text: [t('desk.refund_text', { amount }), isShared && t('desk.refund_shared')].filter(Boolean).join(' '),
+        text: [
+          t(order.placement ? 'desk.refund_by_hand' : 'desk.refund_text', { amount }),
+          isShared && t('desk.refund_shared'),
+        ]
+          .filter(Boolean)
+          .join(' '),
         yes: t('desk.refund_yes', { amount }),
         danger: true,
       });
@@ -389,6 +399,24 @@ class OrderSheet {
     });
     if (!isRefused) await this.load();
   }
+}
+
+/**
+ * The second of the recording in which the order was made.
+ * @param {ShopOrderDetail} order
+ */
+function replayLine({ stream, replay_ms }) {
+  if (replay_ms === null) return null;
+  const seconds = Math.floor(replay_ms / 1000);
+  const href = route(`/watch?stream=${encodeURIComponent(stream)}&t=${seconds}`);
+  const link = el('a', { href, target: '_blank', 'data-test': 'order-replay-watch' }, t('desk.replay_watch'));
+  return el(
+    'small',
+    { 'data-test': 'order-replay' },
+    t('desk.replay_at', { at: formatDuration(seconds * 1000) }),
+    ' · ',
+    link,
+  );
 }
 
 /**

@@ -1,13 +1,24 @@
 // The packing slip: what is in the parcel and where it goes. It is shown only on paper.
 
 import { addressLines } from '../address.js';
-import { formatDateTime, t, titleOf } from '../i18n.js';
+import { formatDateTime, formatMoney, t, titleOf } from '../i18n.js';
 import { fullTitle } from '../offer.js';
 import { linesOf, orderNumber } from '../order_lines.js';
+import { totalOf } from '../order_quote.js';
 import { el } from '../ui.js';
 import { printPage } from './print.js';
 
 /** @import { Shop, ShopOrderDetail } from '../types.d.ts' */
+
+/**
+ * What the carrier collects: the one amount on the slip.
+ * @param {ShopOrderDetail} order
+ */
+function collect(order) {
+  if (order.status !== 'placed' || order.placement?.method !== 'cash_on_delivery') return '';
+  const amount = formatMoney(totalOf(order), order.currency);
+  return el('p', {}, el('strong', {}, t('desk.collect', { amount })));
+}
 
 /**
  * Opens the print dialog of the browser with the slip of an order. It has no prices: a parcel may be a gift.
@@ -45,5 +56,6 @@ export function printSlip(order, shop) {
       ' · ',
       formatDateTime(order.created_at),
     ),
+    collect(order),
   );
 }

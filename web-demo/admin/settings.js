@@ -7,6 +7,8 @@ import { withBusy } from '../sheet.js';
 import { el, setText, setVisible, toast } from '../ui.js';
 import { ApiKeyPart } from './api_keys.js';
 import { mailForm, removeMailServer } from './mail_form.js';
+import { manualPaymentForm } from './manual_payment_form.js';
+import { policiesPart } from './policies_part.js';
 import { shopForm, shopRequest } from './shop_form.js';
 
 /** @import { Identity, MailServer, Refusal, Role, ShopSettings } from '../types.d.ts' */
@@ -47,11 +49,14 @@ export async function showSettings(root, role) {
   const props = { noValidate: true, onsubmit: save, oninput: () => (isChanged = true), 'data-test': 'settings-form' };
   const form = el('form.desk-form', props, nodes, alert, el('div.actions', {}, submit));
   globalThis.addEventListener('beforeunload', (event) => {
-    if (isChanged) event.preventDefault();
+    if (isChanged || policies.isChanged()) event.preventDefault();
   });
+  const policies = policiesPart(settings);
   const keys = new ApiKeyPart();
   await keys.reload();
-  root.replaceChildren(form, role === 'owner' ? await mailPart() : await mailWords(), keys.node);
+  const manual = manualPaymentForm(settings.manual_payments);
+  const mail = role === 'owner' ? await mailPart() : await mailWords();
+  root.replaceChildren(form, manual, policies.node, mail, keys.node);
 }
 
 /** What an admin reads about the mail server, which only an owner sets. */

@@ -2,14 +2,14 @@
 
 import { asRefusal } from '../api.js';
 import { formatMoney, refusalText, t, titleOf } from '../i18n.js';
-import { listAll } from '../list.js';
-import { openSheet } from '../sheet.js';
-import { el, icon, picture, toast } from '../ui.js';
+import { openSheet, withBusy } from '../sheet.js';
+import { el, icon, picture, queryAll, setText, setVisible, toast } from '../ui.js';
 import { addOnce } from './add_once.js';
 import { variantName } from './catalogue_texts.js';
 import { askNumber } from './dialogs.js';
 import { offerForm } from './offer_form.js';
 import { productForm } from './product_form.js';
+import { ProductPages, SEARCH_LENGTH_MAX } from './product_pages.js';
 import { isTeamOfShop } from './rank.js';
 
 /** @import { Product, Shop, Stream, Variant } from '../types.d.ts' */
@@ -31,20 +31,40 @@ export async function catalogueSheet(context) {
 
 /** @param {Steps} steps */
 async function showCatalogue(steps) {
-  steps.body.replaceChildren(el('p.empty', {}, t('loading')));
-  /** @type {Product[]} */
-  const products = await listAll('/products');
-  const rows = products.map((product) => ({ product, node: productRow(product, steps) }));
+  const list = el('ul.catalogue', {});
+  const status = el('p.empty', { role: 'status', 'data-test': 'catalogue-empty' });
+  const more = el(
+    'button.slim',
+    {
+      type: 'button',
+      hidden: true,
+      'data-test': 'catalogue-more',
+      onclick: () =>
+        withBusy(
+          more,
+          () => pages.read(),
+          (refusal) => toast(refusalText(refusal), { kind: 'warn' }),
+        ),
+    },
+    t('host.more_products'),
+  );
+  const pages = new ProductPages((products, isFirst, hasNext) => {
+    if (isFirst) list.replaceChildren();
+    list.append(...products.map((product) => productRow(product, steps)));
+    setText(status, t(pages.search ? 'host.none_found' : 'host.no_products'));
+    setVisible(status, !list.childElementCount);
+    setVisible(more, hasNext);
+  });
   const search = el('input', {
     type: 'search',
+    dir: 'auto',
+    maxLength: SEARCH_LENGTH_MAX,
     'aria-label': t('host.search'),
     placeholder: t('host.search'),
     'data-test': 'catalogue-search',
-    oninput: () => {
-      const wanted = search.value.trim().toLowerCase();
-      for (const { product, node } of rows) node.hidden = !JSON.stringify(product).toLowerCase().includes(wanted);
-    },
+    oninput: () => pages.find(search.value),
   });
+  steps.body.onkeydown = (event) => moveByKey(event, search, list, pages);
   const back = backButton(() => showCatalogue(steps));
   const create = () => productForm({ ...steps, back, onsaved: () => showCatalogue(steps) });
   const isAllowed = isTeamOfShop();
@@ -52,12 +72,35 @@ async function showCatalogue(steps) {
   steps.body.replaceChildren(
     el('div.inline', {}, search, el('button.slim', newProduct, icon('plus'), t('host.new_product'))),
     isAllowed ? '' : el('p.fine', { 'data-test': 'catalogue-locked' }, t('host.shop_only')),
-    el(
-      'ul.catalogue',
-      {},
-      rows.map(({ node }) => node),
-    ),
+    list,
+    status,
+    more,
   );
+  setText(status, t('loading'));
+  await pages.read();
+}
+
+/**
+ * The arrows move between the search and the variants, and Enter in the search takes the first one that was found.
+ * @param {KeyboardEvent} event
+ * @param {HTMLInputElement} search
+ * @param {HTMLElement} list
+ * @param {ProductPages} pages
+ */
+async function moveByKey(event, search, list, pages) {
+  const { key, target } = event;
+  const isSearch = target === search;
+  if (key === 'Enter' && isSearch) {
+    event.preventDefault();
+    await pages.settled();
+    return list.querySelector('button.variant')?.dispatchEvent(new MouseEvent('click', { bubbles: true }));
+  }
+  const step = { ArrowDown: 1, ArrowUp: -1 }[key];
+  const stops = [search, ...queryAll('button.variant', list)];
+  const at = stops.indexOf(/** @type {HTMLInputElement} */ (target));
+  if (!step || at < 0 || !list.isConnected) return;
+  event.preventDefault();
+  stops[Math.max(0, Math.min(at + step, stops.length - 1))]?.focus();
 }
 
 /** @param {() => void} onclick */

@@ -148,6 +148,8 @@ export class Console {
     const { id, status } = stream;
     const badge = byId('live-badge');
     document.body.dataset.show = status;
+    // A recording goes on selling.
+    document.body.toggleAttribute('data-recorded', Boolean(stream.replay));
     setText(byId('title'), titleOf(stream));
     setText(badge, t(`badge.${status}`));
     badge.dataset.status = status;

@@ -67,6 +67,7 @@ export class LineupRow {
     // Its word is long in some languages, and one row has it.
     unpin.label.className = 'for-reader';
     unpin.node.title = t('host.unpin');
+    for (const { node } of [pin, unpin]) node.classList.add('pin');
     this.more = rowMenu({
       label: t('lineup.more', { offer: fullTitle(offer) }),
       test: `more-${id}`,

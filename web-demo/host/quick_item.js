@@ -103,10 +103,13 @@ function photoField() {
     if (!file) return;
     abort.abort();
     abort = new AbortController();
-    const old = shown.src;
-    shown.src = URL.createObjectURL(file);
-    if (old) URL.revokeObjectURL(old);
-    setVisible(shown, true);
+    // As a data address: the content security policy allows no pictures from blobs.
+    const reader = new FileReader();
+    reader.addEventListener('load', () => {
+      shown.src = String(reader.result);
+      setVisible(shown, true);
+    });
+    reader.readAsDataURL(file);
     setVisible(progress, true);
     const onprogress = (/** @type {number} */ part) => (progress.value = part);
     const sent = uploadPicture(file, { onprogress, signal: abort.signal }).then(({ address }) => address);

@@ -8,6 +8,7 @@ import { confirmDialog, openSheet, withBusy } from '../sheet.js';
 import { el, setText, setVisible, toast } from '../ui.js';
 import { addOnce } from './add_once.js';
 import { anyText, field, localTime, readAll, required, showFieldError, webAddress, wholeNumber } from './form.js';
+import { positionText, replayFields, replayRequest } from './replay_fields.js';
 
 /** @import { Field } from './form.js' */
 /** @import { Refusal, Stream } from '../types.d.ts' */
@@ -39,6 +40,9 @@ const textsOf = (show) => ({
   title_id: show.titles?.id ?? '',
   scheduled_at: show.scheduled_at ? localTime(show.scheduled_at) : '',
   video: show.video ?? '',
+  whep: show.whep ?? '',
+  replay: show.replay ?? '',
+  replay_started_at: positionText(show),
   tags: (show.tags ?? []).join(', '),
 });
 
@@ -85,6 +89,15 @@ function showFields(show) {
       hint: t(show.status === 'live' ? 'form.video_live' : 'form.video_hint'),
       value: value.video,
     }),
+    whep: field({
+      label: t('form.whep'),
+      test: 'show-whep',
+      check: webAddress,
+      dir: 'ltr',
+      hint: t('form.whep_hint'),
+      value: value.whep,
+    }),
+    ...replayFields(show, value),
     poster: pictureField({
       label: t('form.poster'),
       test: 'show-poster',
@@ -106,7 +119,7 @@ function showFields(show) {
  * @param {Partial<Stream>} show
  */
 function requestOf(values, show) {
-  const { title, title_ar, title_id, scheduled_at, video, poster, tags } = values;
+  const { title, title_ar, title_id, scheduled_at, video, whep, poster, tags } = values;
   const others = Object.entries(show.titles ?? {}).filter(([code]) => code !== 'ar' && code !== 'id');
   const typed = Object.entries({ ar: title_ar, id: title_id }).filter(([, text]) => text);
   return {
@@ -114,8 +127,10 @@ function requestOf(values, show) {
     titles: Object.fromEntries([...others, ...typed]),
     scheduled_at,
     video,
+    whep,
     poster: shownAddress(poster),
     tags,
+    ...replayRequest(values, show),
   };
 }
 

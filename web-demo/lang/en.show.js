@@ -6,6 +6,18 @@ export default {
   'form.tags_hint': 'Separate them by commas, at most ten.',
   'form.tags_max': 'At most {n} tags.',
   'form.video_live': 'Viewers switch to a new address at once.',
+  'form.whep': 'Address with low delay (WHEP, optional)',
+  'form.whep_hint': 'Of the same video. Where it does not play, viewers see the address above.',
+  'form.replay': 'Address of the recording (optional)',
+  'form.replay_hint':
+    'A video file (MP4) or an HLS playlist. The page of the show plays it, and you can put products on sale in it.',
+  'form.replay_begin': 'The show begins in the recording at',
+  'form.replay_begin_hint':
+    'Minutes and seconds, like 0:12: chat and products follow it. With a minus the recording begins after the show.',
+  'form.replay_time': 'Write a time like 0:12 or 1:02:03.',
+  'host.more_products': 'More products',
+  'host.none_found': 'Nothing found. Try other words.',
+  'host.no_products': 'There are no products yet.',
   'show.edit': 'Edit show',
   'show.copy': 'Copy show',
   'show.cancel': 'Call off',

@@ -201,4 +201,25 @@ export default {
   'audit.create_api_key': '{by} made the API key {name}',
   'audit.rotate_api_key': '{by} replaced the API key {name}',
   'audit.end_api_key': '{by} ended the API key {name}',
+  'policies.title': 'Policies',
+  'policies.about':
+    'What buyers may read before they order. They are linked at the foot of the shop and beside the button to pay, once they are written. An empty line begins a paragraph; **bold**, lists with - and [links](https://…) work.',
+  'policies.written': 'Written',
+  'policies.not_written': 'Not written yet',
+  'policies.see': 'See the page',
+  'policies.saved': 'The policy is saved.',
+  'manual.title': 'Cash on delivery and bank transfer',
+  'manual.about':
+    'The shop receives these payments itself. The units are taken off sale as soon as an order is placed. An order that is neither paid nor sent by its date is cancelled.',
+  'manual.cash_on_delivery': 'Buyers can pay in cash on delivery',
+  'manual.cash_days': 'Days until cash on delivery is due',
+  'manual.bank_transfer': 'Buyers can pay by bank transfer',
+  'manual.transfer_days': 'Days until a transfer is due',
+  'manual.bank_details': 'Where buyers pay to',
+  'manual.bank_details_hint':
+    'The bank, the account (IBAN) and its holder. Buyers see this text after they have placed an order. They use the number of the order as the reference.',
+  'manual.bank_details_missing': 'Say where buyers pay to, or turn off bank transfer.',
+  'manual.open_orders_max': 'Orders that one buyer can have open and not paid',
+  'manual.for_flash_sales': 'Also for flash sales',
+  'manual.wrong_number': 'Type a whole number from 1 to {max}.',
 };

@@ -135,6 +135,8 @@ export default {
   // A page that cannot be shown.
   'problem.title': 'Halaman ini tidak dapat ditampilkan',
   'problem.no_stream': 'Siaran ini tidak ada atau telah dihapus.',
+  'not_found.title': 'Halaman ini tidak ada',
+  'not_found.about': 'Tautannya mungkin salah ketik, atau isinya sudah dihapus.',
   'problem.network': 'Toko tidak dapat dihubungi.',
 
   // Refusals that a viewer without a sign-in can meet. The others are in the .buy and .host files.
@@ -148,4 +150,11 @@ export default {
   'error.no_such_mail': 'Email ini sudah tidak ada.',
   'error.no_such_revocation': 'Pencabutan ini sudah tidak ada.',
   'error.token_invalid': 'Sesi masuk Anda tidak valid. Silakan masuk lagi.',
+  'policy.before': 'Sebelum memesan:',
+  'policy.terms': 'Syarat penjualan',
+  'policy.returns': 'Pengiriman dan pengembalian',
+  'policy.privacy': 'Privasi',
+  'policy.contact': 'Tentang penjual',
+  'policy.none': 'Toko belum menulis halaman ini.',
+  'error.no_such_policy': 'Toko belum menulis kebijakan ini.',
 };

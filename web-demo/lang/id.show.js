@@ -6,6 +6,18 @@ export default {
   'form.tags_hint': 'Pisahkan dengan koma, paling banyak sepuluh.',
   'form.tags_max': 'Paling banyak {n} tag.',
   'form.video_live': 'Penonton langsung pindah ke alamat baru.',
+  'form.whep': 'Alamat dengan jeda pendek (WHEP, opsional)',
+  'form.whep_hint': 'Untuk video yang sama. Bila tidak bisa diputar, penonton melihat alamat di atas.',
+  'form.replay': 'Alamat rekaman (opsional)',
+  'form.replay_hint':
+    'Berkas video (MP4) atau playlist HLS. Halaman siaran memutarnya, dan Anda bisa menjual produk di dalamnya.',
+  'form.replay_begin': 'Siaran dimulai dalam rekaman pada',
+  'form.replay_begin_hint':
+    'Menit dan detik, seperti 0:12: obrolan dan produk mengikutinya. Dengan minus, rekaman dimulai setelah siaran.',
+  'form.replay_time': 'Tulis waktu seperti 0:12 atau 1:02:03.',
+  'host.more_products': 'Produk lainnya',
+  'host.none_found': 'Tidak ditemukan. Coba kata lain.',
+  'host.no_products': 'Belum ada produk.',
   'show.edit': 'Ubah siaran',
   'show.copy': 'Salin siaran',
   'show.cancel': 'Batalkan',

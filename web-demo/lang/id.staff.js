@@ -201,4 +201,25 @@ export default {
   'audit.create_api_key': '{by} membuat kunci API {name}',
   'audit.rotate_api_key': '{by} mengganti kunci API {name}',
   'audit.end_api_key': '{by} mengakhiri kunci API {name}',
+  'policies.title': 'Kebijakan',
+  'policies.about':
+    'Yang dapat dibaca pembeli sebelum memesan. Tautannya ada di bagian bawah toko dan di samping tombol bayar setelah ditulis. Baris kosong memulai paragraf; **tebal**, daftar dengan - dan [tautan](https://…) dapat dipakai.',
+  'policies.written': 'Sudah ditulis',
+  'policies.not_written': 'Belum ditulis',
+  'policies.see': 'Lihat halaman',
+  'policies.saved': 'Kebijakan disimpan.',
+  'manual.title': 'Bayar di tempat dan transfer bank',
+  'manual.about':
+    'Toko menerima pembayaran ini sendiri. Unit langsung tidak dijual lagi begitu pesanan tercatat. Pesanan yang belum dibayar dan belum dikirim sampai tanggalnya akan dibatalkan.',
+  'manual.cash_on_delivery': 'Pembeli bisa bayar di tempat (COD)',
+  'manual.cash_days': 'Hari sampai bayar di tempat jatuh tempo',
+  'manual.bank_transfer': 'Pembeli bisa membayar lewat transfer bank',
+  'manual.transfer_days': 'Hari sampai transfer jatuh tempo',
+  'manual.bank_details': 'Ke mana pembeli membayar',
+  'manual.bank_details_hint':
+    'Bank, rekening (IBAN) dan pemiliknya. Pembeli melihat teks ini setelah membuat pesanan. Nomor pesanan menjadi referensinya.',
+  'manual.bank_details_missing': 'Tulis ke mana pembeli membayar, atau matikan transfer bank.',
+  'manual.open_orders_max': 'Pesanan belum dibayar yang boleh dimiliki satu pembeli',
+  'manual.for_flash_sales': 'Juga untuk flash sale',
+  'manual.wrong_number': 'Ketik bilangan bulat dari 1 sampai {max}.',
 };

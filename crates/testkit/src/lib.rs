@@ -25,6 +25,7 @@ pub mod shop;
 pub mod socket;
 pub mod web_proxy;
 pub mod websocket_cases;
+pub mod whep_server;
 
 use std::time::Duration;
 

@@ -201,7 +201,7 @@ impl Shop {
             "counters differ from reservations"
         );
         let oversold = "select count(*) from offers o where quantity < \
-             (select coalesce(sum(qty - returned), 0) from reservations r where r.offer = o.id and status in ('held', 'capturing', 'sold'))";
+             (select coalesce(sum(qty - returned), 0) from reservations r where r.offer = o.id and status in ('held', 'capturing', 'placed', 'sold'))";
         assert_eq!(self.number(oversold).await, 0, "oversold");
     }
 

@@ -25,6 +25,8 @@ impl BackgroundJob for SignInCleanupJob {
         let context = &self.0;
         let deleted = context.store.delete_expired_sign_ins(context.now() - EMAIL_CODE_WINDOW_MS, BATCH_MAX).await?;
         context.counters.sign_ins_expired.fetch_add(deleted, Ordering::Relaxed);
+        let unbound = context.store.delete_erased_mailboxes(BATCH_MAX).await?;
+        let deleted = deleted.max(unbound);
         let is_full = BATCH_MAX.unsigned_abs() <= deleted;
         Ok(if is_full { NextRun::After(BATCH_PAUSE) } else { NextRun::AfterInterval })
     }

@@ -55,7 +55,8 @@ pub struct Catalogue {
     offer_cache: Cache<OfferId, Offer>,
     /// What products were called when something was sold.
     product_names: ProductNames,
-    public_searches: PublicSearches,
+    /// Searches of people who are not of the team, also in the shows.
+    pub public_searches: PublicSearches,
     pub sold_out_caches: SoldOutCaches,
     /// Buyers whose holds lapsed again and again.
     pub lapses: LapseTracker,

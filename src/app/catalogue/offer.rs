@@ -7,8 +7,8 @@ use crate::app::error::{Result, as_outcome_unknown};
 use crate::app::state_changes::{offer_change, pin_change};
 use crate::domain::offer::{self, OfferForm};
 use crate::domain::{
-    Actor, AuditAction, Event, IdempotencyKey, LiveStream, Offer, OfferId, OfferStage, Order, Permission, Refusal,
-    Reservation, StreamId,
+    Actor, AuditAction, Event, IdempotencyKey, LiveStream, ManualMethod, Offer, OfferId, OfferStage, Order,
+    OrderStatus, Permission, Refusal, Reservation, StreamId,
 };
 use crate::protocol::{OfferView, OrderView, PinView, ReservationView};
 use crate::store::KeyedRequest;
@@ -229,7 +229,11 @@ impl Catalogue {
         for line in &order.lines {
             lines.push(self.reservation_view(line).await);
         }
-        OrderView::of(order, lines, self.context.now())
+        let view = OrderView::of(order, lines, self.context.now());
+        let is_transfer = order.status == OrderStatus::Placed
+            && order.placement.is_some_and(|placement| placement.method == ManualMethod::BankTransfer);
+        let bank_details = is_transfer.then(|| self.context.profile().manual_payments.bank_details.clone());
+        OrderView { bank_details, ..view }
     }
 
     /// A reservation with the title that its offer had then, and its image.

@@ -9,7 +9,9 @@ use super::Chat;
 use super::writer::{CHAT_BATCH_WAIT, WRITE_BEHIND_MS};
 use crate::app::counters::count_outcome;
 use crate::app::error::Result;
-use crate::domain::{Actor, Author, ChatDecision, ChatMessage, ChatText, MessageId, Permission, Refusal, StreamId};
+use crate::domain::{
+    Actor, Author, ChatDecision, ChatMessage, ChatText, MessageId, Millis, Permission, Refusal, StreamId,
+};
 use crate::protocol::{MessageView, SayReply};
 
 impl Chat {
@@ -75,13 +77,13 @@ impl Chat {
         &self,
         actor: &Actor,
         stream: StreamId,
-        after: Option<MessageId>,
+        (after, until): (Option<MessageId>, Option<Millis>),
         limit: i64,
     ) -> Result<Vec<MessageView>> {
         self.stream_cache.find_stream(stream).await?;
         self.flush().await;
         let with_deleted = self.stream_cache.allows(actor, Permission::Moderate, stream).await?;
-        let messages = self.context.store.messages(stream, after, limit, with_deleted).await?;
+        let messages = self.context.store.messages_until(stream, (after, until), limit, with_deleted).await?;
         Ok(messages.into_iter().map(MessageView::from).collect())
     }
 

@@ -348,7 +348,13 @@ impl Checkout {
             Some(_) if order.status == OrderStatus::Held => self.context.store.payment_place(order.id).await?,
             _ => None,
         };
-        Ok(OrderView { quote: quote.map(Box::new), payment_place, ..self.catalogue.order_view(order).await })
+        let manual_methods = self.manual_methods(order).await?;
+        Ok(OrderView {
+            quote: quote.map(Box::new),
+            payment_place,
+            manual_methods,
+            ..self.catalogue.order_view(order).await
+        })
     }
 
     /// Sends the changed order to its buyer on every connection.

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::Checkout;
 use crate::app::error::{Error, Result};
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
-use crate::domain::{Event, Order, OrderId, ReservationStatus};
+use crate::domain::{Event, Order, OrderId, Reservation, ReservationStatus};
 use crate::metrics::increment;
 use crate::store::OutboxEvent;
 
@@ -38,7 +38,9 @@ impl Checkout {
     /// The order that an event is about. `None`: there is none, or it cannot be read, today or later; the other events must not wait
     /// for that one.
     async fn order_of_outbox_event(&self, event: &OutboxEvent) -> Result<Option<Order>> {
-        let ("order.paid", Ok(id)) = (event.topic.as_str(), event.body.parse::<OrderId>()) else { return Ok(None) };
+        let ("order.paid" | "order.placed", Ok(id)) = (event.topic.as_str(), event.body.parse::<OrderId>()) else {
+            return Ok(None);
+        };
         match self.context.store.order(id).await {
             Err(fault) if !fault.is_transient() => {
                 increment(&self.context.counters.outbox_unreadable);
@@ -72,7 +74,9 @@ impl Checkout {
                 let name = if may_show_name && !is_of_staff { names.shown(&order.buyer_name) } else { String::new() };
                 // Another node may have read the same event, or this node may have published it without marking it as
                 // delivered.
-                for line in order.lines.iter().filter(|line| line.status == ReservationStatus::Sold) {
+                let is_bought =
+                    |line: &&Reservation| matches!(line.status, ReservationStatus::Placed | ReservationStatus::Sold);
+                for line in order.lines.iter().filter(is_bought) {
                     let purchased = Event::Purchased { name: name.clone(), qty: line.qty, offer: line.offer };
                     self.publisher.publish_event_once(order.stream, format!("paid:{}", line.id), &purchased).await?;
                 }

@@ -280,14 +280,7 @@ impl Checkout {
     /// Ends an order whose amount could not be captured; its units are on sale again.
     async fn release_after_failed_capture(&self, payment: &Payment) -> Result<()> {
         let ended = retry_transient(|| self.context.store.release_failed_capture(payment.order)).await?;
-        let mut offers: Vec<OfferId> = ended.iter().map(|line| line.offer).collect();
-        offers.sort_unstable();
-        offers.dedup();
-        for offer in offers {
-            let of_offer: Vec<Reservation> = ended.iter().filter(|line| line.offer == offer).cloned().collect();
-            self.publish_release(offer, &of_offer).await?;
-        }
-        Ok(())
+        self.publish_ended_order(&ended).await
     }
 
     pub async fn reload_payment(&self, payment: &Payment) -> Result<Payment> {

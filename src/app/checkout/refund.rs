@@ -123,7 +123,7 @@ impl Checkout {
             return Ok(());
         }
         match self.context.store.winning_payment(order.id).await? {
-            Some(payment) if !self.is_provider_on(&payment) => Err(Refusal::PaymentsOff.into()),
+            Some(payment) if !payment.is_manual() && !self.is_provider_on(&payment) => Err(Refusal::PaymentsOff.into()),
             _ => Ok(()),
         }
     }
@@ -147,12 +147,14 @@ impl Checkout {
             tracing::error!(order.id = %refund.order, "a paid order has no payment; it cannot be refunded");
             Error::Unavailable
         })?;
-        let provider = self.provider_of(&payment)?;
-        if refund.amount == 0 && refund.status == RefundStatus::Pending {
-            // Only units come back.
-            self.note_refund(&refund, RefundStep::Finish).await?;
+        // Only units come back, or the shop gives the money back as it has received it: there is nobody to ask.
+        if refund.amount == 0 || payment.is_manual() {
+            if refund.status == RefundStatus::Pending {
+                self.note_refund(&refund, RefundStep::Finish).await?;
+            }
             return self.reload_refund(&refund).await;
         }
+        let provider = self.provider_of(&payment)?;
         let key = refund.idempotency_key();
         let found = match provider.find_refund(&payment, &key, refund.reference.as_deref()).await {
             ProviderOutcome::Done(found) => found,

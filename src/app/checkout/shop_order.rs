@@ -104,7 +104,9 @@ impl Checkout {
         if (address.is_some() || !mails.is_empty()) && order.buyer != actor.user {
             self.record_order_action(actor, &order, AuditAction::ReadAddress, None);
         }
+        let replay_ms = store.stream(order.stream).await?.and_then(|stream| stream.replay_position(order.created_at));
         Ok(ShopOrderDetail {
+            replay_ms,
             history: order_history(&order, &timestamps),
             address,
             payments: store.payments_of_order(id).await?.into_iter().map(attempt_view).collect(),

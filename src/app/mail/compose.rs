@@ -9,10 +9,10 @@ use super::format::{date_time, money};
 use super::letter::{Block, Letter, isolated, left_to_right};
 use super::words::{Words, fill, words};
 use crate::domain::{
-    Address, ClaimedMail, EmailAddress, Fulfilment, Language, MailContent, Millis, Minor, Order, ReservationStatus,
-    Shop,
+    Address, ClaimedMail, EmailAddress, Fulfilment, Language, MailContent, ManualMethod, Millis, Minor, Order,
+    ReservationStatus, Shop,
 };
-use crate::protocol::OrderView;
+use crate::protocol::{OrderView, ReservationView};
 use crate::store::RefundRecord;
 
 /// What a letter about an order says of it.
@@ -35,6 +35,8 @@ pub struct Sender<'s> {
     pub name: Option<&'s str>,
     /// Where the pages of the shop are, without a slash at the end.
     pub public_url: Option<&'s str>,
+    /// Where transfers go.
+    pub bank_details: &'s str,
 }
 
 /// Composes the letter. `facts` is there for a mail about an order; without them (the order is gone) there is no letter.
@@ -72,7 +74,9 @@ pub fn compose(mail: &ClaimedMail, facts: Option<&OrderFacts>, sender: &Sender<'
             (subject, vec![say(intro), say(words.passkey_not_you)])
         }
         MailContent::Test => (words.test_subject, vec![Block::Text(fill(language, words.test_intro, &values))]),
-        MailContent::OrderConfirmed { .. }
+        MailContent::OrderPlaced { .. }
+        | MailContent::OrderConfirmed { .. }
+        | MailContent::OrderCancelled { .. }
         | MailContent::OrderSent { .. }
         | MailContent::OrderRefunded { .. }
         | MailContent::Withdrawal { .. } => {
@@ -80,17 +84,19 @@ pub fn compose(mail: &ClaimedMail, facts: Option<&OrderFacts>, sender: &Sender<'
             let is_part = facts.is_some_and(|facts| {
                 facts.refund.as_ref().is_some_and(|refund| refund.refund.amount < facts.order.total())
             });
-            let (subject, intro) = order_words(words, &mail.content, is_part);
+            let order = &facts?.order;
+            let (subject, intro) = order_words(words, &mail.content, order, is_part);
             let mut blocks = Vec::new();
             // The name is gone when its user asked for erasure.
             if !name.is_empty() {
                 blocks.push(Block::Text(fill(language, words.greeting, &values)));
             }
             blocks.push(Block::Text(fill(language, intro, &values)));
-            blocks.push(Block::Rows(order_rows(language, words, facts?, &mail.content)));
+            blocks.push(Block::Rows(order_rows(language, words, facts?, &mail.content, sender.bank_details)));
             if let Some(url) = sender.public_url {
                 let (label, url) = match &mail.content {
-                    MailContent::OrderConfirmed { link: Some(secret), .. } => {
+                    MailContent::OrderConfirmed { link: Some(secret), .. }
+                    | MailContent::OrderPlaced { link: Some(secret), .. } => {
                         (words.this_order, format!("{url}/orders#order={secret}"))
                     }
                     _ => (words.my_orders, format!("{url}/orders")),
@@ -104,8 +110,14 @@ pub fn compose(mail: &ClaimedMail, facts: Option<&OrderFacts>, sender: &Sender<'
     Some(Letter { language, subject: fill(language, subject, &values), blocks })
 }
 
-fn order_words(words: &Words, content: &MailContent, is_part: bool) -> (&'static str, &'static str) {
+fn order_words(words: &Words, content: &MailContent, order: &Order, is_part: bool) -> (&'static str, &'static str) {
     match content {
+        MailContent::OrderPlaced { .. } if is_transfer(order) => (words.placed_subject, words.placed_transfer_intro),
+        MailContent::OrderPlaced { .. } => (words.placed_subject, words.placed_cash_intro),
+        MailContent::OrderCancelled { .. } if order.reason.as_deref() == Some("not_paid_in_time") => {
+            (words.cancelled_subject, words.not_paid_intro)
+        }
+        MailContent::OrderCancelled { .. } => (words.cancelled_subject, words.cancelled_intro),
         MailContent::OrderSent { .. } => (words.sent_subject, words.sent_intro),
         MailContent::OrderRefunded { .. } if is_part => (words.refunded_part_subject, words.refunded_part_intro),
         MailContent::OrderRefunded { .. } => (words.refunded_subject, words.refunded_intro),
@@ -114,7 +126,17 @@ fn order_words(words: &Words, content: &MailContent, is_part: bool) -> (&'static
     }
 }
 
-fn order_rows(language: Language, words: &Words, facts: &OrderFacts, content: &MailContent) -> Vec<(String, String)> {
+fn is_transfer(order: &Order) -> bool {
+    order.placement.is_some_and(|placement| placement.method == ManualMethod::BankTransfer)
+}
+
+fn order_rows(
+    language: Language,
+    words: &Words,
+    facts: &OrderFacts,
+    content: &MailContent,
+    bank_details: &str,
+) -> Vec<(String, String)> {
     let OrderFacts { order, view, others, fulfilment, address, refund } = facts;
     let mut rows = Vec::new();
     let mut add = |label: &str, value: String| rows.push((label.to_owned(), value));
@@ -122,7 +144,12 @@ fn order_rows(language: Language, words: &Words, facts: &OrderFacts, content: &M
         let number = order.number.map_or_else(|| order.id.to_string(), |number| format!("#{number} · {}", order.id));
         add(words.order_number, left_to_right(language, &number));
         // What ended before the payment was never a part of what was bought.
-        for line in view.lines.iter().filter(|line| line.status == ReservationStatus::Sold) {
+        let is_bought = |line: &ReservationView| match content {
+            // It ended without a payment.
+            MailContent::OrderCancelled { .. } => line.reason == order.reason,
+            _ => matches!(line.status, ReservationStatus::Placed | ReservationStatus::Sold),
+        };
+        for line in view.lines.iter().filter(|line| is_bought(line)) {
             let title = language.title_of(&line.title, &line.titles);
             let variant = language.title_of(&line.variant_name, &line.variant_names);
             let product = if variant.is_empty() { title.to_owned() } else { format!("{title} · {variant}") };
@@ -164,6 +191,15 @@ fn order_rows(language: Language, words: &Words, facts: &OrderFacts, content: &M
         _ => add(words.total, amount),
     }
     match content {
+        MailContent::OrderPlaced { .. } => {
+            if let Some(placement) = order.placement.filter(|_| is_transfer(order)) {
+                add(words.due_at, date_time(language, placement.due_at));
+                let lines: Vec<String> = bank_details.lines().map(|line| isolated(language, line)).collect();
+                add(words.pay_to, lines.join("\n"));
+                let reference = order.number.map_or_else(|| order.id.to_string(), |number| format!("#{number}"));
+                add(words.reference, left_to_right(language, &reference));
+            }
+        }
         MailContent::OrderConfirmed { .. } => {
             if let Some(paid_at) = order.paid_at {
                 add(words.paid_at, date_time(language, paid_at));
@@ -182,7 +218,11 @@ fn order_rows(language: Language, words: &Words, facts: &OrderFacts, content: &M
         }
         _ => {}
     }
-    if let (MailContent::OrderConfirmed { .. } | MailContent::OrderSent { .. }, Some(address)) = (content, address) {
+    let has_address = matches!(
+        content,
+        MailContent::OrderPlaced { .. } | MailContent::OrderConfirmed { .. } | MailContent::OrderSent { .. }
+    );
+    if let (true, Some(address)) = (has_address, address) {
         add(words.deliver_to, address_lines(language, address));
     }
     rows

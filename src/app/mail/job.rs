@@ -100,12 +100,13 @@ impl Mail {
         };
         match self.context.mail().as_deref() {
             Some(MailTransport::Smtp { server, from, name }) => {
-                let shop = self.context.shop();
+                let (shop, profile) = (self.context.shop(), self.context.profile());
                 let sender = Sender {
                     shop: &shop,
                     address: from,
                     name: name.as_deref(),
                     public_url: self.context.settings.public_url.as_deref(),
+                    bank_details: &profile.manual_payments.bank_details,
                 };
                 let Some(letter) = compose(mail, facts.as_ref(), &sender) else {
                     return Ok(MailOutcome::Rejected("Its order does not exist any more.".to_owned()));

@@ -91,7 +91,7 @@ pub async fn send_test_mail(
         created_at: now,
         give_up_at: Millis::MAX,
     };
-    let sender = Sender { shop, address: from, name: name.as_deref(), public_url: None };
+    let sender = Sender { shop, address: from, name: name.as_deref(), public_url: None, bank_details: "" };
     let letter = compose::compose(&mail, None, &sender).ok_or("The message cannot be written.")?;
     let message = compose::message(&mail, &letter, &sender)?;
     match server.send(from, &mail.to, &message, &AtomicBool::new(false)).await {

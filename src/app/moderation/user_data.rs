@@ -83,8 +83,10 @@ impl Moderation {
 }
 
 fn erased_view(erased: ErasureReport, language: Language) -> ErasedView {
-    let ErasureReport { messages, orders, addresses_kept, documents, texts, sanctions, audit_entries, .. } = erased;
-    let counts = [orders, addresses_kept, documents, sanctions, audit_entries];
+    let ErasureReport {
+        messages, orders, addresses_kept, documents, texts, sanctions, mailboxes, audit_entries, ..
+    } = erased;
+    let counts = [orders, addresses_kept, documents, sanctions, mailboxes, audit_entries];
     let kept = KEPT.into_iter().zip(counts).filter(|(_, count)| *count > 0);
     let kept = kept.map(|((what, why), count)| {
         let [english, arabic, indonesian] = why;
@@ -99,7 +101,7 @@ fn erased_view(erased: ErasureReport, language: Language) -> ErasedView {
 }
 
 /// What an erasure keeps, and why: in English, Arabic and Indonesian.
-const KEPT: [(&str, [&str; 3]); 5] = [
+const KEPT: [(&str, [&str; 3]); 6] = [
     (
         "orders",
         [
@@ -131,6 +133,17 @@ const KEPT: [(&str, [&str; 3]); 5] = [
             "The id of a muted or banned user, until the sanction ends.",
             "معرّف المستخدم المكتوم أو المحظور، إلى أن تنتهي العقوبة.",
             "ID pengguna yang dibisukan atau diblokir, sampai sanksinya berakhir.",
+        ],
+    ),
+    (
+        "mailbox",
+        [
+            "A hash of the e-mail address, until a mute, a block or a sale with a limit per buyer ends: it holds for the person, also \
+             under a new account.",
+            "بصمة مشفّرة لعنوان البريد الإلكتروني، إلى أن ينتهي الكتم أو الحظر أو عرض محدود الكمية لكل مشترٍ: فهو يسري على الشخص، \
+             ولو بحساب جديد.",
+            "Hash dari alamat email, sampai pembisuan, blokir, atau penjualan dengan batas per pembeli berakhir: hal itu berlaku \
+             bagi orangnya, juga dengan akun baru.",
         ],
     ),
     (

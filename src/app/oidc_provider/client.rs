@@ -32,6 +32,8 @@ const METADATA_AGE_MIN: Duration = Duration::from_secs(30);
 /// Sign-ins that talk to the provider at the same time. Those above wait; each has a deadline.
 const CONCURRENT_REQUESTS_MAX: usize = 16;
 const WAIT_MAX: Duration = Duration::from_secs(5);
+/// The deadline of a whole step of a sign-in, with all its requests and its wait. Somebody sits before the browser.
+const STEP_TIMEOUT: Duration = Duration::from_secs(12);
 
 type HttpAnswer = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpFault>> + Send>>;
 type Client =
@@ -42,6 +44,8 @@ pub struct OidcProvider {
     issuer: IssuerUrl,
     metadata: RwLock<Option<Metadata>>,
     permits: Semaphore,
+    /// One sign-in at a time reads the discovery document.
+    reading: Semaphore,
 }
 
 #[derive(Clone)]
@@ -66,7 +70,7 @@ impl OidcProvider {
     pub fn new(settings: OidcSettings) -> Result<Self, String> {
         let issuer = IssuerUrl::new(settings.issuer.clone()).map_err(|error| error.to_string())?;
         let permits = Semaphore::new(CONCURRENT_REQUESTS_MAX);
-        Ok(Self { settings, issuer, metadata: RwLock::default(), permits })
+        Ok(Self { settings, issuer, metadata: RwLock::default(), permits, reading: Semaphore::new(1) })
     }
 
     pub fn name(&self) -> &str {
@@ -89,6 +93,16 @@ impl OidcProvider {
         nonce: String,
         verifier: String,
     ) -> Result<String, String> {
+        in_time(self.read_authorization_url(redirect, state, nonce, verifier)).await
+    }
+
+    async fn read_authorization_url(
+        &self,
+        redirect: &str,
+        state: &str,
+        nonce: String,
+        verifier: String,
+    ) -> Result<String, String> {
         let _permit = self.permit().await?;
         let client = self.client(redirect, &self.metadata(METADATA_FRESH).await?)?;
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier));
@@ -100,6 +114,16 @@ impl OidcProvider {
 
     /// Exchanges a code for a token, and reads who it is about.
     pub async fn identity(
+        &self,
+        redirect: &str,
+        code: String,
+        nonce: String,
+        verifier: String,
+    ) -> Result<OidcIdentity, String> {
+        in_time(self.read_identity(redirect, code, nonce, verifier)).await
+    }
+
+    async fn read_identity(
         &self,
         redirect: &str,
         code: String,
@@ -170,22 +194,35 @@ impl OidcProvider {
         Ok(if in_body { client.set_auth_type(AuthType::RequestBody) } else { client })
     }
 
-    /// The discovery document with the keys, not older than `age_max`.
-    async fn metadata(&self, age_max: Duration) -> Result<Arc<CoreProviderMetadata>, String> {
+    fn known(&self, age_max: Duration) -> Option<Arc<CoreProviderMetadata>> {
         let known = self.metadata.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let stale = match known {
-            Some(known) if known.read_at.elapsed() < age_max => return Ok(known.document),
-            known => known,
+        known.filter(|known| known.read_at.elapsed() < age_max).map(|known| known.document)
+    }
+
+    /// The discovery document with the keys, not older than `age_max`. While one sign-in reads it, the others take the one before, or wait
+    /// for the new one: a provider that is slow gets one request, not sixteen.
+    async fn metadata(&self, age_max: Duration) -> Result<Arc<CoreProviderMetadata>, String> {
+        if let Some(known) = self.known(age_max) {
+            return Ok(known);
+        }
+        let stale = self.known(METADATA_STALE_MAX).filter(|_| age_max == METADATA_FRESH);
+        let _reading = match (self.reading.try_acquire(), &stale) {
+            (Ok(permit), _) => permit,
+            (Err(_), Some(stale)) => return Ok(stale.clone()),
+            (Err(_), None) => self.reading.acquire().await.map_err(|error| error.to_string())?,
         };
+        if let Some(known) = self.known(age_max) {
+            return Ok(known);
+        }
         let http = self.http();
         let read = CoreProviderMetadata::discover_async(self.issuer.clone(), &http).await;
         let document = match (read, stale) {
             (Ok(document), _) => Arc::new(document),
-            (Err(error), Some(stale)) if age_max == METADATA_FRESH && stale.read_at.elapsed() < METADATA_STALE_MAX => {
+            (Err(error), Some(stale)) => {
                 tracing::warn!(why = chain(&error), "the identity provider is not read again; what was known stays");
-                return Ok(stale.document);
+                return Ok(stale);
             }
-            (Err(error), _) => return Err(format!("{}: {}", self.settings.issuer, chain(&error))),
+            (Err(error), None) => return Err(format!("{}: {}", self.settings.issuer, chain(&error))),
         };
         let new = Metadata { document: document.clone(), read_at: Instant::now() };
         *self.metadata.write().unwrap_or_else(PoisonError::into_inner) = Some(new);
@@ -221,6 +258,11 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::EdDsa,
 ];
 
+async fn in_time<T>(step: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let answer = timeout(STEP_TIMEOUT, step).await;
+    answer.unwrap_or_else(|_| Err("the identity provider did not answer in time".to_owned()))
+}
+
 /// One request, and its answer with a limit. An issuer behind https must not send us to an address without: a user who reads or changes
 /// the answers on their way could sign in as anybody.
 async fn send(needs_https: bool, request: HttpRequest) -> Result<HttpResponse, HttpFault> {
@@ -244,7 +286,56 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    fn provider(address: std::net::SocketAddr) -> OidcProvider {
+        let settings = OidcSettings {
+            issuer: format!("http://{address}"),
+            client_id: "shop".to_owned(),
+            client_secret: None,
+            name: "Provider".to_owned(),
+            trusts_email: false,
+        };
+        OidcProvider::new(settings).unwrap()
+    }
+
+    async fn begin(provider: &OidcProvider) -> Result<String, String> {
+        let (nonce, verifier) = ("n".to_owned(), "v".repeat(43));
+        provider.authorization_url("http://shop.example/done", "state", nonce, verifier).await
+    }
+
+    #[tokio::test]
+    async fn sign_ins_at_once_read_a_slow_provider_once_and_end_in_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let provider = Arc::new(provider(listener.local_addr().unwrap()));
+        let connections = Arc::new(AtomicU64::new(0));
+        let counted = connections.clone();
+        // It takes every connection and never answers.
+        let server = tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
+                open.push(stream);
+            }
+        });
+        let began = Instant::now();
+        let mut begun = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let provider = provider.clone();
+            begun.spawn(async move { begin(&provider).await });
+        }
+        for ended in begun.join_all().await {
+            assert!(ended.unwrap_err().contains("in time"));
+        }
+        assert!(began.elapsed() < STEP_TIMEOUT + Duration::from_secs(2), "{:?}", began.elapsed());
+        let tried = connections.load(Ordering::Relaxed);
+        assert!((1..=3).contains(&tried), "{tried} requests went to the provider, one after the other");
+        server.abort();
+    }
 
     #[tokio::test]
     async fn provider_behind_https_cannot_send_us_to_an_address_without() {

@@ -6,6 +6,7 @@ mod order_sums;
 mod rehearsal;
 mod report;
 mod room;
+mod search;
 mod stream;
 mod stream_change;
 
@@ -20,6 +21,7 @@ use history_reads::HistoryReads;
 use minute_samples::MinuteSamples;
 use rehearsal::Rehearsals;
 use report::RememberedReports;
+use search::ShowWords;
 
 pub use minute_samples::MinuteSampleJob;
 pub use order_sums::OrderSumJob;
@@ -37,6 +39,7 @@ pub struct Streams {
     minute_samples: MinuteSamples,
     rehearsals: Rehearsals,
     reports: RememberedReports,
+    show_words: ShowWords,
 }
 
 impl Streams {
@@ -49,7 +52,7 @@ impl Streams {
     ) -> Arc<Self> {
         let (context, publisher, stream_cache, chat, catalogue) =
             (context.clone(), publisher.clone(), stream_cache.clone(), chat.clone(), catalogue.clone());
-        let (history_reads, minute_samples, rehearsals, reports) = Default::default();
+        let (history_reads, minute_samples, rehearsals, reports, show_words) = Default::default();
         Arc::new(Self {
             context,
             publisher,
@@ -60,6 +63,7 @@ impl Streams {
             minute_samples,
             rehearsals,
             reports,
+            show_words,
         })
     }
 }

@@ -6,10 +6,10 @@
 use super::Streams;
 use crate::app::cache::{Cache, CacheValue};
 use crate::app::error::Result;
-use crate::domain::report::{OfferSales, PinSpan, report_minutes};
+use crate::domain::report::{OfferSales, PinSpan, report_minutes, until_end};
 use crate::domain::video::VideoFaultKind;
 use crate::domain::{Actor, Millis, Permission, Refusal, StreamId};
-use crate::protocol::{CardReach, FullStreamReport, StreamReport, VideoFaultCounts};
+use crate::protocol::{CardReach, FullStreamReport, ShowLog, StreamReport, VideoFaultCounts};
 use crate::room::PinReach;
 use crate::room::video_faults::VideoFaults;
 use crate::store::SalesTotals;
@@ -23,6 +23,7 @@ const REPORTS_MAX: usize = 256;
 pub struct RememberedReports {
     totals: Cache<(StreamId, Millis), ReportTotals>,
     courses: Cache<(StreamId, Millis), ReportCourse>,
+    pins: Cache<(StreamId, Millis), ReportPins>,
 }
 
 /// What the store knows about a stream in a few numbers.
@@ -41,12 +42,17 @@ struct ReportCourse {
     offers: Vec<OfferSales>,
 }
 
+/// Which offers of a stream were pinned, and when.
+struct ReportPins(Vec<PinSpan>);
+
+impl CacheValue for ReportPins {}
 impl CacheValue for ReportTotals {}
 impl CacheValue for ReportCourse {}
 
 impl Default for RememberedReports {
     fn default() -> Self {
-        Self { totals: Cache::with_capacity(REPORTS_MAX), courses: Cache::with_capacity(REPORTS_MAX) }
+        let (totals, courses) = (Cache::with_capacity(REPORTS_MAX), Cache::with_capacity(REPORTS_MAX));
+        Self { totals, courses, pins: Cache::with_capacity(REPORTS_MAX) }
     }
 }
 
@@ -89,17 +95,25 @@ impl Streams {
         let stream = self.context.store.stream(id).await?.ok_or(Refusal::NoSuchStream)?;
         let read = self.reports.courses.get_or_load((id, self.report_slot()), Box::pin(self.read_course(id))).await?;
         let ReportCourse { orders, messages, pins, offers } = &*read;
-        let mut pins = pins.clone();
-        if let Some(ended_at) = stream.ended_at {
-            pins.retain(|pin| pin.at < ended_at);
-            pins.iter_mut().for_each(|pin| pin.until = Some(pin.until.unwrap_or(ended_at).min(ended_at)));
-        }
+        let pins = until_end(pins.clone(), stream.ended_at);
         Ok(FullStreamReport {
             stream: self.stream_cache.stream_view(&stream),
             report,
             minutes: report_minutes(&self.viewers_by_minute(id).await?, orders, messages),
             pins,
             offers: offers.clone(),
+        })
+    }
+
+    /// What a recording of the show needs to be shown in time: which offers were pinned when, and since when the chat is kept. For everybody.
+    pub async fn show_log(&self, id: StreamId) -> Result<ShowLog> {
+        let stream = self.context.store.stream(id).await?.ok_or(Refusal::NoSuchStream)?;
+        let read = async { Ok(ReportPins(self.context.store.pin_spans(id).await?)) };
+        let read = self.reports.pins.get_or_load((id, self.report_slot()), Box::pin(read)).await?;
+        let kept_ms = self.context.settings.chat_retention_ms;
+        Ok(ShowLog {
+            pins: until_end(read.0.clone(), stream.ended_at),
+            messages_kept_from: kept_ms.map(|kept_ms| self.context.now() - kept_ms),
         })
     }
 

@@ -16,6 +16,7 @@ pub struct NewStream {
     pub title: String,
     pub titles: Titles,
     pub video: Option<String>,
+    pub whep: Option<String>,
     pub poster: Option<String>,
     pub scheduled_at: Option<Millis>,
     pub tags: Vec<String>,
@@ -23,7 +24,7 @@ pub struct NewStream {
 
 impl NewStream {
     fn validated(self, host: &str) -> std::result::Result<LiveStream, Refusal> {
-        let Self { title, titles, video, poster, scheduled_at, tags } = self;
+        let Self { title, titles, video, whep, poster, scheduled_at, tags } = self;
         check_new_picture(poster.as_deref(), None, "poster")?;
         let (host, version, edition) = (host.to_owned(), 1, 1);
         let new = LiveStream {
@@ -31,6 +32,7 @@ impl NewStream {
             titles,
             host,
             video,
+            whep,
             poster,
             scheduled_at,
             tags,

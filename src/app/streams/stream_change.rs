@@ -115,6 +115,7 @@ impl Streams {
             titles: source.titles,
             host: actor.name.as_str().to_owned(),
             video: source.video,
+            whep: source.whep,
             poster: source.poster,
             tags: source.tags,
             scheduled_at,
@@ -128,6 +129,11 @@ impl Streams {
     /// Checks that the actor may change this show.
     pub async fn authorize_change(&self, actor: &Actor, id: StreamId) -> Result<()> {
         self.stream_cache.authorize(actor, Permission::ManageStreams, id).await.map(drop)
+    }
+
+    /// Checks that the actor may watch this show: it exists, and they are not banned from it.
+    pub async fn authorize_watching(&self, actor: &Actor, id: StreamId) -> Result<()> {
+        self.stream_cache.authorize(actor, Permission::Watch, id).await.map(drop)
     }
 
     fn stream_entry(&self, actor: &Actor, id: StreamId, kind: AuditAction) -> AuditEntry {

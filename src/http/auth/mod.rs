@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 
 use super::admission::TicketKeys;
 use super::log_sampler::LogSampler;
+use super::media_key::MediaKeys;
 use crate::clock::Clock;
 use crate::domain::{Actor, Millis, Name, Refusal, Role, StreamId, TokenRules, TokenStamp, UserId};
 use jwks::Jwks;
@@ -35,6 +36,7 @@ pub struct TokenAuth {
     clock: Clock,
     /// For admission tickets.
     ticket_keys: TicketKeys,
+    media_keys: MediaKeys,
     /// A flood of bad tokens must not flood the log.
     refusals: LogSampler,
 }
@@ -93,6 +95,7 @@ impl TokenAuth {
             rules: TokenRules::default(),
             clock,
             ticket_keys: TicketKeys::new(keys.iter().map(String::as_bytes)),
+            media_keys: MediaKeys::new(keys.iter().map(String::as_bytes)),
             refusals: LogSampler::default(),
         })
     }
@@ -111,6 +114,11 @@ impl TokenAuth {
     /// The keys of admission tickets: those of tokens that are secret.
     pub fn ticket_keys(&self) -> TicketKeys {
         self.ticket_keys.clone()
+    }
+
+    /// What signs keys for media servers.
+    pub fn media_keys(&self) -> &MediaKeys {
+        &self.media_keys
     }
 
     pub fn jwks(&self) -> &[Jwks] {

@@ -109,7 +109,7 @@ fn text(field: &str, schema: &Value) -> Value {
         "phone" => "+966 50 000 0000",
         "currency" => "SAR",
         "category" => "Bags",
-        "image" | "video" | "poster" | "address" => "https://shop.example/bag.jpg",
+        "image" | "video" | "whep" | "replay" | "poster" | "address" => "https://shop.example/bag.jpg",
         "reason" => "Asked by the buyer",
         "word" => "spam",
         "code" if schema["pattern"] == "^[0-9]{6}$" => "123456",

@@ -10,6 +10,7 @@ use crate::domain::catalogue_import::FILE_NAME_LENGTH_MAX;
 use crate::domain::chat::ChatText;
 use crate::domain::limits::{self, Limit};
 use crate::domain::mail_settings::LOGIN_LENGTH_MAX;
+use crate::domain::manual_payment::{DAYS_MAX, OPEN_ORDERS_MAX};
 use crate::domain::oidc::OIDC_CODE_MAX;
 use crate::domain::order::LINES_PER_ORDER_MAX;
 use crate::domain::passkey::PASSKEY_NAME_MAX;
@@ -198,7 +199,8 @@ impl Limiter {
             (_, "image" | "poster") | ("ProductPictureRequest", "address") => {
                 json!({ "minLength": 1, "maxLength": 2_000, "pattern": PICTURE_URL })
             }
-            (_, "video") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
+            ("MediaMtxRequest" | "OvenMediaCallRequest", _) => json!({ "maxLength": 4_000 }),
+            (_, "video" | "whep" | "replay") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
             ("PictureFileRequest", _) => json!({ "minLength": 1, "maxLength": PICTURE_BYTES_MAX }),
             (_, "address") => json!({ "minLength": 1, "maxLength": 2_000, "pattern": URL }),
             (_, "alt") => visible(ALT_LENGTH_MAX),
@@ -256,6 +258,8 @@ impl Limiter {
                 json!({ "minLength": 3, "maxLength": 40, "pattern": "^(UTC|[A-Za-z]+/[A-Za-z_]+(/[A-Za-z_]+)?)$" })
             }
             (_, "tax_bp") => range((0, TAX_BP_MAX)),
+            ("ManualPaymentsForm", "cash_days" | "transfer_days") => range((1, DAYS_MAX)),
+            ("ManualPaymentsForm", "open_orders_max") => range((1, OPEN_ORDERS_MAX)),
             (_, "hours") => range(limits::ROTATION_H),
             (_, "scopes") => json!({ "enum": ApiScope::ALL.iter().map(|scope| scope.name()).collect::<Vec<_>>() }),
             (_, "query") => json!({ "maxLength": QUERY_LENGTH_MAX, "pattern": "^[!-~]*$" }),
@@ -287,7 +291,7 @@ impl Limiter {
             (_, "viewers") => range(limits::REHEARSAL_VIEWERS),
             (_, "expires_s") => range(limits::INVITE_S),
             (_, "uses") => range(limits::INVITE_USES),
-            (_, "scheduled_at") => range(limits::SCHEDULED_AT),
+            (_, "scheduled_at" | "replay_started_at") => range(limits::SCHEDULED_AT),
             (_, "limit") => range(limits::PAGE),
             ("ChatMuteRequest", "seconds") => range(limits::MUTE_S),
             ("OffersExtendRequest", "seconds") => range(limits::EXTEND_S),

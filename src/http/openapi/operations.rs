@@ -17,8 +17,9 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 113] = [
+const ACCESS: [(&str, Access); 121] = [
     ("shop_show", Access::Public),
+    ("shop_policy", Access::Public),
     ("shop_create_token", Access::Public),
     ("shop_redeem_code", Access::Public),
     ("shop_session", Access::TokenOptional),
@@ -61,6 +62,11 @@ const ACCESS: [(&str, Access); 113] = [
     ("streams_show", Access::Public),
     ("streams_calendar", Access::Public),
     ("streams_qr", Access::Public),
+    ("streams_show_log", Access::Public),
+    ("streams_publish_key", Access::Least(Role::Host)),
+    ("streams_viewer_token", Access::TokenOptional),
+    ("streams_ask_mediamtx", Access::Public),
+    ("streams_ask_ovenmediaengine", Access::Public),
     ("streams_summary", Access::Least(Role::Analyst)),
     ("streams_full_report", Access::Least(Role::Analyst)),
     ("streams_report_csv", Access::Least(Role::Analyst)),
@@ -92,6 +98,8 @@ const ACCESS: [(&str, Access); 113] = [
     ("orders_documents_of_link", Access::Public),
     ("orders_documents_of_shop", Access::Least(Role::Producer)),
     ("orders_documents_export", Access::Least(Role::Producer)),
+    ("orders_mark_paid", Access::Least(Role::Host)),
+    ("orders_cancel_placed", Access::Least(Role::Host)),
     ("orders_tags_in_use", Access::Least(Role::Producer)),
     ("orders_of_stream", Access::Least(Role::Producer)),
     ("offers_list", Access::TokenOptional),

@@ -127,7 +127,7 @@ async fn read_existing(
         select place, reservation_id, owned from (
             select r.place, (select o.id from reservations o where o.buyer = r.buyer and o.key = r.key) as reservation_id,
                 coalesce((select sum(o.qty - o.returned) from reservations o where o.offer = $1 and o.person = r.person
-                    and o.status in ('held', 'capturing', 'sold')), 0)::bigint as owned
+                    and o.status in ('held', 'capturing', 'placed', 'sold')), 0)::bigint as owned
             from unnest($2::text[], $3::text[], $4::text[]) with ordinality r (buyer, key, person, place) offset 0) asked
         where reservation_id is not null or owned > 0";
     let found: Vec<(i64, Option<Uuid>, i64)> = sqlx::query_as(read)

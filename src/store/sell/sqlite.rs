@@ -131,7 +131,7 @@ async fn read_existing(
     let read = "select
         (select o.id from reservations o where o.buyer = r.value ->> 0 and o.key = r.value ->> 1) as reservation_id,
         coalesce((select sum(o.qty - o.returned) from reservations o where o.offer = $1 and o.person = r.value ->> 2
-            and o.status in ('held', 'capturing', 'sold')), 0) as owned
+            and o.status in ('held', 'capturing', 'placed', 'sold')), 0) as owned
         from json_each($2) r order by r.key";
     let asked: Vec<_> = requests
         .iter()

@@ -2,11 +2,15 @@
 
 use livesouk::domain::email_code::hash_email_code;
 use livesouk::domain::sign_in_session::SESSIONS_OF_USER_MAX;
-use livesouk::domain::{EmailAddress, EmailCodeId, Language, Name, Refusal, SecretHash, SessionSecret, SignInSession};
+use livesouk::domain::{
+    Account, AuditAction, EmailAddress, EmailCodeId, Language, Name, PurchaseRequest, Refusal, Sanction, SanctionKind,
+    SecretHash, SessionSecret, SignInSession,
+};
 use livesouk::store::{NewEmailCode, NewSession, TypedEmailCode};
 
-use super::builders::{purchase_request, refusal, user};
+use super::builders::{audit_entry, purchase_request, refusal, user};
 use super::fixture::{Fixture, facts};
+use super::sanction::sanction;
 
 facts! {
     guest_joins_the_account_with_everything_or_nothing
@@ -14,6 +18,9 @@ facts! {
     code_signs_in_one_of_many_who_type_it_at_once
     mailbox_gets_three_codes_also_when_they_are_asked_for_at_once
     accounts_of_one_mailbox_are_one_person_also_when_they_are_made_at_once
+    blocked_person_stays_blocked_when_the_account_was_erased_and_made_again
+    limit_of_a_sale_holds_after_the_account_was_erased_and_made_again
+    mailbox_of_an_erased_account_is_forgotten_when_nothing_binds_its_person
     account_has_at_most_fifty_sessions
     expired_sessions_and_old_codes_are_deleted
 }
@@ -63,6 +70,60 @@ async fn code_signs_in_one_of_many_who_type_it_at_once(shop: Fixture) {
     assert_eq!(shop.number("select count(*) from sign_in_sessions").await, 1);
     let account = shop.store.account_by_email(&email("ann@example.com")).await.unwrap().unwrap();
     assert_eq!((account.language, &account.id.user()), (Language::Arabic, &signed_in[0].user));
+}
+
+async fn account_of(shop: &Fixture, address: &str) -> Account {
+    let name = Name::parse("Ann").unwrap();
+    shop.store.find_or_create_account(&email(address), Some(&name), Language::English).await.unwrap()
+}
+
+async fn block(shop: &Fixture, account: &Account) {
+    let ban = sanction(account.id.user().as_str(), SanctionKind::Ban, None);
+    let ban = Sanction { person: account.person.clone(), ..ban };
+    let entry = audit_entry(shop.stream, AuditAction::BlockCustomer);
+    shop.store.add_shop_block(&ban, &entry).await.unwrap();
+}
+
+async fn blocked_person_stays_blocked_when_the_account_was_erased_and_made_again(shop: Fixture) {
+    let first = account_of(&shop, "ann@example.com").await;
+    block(&shop, &first).await;
+    let erased = shop.store.erase_user_data(&first.id.user()).await.unwrap();
+    assert_eq!(erased.mailboxes, 1, "the report says what is kept");
+    assert_eq!(shop.store.account_by_email(&email("ann@example.com")).await.unwrap(), None);
+    let again = account_of(&shop, "Ann+again@example.com").await;
+    assert_ne!(again.id, first.id);
+    let blocked = shop.store.shop_blocks().await.unwrap();
+    assert!(blocked.iter().any(|(person, _)| *person == again.person), "{blocked:?} {:?}", again.person);
+    let other = account_of(&shop, "bob@example.com").await;
+    assert_eq!(other.person.user(), &other.id.user());
+}
+
+async fn limit_of_a_sale_holds_after_the_account_was_erased_and_made_again(shop: Fixture) {
+    let offer = shop.offer(9, 1).await;
+    let buy = async |account: &Account, key: &str| {
+        let request = purchase_request(account.id.user().as_str(), key, 1);
+        shop.buy(offer, &PurchaseRequest { person: account.person.clone(), ..request }).await
+    };
+    let first = account_of(&shop, "ann@example.com").await;
+    buy(&first, "first-key").await.unwrap();
+    shop.store.erase_user_data(&first.id.user()).await.unwrap();
+    let again = account_of(&shop, "ann@example.com").await;
+    assert!(matches!(buy(&again, "second-key").await, Err(Refusal::BuyerLimit { .. })));
+}
+
+async fn mailbox_of_an_erased_account_is_forgotten_when_nothing_binds_its_person(shop: Fixture) {
+    let (ann, bob) = (account_of(&shop, "ann@example.com").await, account_of(&shop, "bob@example.com").await);
+    block(&shop, &ann).await;
+    for account in [&ann, &bob] {
+        shop.store.erase_user_data(&account.id.user()).await.unwrap();
+    }
+    let kept = "select count(*) from erased_mailboxes";
+    assert_eq!(shop.number(kept).await, 1, "nothing binds the other person");
+    assert_eq!(shop.store.delete_erased_mailboxes(500).await.unwrap(), 0);
+    let entry = audit_entry(shop.stream, AuditAction::UnblockCustomer);
+    assert!(shop.store.lift_shop_block(&ann.person, &entry).await.unwrap());
+    assert_eq!(shop.store.delete_erased_mailboxes(500).await.unwrap(), 1);
+    assert_eq!(shop.number(kept).await, 0);
 }
 
 async fn mailbox_gets_three_codes_also_when_they_are_asked_for_at_once(shop: Fixture) {

@@ -7,6 +7,7 @@ use super::fixture::{Fixture, facts};
 
 facts! {
     messages_are_paged_newest_first
+    chat_of_a_moment_has_what_was_said_until_then
     message_inserted_twice_is_stored_once
     deleted_message_is_visible_only_to_the_team
 }
@@ -28,6 +29,27 @@ async fn messages_are_paged_newest_first(shop: Fixture) {
     assert_eq!(shop.store.count_messages(shop.stream).await.unwrap(), 5);
     assert_eq!(shop.store.last_name_of(shop.stream, &user("ann")).await.unwrap().as_deref(), Some("ANN"));
     assert_eq!(shop.store.last_name_of(shop.stream, &user("bob")).await.unwrap(), None);
+}
+
+async fn chat_of_a_moment_has_what_was_said_until_then(shop: Fixture) {
+    let said: Vec<_> = (0..6)
+        .map(|n| {
+            let at = 1_800_000_000_000 + n * 30_000;
+            ChatMessage { id: MessageId::first_at(at), at, ..message(shop.stream, "ann", &format!("{n}")) }
+        })
+        .collect();
+    shop.store.insert_messages(&said).await.unwrap();
+    let texts = async |after, until: i64, limit| {
+        let found = shop.store.messages_until(shop.stream, (after, Some(until)), limit, false).await.unwrap();
+        found.into_iter().map(|message| message.text).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(None, said[2].at, 9).await, ["2", "1", "0"]);
+    assert_eq!(texts(None, said[2].at - 1, 9).await, ["1", "0"]);
+    assert_eq!(texts(None, said[5].at, 2).await, ["5", "4"]);
+    assert_eq!(texts(Some(said[4].id), said[5].at, 2).await, ["3", "2"]);
+    for (until, count) in [(i64::MIN, 0), (-1, 0), (i64::MAX, 6)] {
+        assert_eq!(texts(None, until, 9).await.len(), count, "{until}");
+    }
 }
 
 async fn message_inserted_twice_is_stored_once(shop: Fixture) {

@@ -206,7 +206,7 @@ impl Fixture {
         for (what, sql) in [
             (
                 "paid without money, or money without an order",
-                "select count(*) from orders o where (o.status = 'paid') and exists
+                "select count(*) from orders o where o.status = 'paid' and o.placement is null and exists
                         (select 1 from reservations r where r.order_id = o.id and r.status = 'sold' and r.amount > 0)
                     <> exists (select 1 from test_intents i where i.order_id = o.id and i.captured =
                         (select sum(r.amount) from reservations r where r.order_id = o.id and r.status = 'sold'))",
@@ -214,7 +214,7 @@ impl Fixture {
             (
                 "charged twice, or for no order",
                 "select count(*) from (select i.order_id from test_intents i where i.captured > i.refunded group by i.order_id
-                    having count(*) > 1 or not exists (select 1 from orders o where o.id = i.order_id and o.status = 'paid')) t",
+                    having count(*) > 1 or not exists (select 1 from orders o where o.id = i.order_id and o.status = 'paid' and o.placement is null)) t",
             ),
             (
                 "refunds",

@@ -6,6 +6,7 @@ mod imports;
 mod large_tables;
 mod payment_queue;
 mod people;
+mod placed_orders;
 mod plan;
 mod products;
 mod refunds;

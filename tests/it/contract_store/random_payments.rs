@@ -8,7 +8,9 @@ use std::time::Duration;
 use livesouk::app::{App, Error, WebhookSecret};
 use livesouk::broker::Broker;
 use livesouk::clock::Clock;
-use livesouk::domain::{Actor, OfferId, OrderId, RefundScope, Role, TestScenario};
+use livesouk::domain::manual_payment::ManualPaymentsForm;
+use livesouk::domain::shop_settings::ShopForm;
+use livesouk::domain::{Actor, ManualMethod, OfferId, OrderId, RefundScope, Role, TestScenario};
 use livesouk::store::Store;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
@@ -73,6 +75,7 @@ async fn money_and_orders_agree_when_nodes_die(shop: Fixture) {
     let (orders, outcomes) = (Orders::default(), Arc::<Mutex<BTreeSet<String>>>::default());
     for crash in 0..CRASHES {
         let node = Node::start(&shop).await;
+        allow_cash(&node.app).await;
         for actor_number in 0..ACTORS {
             let (app, orders, outcomes) = (node.app.clone(), orders.clone(), outcomes.clone());
             let seed = seed.0.wrapping_add(1_000 * crash as u64 + actor_number);
@@ -102,13 +105,25 @@ async fn money_and_orders_agree_when_nodes_die(shop: Fixture) {
     settle_everything(&shop, offer).await;
     let outcomes = outcomes.lock().unwrap().clone();
     eprintln!("{made} orders, {between} unfinished attempts; outcomes {outcomes:?}");
-    for word in ["paid", "refunded", "declined", "outcome_unknown", "cancelled"] {
+    for word in ["paid", "placed", "refunded", "declined", "outcome_unknown", "cancelled"] {
         assert!(outcomes.contains(word), "no action had the outcome {word}: {outcomes:?}");
     }
     shop.assert_settled().await;
     let late = "select count(*) from reservations o join test_intents i on i.order_id = o.id
         where o.status in ('expired', 'cancelled') and i.captured > 0";
     assert_eq!(shop.number(late).await, 0, "captured for an ended order");
+}
+
+/// Cash on delivery is allowed, for many orders at once.
+async fn allow_cash(app: &App) {
+    let admin = Actor { role: Role::Admin, ..actor("root") };
+    let cash = ManualPaymentsForm {
+        cash_on_delivery: Some(true),
+        open_orders_max: Some(100),
+        ..ManualPaymentsForm::default()
+    };
+    let form = ShopForm { manual_payments: Some(cash), ..ShopForm::default() };
+    app.settings_sync.change(&admin, form).await.unwrap();
 }
 
 /// Expires all holds and reconciles until no work is left.
@@ -155,7 +170,7 @@ async fn random_actions(
             orders[near..].first().copied()
         };
         let with = key(&format!("try-{:05}", rng.random_range(0..3)));
-        let result = match (rng.random_range(0..20), some) {
+        let result = match (rng.random_range(0..23), some) {
             (0..=4, _) | (_, None) => {
                 let bought = app.checkout.buy(&ann, offer, 1, key(&format!("buy-{:016x}", rng.random::<u64>()))).await;
                 if let Ok(bought) = &bought {
@@ -163,7 +178,7 @@ async fn random_actions(
                 }
                 bought.map(|bought| bought.order)
             }
-            (5..=12, Some(order)) => {
+            (5..=13, Some(order)) => {
                 let script = TestScenario::ALL.choose(&mut rng).copied().unwrap_or(TestScenario::Ok);
                 let script = if rng.random_bool(0.3) { TestScenario::Ok } else { script };
                 app.checkout
@@ -171,11 +186,11 @@ async fn random_actions(
                     .await
                     .map(|paid| paid.order)
             }
-            (13..=14, Some(order)) => {
+            (14..=15, Some(order)) => {
                 let with = key(&format!("{order}-{}", with.as_str()));
                 app.checkout.cancel(&ann, order, with).await.map(|gone| gone.order)
             }
-            (15..=17, Some(order)) => {
+            (16..=18, Some(order)) => {
                 let restock = rng.random_bool(0.5);
                 let with = key(&format!("{order}-{restock}"));
                 app.checkout
@@ -183,6 +198,13 @@ async fn random_actions(
                     .await
                     .map(|refunded| refunded.order)
             }
+            (19, Some(order)) => {
+                let with = key(&format!("place-{order}-{}", with.as_str()));
+                let placing = app.checkout.place(&ann, order, ManualMethod::CashOnDelivery, None, with).await;
+                placing.map(|placed| placed.order)
+            }
+            (20, Some(order)) => app.checkout.receive_payment(&host, order, 4_900, None).await,
+            (21, Some(order)) => app.checkout.cancel_placed(&host, order, rng.random_bool(0.5)).await,
             (_, Some(_)) => {
                 let _ = app.checkout.reconcile(rng.random_range(0..200)).await;
                 continue;

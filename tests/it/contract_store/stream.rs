@@ -1,8 +1,9 @@
 //! Shows: their status, their pin, their chat rules.
 
-use livesouk::domain::{AuditAction, ChatRulesForm, OfferId, Pin, Refusal, StreamId, StreamStatus};
+use livesouk::domain::stream_change::StreamForm;
+use livesouk::domain::{AuditAction, ChatRulesForm, LiveStream, OfferId, Pin, Refusal, StreamId, StreamStatus};
 
-use super::builders::{audit_entry, refusal, stream};
+use super::builders::{audit_entry, purchase_request, refusal, stream};
 use super::fixture::{Fixture, facts};
 
 facts! {
@@ -12,6 +13,8 @@ facts! {
     shows_are_paged_newest_first
     ended_show_gets_no_new_offer
     ended_show_sells_nothing
+    recorded_show_goes_on_selling_until_its_recording_is_taken_away
+    show_texts_are_what_a_search_compares
 }
 
 async fn show_starts_once_and_ends_once(shop: Fixture) {
@@ -43,6 +46,28 @@ async fn ended_show_sells_nothing(shop: Fixture) {
         shop.store.close_offer(offer).await.unwrap();
     }
     assert_eq!(shop.store.offers_to_close(0).await.unwrap(), []);
+    shop.assert_consistent().await;
+}
+
+async fn recorded_show_goes_on_selling_until_its_recording_is_taken_away(shop: Fixture) {
+    let show = shop.stream;
+    shop.store.start_stream(show, 1_000).await.unwrap();
+    shop.store.end_stream(show, 90_000).await.unwrap();
+    let set = async |edition, replay: Option<&str>| {
+        let entry = audit_entry(show, AuditAction::ChangeShow);
+        let form = StreamForm { edition, replay: Some(replay.map(str::to_owned)), ..StreamForm::default() };
+        shop.store.change_stream(show, &form, &entry).await.unwrap()
+    };
+    let recorded = set(1, Some("https://cdn.example/show.mp4")).await;
+    assert_eq!((recorded.edition, recorded.recorded_from()), (2, Some(1_000)));
+    let draft = shop.draft(2, 1).await;
+    shop.store.open_offer(draft).await.unwrap();
+    assert_eq!(shop.store.offers_to_close(0).await.unwrap(), []);
+    assert!(shop.buy(draft, &purchase_request("ann", "key-0001", 1)).await.is_ok());
+    assert_eq!(refusal(shop.store.pin(show, draft).await), Refusal::NoSuchOffer, "the pins are those of the show");
+    assert_eq!(set(2, None).await.recorded_from(), None);
+    assert_eq!(shop.store.offers_to_close(0).await.unwrap(), [draft]);
+    assert_eq!(refusal(shop.store.create_offer(&shop.new_offer(1, 1), None).await), Refusal::StreamEnded);
     shop.assert_consistent().await;
 }
 
@@ -118,4 +143,22 @@ async fn ended_show_gets_no_new_offer(shop: Fixture) {
     shop.store.end_stream(shop.stream, 5).await.unwrap();
     assert_eq!(refusal(shop.store.create_offer(&shop.new_offer(5, 1), None).await), Refusal::StreamEnded);
     assert_eq!(shop.stock().await, pool, "the units stay in the stock");
+}
+
+async fn show_texts_are_what_a_search_compares(shop: Fixture) {
+    let (first, second) = (StreamId::new(), StreamId::new());
+    let titles = [("ar".to_owned(), "مساء المصابيح".to_owned())].into();
+    let lamps = LiveStream { titles, tags: vec!["home".into()], ..stream(first) };
+    shop.store.create_stream(shop.shop.id, &lamps).await.unwrap();
+    shop.store.create_stream(shop.shop.id, &stream(second)).await.unwrap();
+    shop.store.start_stream(first, 5).await.unwrap();
+    let texts = shop.store.show_texts(2).await.unwrap();
+    assert_eq!(texts.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [second, first], "the newest first");
+    assert_eq!(texts[1].1, "Show\nNoura\nمساء المصابيح\nhome");
+    let read = async |status| {
+        let found = shop.store.streams_by_id(&[first, second, StreamId::new()], status).await.unwrap();
+        found.into_iter().map(|show| show.id).collect::<Vec<_>>()
+    };
+    assert_eq!(read(None).await, [second, first]);
+    assert_eq!(read(Some(StreamStatus::Live)).await, [first]);
 }

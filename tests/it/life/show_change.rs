@@ -113,3 +113,32 @@ async fn weekly_series_begins_at_the_same_time_of_day_of_the_shop() {
     let wrong = json!({"first": "tomorrow", "count": 2});
     assert_eq!(shop.host.post(&path, wrong).await.expect_problem(422, "invalid_value")["field"], "first");
 }
+
+#[tokio::test]
+async fn show_is_found_by_its_words_and_by_what_is_like_them() {
+    let shop = Shop::demo(&[]).await;
+    let form = json!({"title": "Copper evening", "titles": {"ar": "مساء النحاس"}, "tags": ["kettles"]});
+    let show = id(&shop.host.post("/v1/streams", form).await.expect(201));
+    shop.host.post("/v1/streams", json!({"title": "Silk morning"})).await.expect(201);
+    let found = async |search: &str| {
+        let query = reqwest::Url::parse_with_params("http://x/v1/streams?limit=9", [("search", search)]).unwrap();
+        let list = shop.server.rest().get(&format!("{}?{}", query.path(), query.query().unwrap())).await.expect(200);
+        list["items"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    // What a search compares is some seconds old at most.
+    let arrives = async || (found("copper").await == [show.clone()]).then_some(());
+    crate::support::until_some("the new show", SOON, arrives).await;
+    for (search, is_there) in [
+        ("COPPER kettle", true),
+        ("coper", true),
+        ("النحاس", true),
+        ("copper silk", false),
+        ("nothing of the kind", false),
+    ] {
+        assert_eq!(found(search).await, if is_there { vec![show.clone()] } else { vec![] }, "{search}");
+    }
+    let list = async |query: &str| shop.server.rest().get(&format!("/v1/streams?{query}")).await;
+    assert_eq!(list("search=copper&status=live").await.expect(200)["items"], json!([]));
+    assert_eq!(list("search=copper&status=scheduled").await.expect(200)["items"][0]["id"], json!(show));
+    list(&format!("search={}", "x".repeat(121))).await.expect_problem(400, "bad_request");
+}

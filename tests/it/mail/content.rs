@@ -77,6 +77,48 @@ async fn every_order_mail_arrives_in_the_language_of_the_buyer() {
 }
 
 #[tokio::test]
+async fn buyer_of_a_placed_order_reads_how_it_is_paid_and_that_it_was_cancelled() {
+    let server = MailServer::start(MailMode::Accept).await;
+    let shop = shop_with(&server, &[]).await;
+    let settings =
+        json!({"cash_on_delivery": true, "bank_transfer": true, "bank_details": "Souk Bank\nIBAN SA03 8000"});
+    let settings = json!({ "manual_payments": settings });
+    let admin = shop.rest("Root", "admin");
+    admin.send(reqwest::Method::PATCH, "/v1/shop/settings", &[], Some(settings)).await.expect(200);
+    let offer = shop.on_sale(9, json!({"per_buyer": 9})).await;
+    let mut seen = 0;
+    for (language, method, placed, intro, cancelled) in [
+        ("en", "bank_transfer", "your order is placed", "name the reference", "your order was cancelled"),
+        ("ar", "bank_transfer", "تم تسجيل طلبك", "الرقم المرجعي", "تم إلغاء طلبك"),
+        ("id", "cash_on_delivery", "pesanan Anda tercatat", "membayar tunai", "pesanan Anda dibatalkan"),
+    ] {
+        let buyer = shop.rest(&format!("buyer-{language}"), "viewer");
+        let path = format!("/v1/offers/{offer}/orders");
+        let order = id(&buyer.post_keyed(&path, &key(), json!({"qty": 1})).await.expect(201));
+        let email = format!("buyer-{language}@example.com");
+        buyer.put(&format!("/v1/orders/{order}/address"), home(&email, language)).await.expect(200);
+        let pay = format!("/v1/orders/{order}/pay");
+        let number = buyer.post_keyed(&pay, &key(), json!({ "method": method })).await.expect(200)["number"].clone();
+        let mail = server.until_mails(seen + 1).await.pop().unwrap();
+        assert!(subject(&mail).ends_with(placed), "{}", subject(&mail));
+        let plain = part(&mail, "text/plain");
+        assert!(plain.contains(intro) && plain.contains("Lamp · Blue"), "{plain}");
+        let is_transfer = method == "bank_transfer";
+        assert_eq!(plain.contains("IBAN SA03 8000"), is_transfer, "{plain}");
+        // The number alone, as the buyer writes it into the transfer.
+        let number = format!("#{number}");
+        let has_reference = plain.lines().any(|line| line.contains(&number) && !line.contains(&order));
+        assert_eq!(has_reference, is_transfer, "{plain}");
+        let cancel = format!("/v1/orders/{order}/cancelled");
+        shop.host.put(&cancel, json!({"restock": true})).await.expect(200);
+        let mail = server.until_mails(seen + 2).await.pop().unwrap();
+        assert!(subject(&mail).ends_with(cancelled), "{}", subject(&mail));
+        assert!(part(&mail, "text/plain").contains("Lamp · Blue"), "{mail:#}");
+        seen += 2;
+    }
+}
+
+#[tokio::test]
 async fn amounts_and_names_do_not_reorder_an_arabic_sentence() {
     let server = MailServer::start(MailMode::Accept).await;
     let shop = shop_with(&server, &[]).await;

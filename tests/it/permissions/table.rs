@@ -40,6 +40,8 @@ const READ: Access = [OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, REV];
 const OWN: Access = [IN, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, OK, REV];
 const OTHERS: Access = [IN, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, ELSE, REV];
 const UNKNOWN_LINK: Access = [ELSE; 13];
+const WITHOUT_KEY: Access = [REV; 13];
+const WATCH: Access = [OK, OK, OK, OK, OK, OK, OK, OK, BAN, BAN, BAN, OK, REV];
 const ADDRESS: Access = [IN, ELSE, ELSE, ELSE, OK, OK, OK, OK, ELSE, ELSE, ELSE, ELSE, REV];
 const CHAT: Access = [IN, OK, OK, OK, OK, OK, OK, OK, BAN, BAN, BAN, OK, REV];
 const BUY: Access = [IN, OK, TEAM, TEAM, TEAM, TEAM, OK, TEAM, BAN, TEAM, TEAM, OK, REV];
@@ -120,6 +122,11 @@ pub const ROWS: &[Row] = &[
     rest("GET /v1/streams/{stream}", PUBLIC),
     rest("GET /v1/streams/{stream}/calendar.ics", PUBLIC),
     rest("GET /v1/streams/{stream}/qr.svg", PUBLIC),
+    rest("GET /v1/streams/{stream}/log", PUBLIC),
+    rest("POST /v1/streams/{stream}/viewer-token", WATCH),
+    rest("POST /v1/media/mediamtx", WITHOUT_KEY).body(r#"{"action":"read","path":"x"}"#),
+    rest("POST /v1/media/ovenmediaengine", PUBLIC)
+        .body(r#"{"request":{"direction":"outgoing","status":"opening","url":"x"}}"#),
     rest("POST /v1/dev/tokens", READ).body(r#"{"name":"Ann","role":"viewer"}"#).on("demo only", &[]),
     rest("POST /v1/sign-in-codes", OWN).body(r#"{"origin":"{site}"}"#),
     rest("POST /v1/sign-in-codes/redeem", PUBLIC).body(r#"{"code":"unknown"}"#).on("with the code", &[]),
@@ -172,12 +179,14 @@ pub const ROWS: &[Row] = &[
         r#"{"server":{"host":"localhost","port":9,"protection":"none","from":"a@example.com"},"email":"a@example.com"}"#,
     ),
     rest("PATCH /v1/shop/settings", ERASE).body(r#"{"tax_included":true}"#),
+    rest("GET /v1/policies/{policy}", PUBLIC),
     rest("POST /v1/streams", RUN).body(r#"{"title":"Evening"}"#),
     rest("PATCH /v1/streams/{stream}", RUN).body(r#"{"version":1}"#),
     rest("POST /v1/streams/{stream}/cancel", RUN).on("that has not begun", &[("stream", "scheduled")]),
     rest("POST /v1/streams/{stream}/copies", RUN).body("{}"),
     rest("POST /v1/streams/{stream}/series", RUN).body(r#"{"first":"2030-01-03T20:00","count":1}"#),
     rest("POST /v1/streams/{stream}/start", RUN),
+    rest("POST /v1/streams/{stream}/publish-key", RUN),
     rest("POST /v1/streams/{stream}/end", RUN),
     rest("POST /v1/streams/{stream}/rehearsal", RUN).body("{}"),
     rest("GET /v1/streams/{stream}/rehearsal", RUN),
@@ -293,6 +302,8 @@ pub const ROWS: &[Row] = &[
     rest("PUT /v1/orders/{order}/delivered", ADDRESS).on("", SENT_ORDER),
     rest("DELETE /v1/orders/{order}/delivered", ADDRESS).on("", PAID_ORDER),
     rest("DELETE /v1/orders/{order}/sent", ADDRESS).on("", PAID_ORDER),
+    rest("PUT /v1/orders/{order}/paid", RUN).body(r#"{"amount":100}"#),
+    rest("PUT /v1/orders/{order}/cancelled", RUN).body(r#"{"restock":true}"#),
     rest("PUT /v1/orders/{order}/notes/{note}", ADDRESS)
         .body(r#"{"text":"Call before you send it."}"#)
         .on("", &[("note", "revocation")]),
@@ -374,7 +385,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// Routes beside the API, and who gets an answer.
-pub const SERVICE_ROUTES: [(&str, &str); 23] = [
+pub const SERVICE_ROUTES: [(&str, &str); 27] = [
     (
         "/v1/streams/{stream}/live",
         "The socket. Everybody may watch; a banned user is closed with 4502, a revoked token with 4501",
@@ -390,6 +401,10 @@ pub const SERVICE_ROUTES: [(&str, &str); 23] = [
     ("/orders", "Everybody"),
     ("/invoice", "Everybody"),
     ("/hosts/{name}", "Everybody"),
+    ("/products/{product}", "Everybody"),
+    ("/manifest.webmanifest", "Everybody"),
+    ("/favicon.ico", "Everybody"),
+    ("/policies/{policy}", "Everybody"),
     ("/host", "Everybody"),
     ("/admin", "Everybody"),
     ("/setup", "Everybody: the code of the link is the credential"),

@@ -105,6 +105,7 @@ impl World {
             ("documents_file", "documents.csv".into()),
             ("audit_file", "audit-log.csv".into()),
             ("payment", "t_1".into()),
+            ("policy", "terms".into()),
             ("file", "chat.csv".into()),
         ]);
         objects.insert("site", shop.server.url.clone());

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::role::{IN_FORCE_WITHIN, age_sessions, demo_with_owner, join};
 use crate::support::cookie_page::CookiePage;
 use crate::support::rest::Rest;
-use crate::support::shop::{Shop, id};
+use crate::support::shop::{Shop, id, now_ms};
 use crate::support::{SOON, until_some};
 
 const SOME_ID: &str = "01890000-0000-7000-8000-000000000000";
@@ -138,6 +138,16 @@ async fn two_keys_live_while_a_program_changes_over() {
     owner.delete(&format!("/v1/api-keys/{first}")).await.expect_problem(404, "no_such_api_key");
     owner.post(&format!("/v1/api-keys/{second}/rotate"), json!({"hours": 0})).await.expect(201);
     until_refused(&new).await;
+}
+
+#[tokio::test]
+async fn key_that_replaces_another_ends_when_that_one_was_meant_to_end() {
+    let (_shop, owner, _) = demo_with_owner().await;
+    let in_a_year = now_ms() + 365 * 86_400_000;
+    let form = json!({"name": "Auditor", "scopes": ["products:read"], "expires_at": in_a_year});
+    let first = id(&owner.post("/v1/api-keys", form).await.expect(201)["key"]);
+    let made = owner.post(&format!("/v1/api-keys/{first}/rotate"), json!({})).await.expect(201);
+    assert_eq!(made["key"]["expires_at"], in_a_year, "access for a year does not become access for ever");
 }
 
 #[tokio::test]

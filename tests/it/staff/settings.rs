@@ -46,6 +46,8 @@ async fn bad_settings_change_nothing() {
         ("tax_bp", json!(-1)),
         ("language", json!("fr")),
         ("languages", json!(["fr"])),
+        ("policies", json!({"terms": {"fr": "Bonjour"}})),
+        ("policies", json!({"terms": {"en": "x".repeat(20_001)}})),
     ] {
         let body = json!({ field: bad });
         let refused = admin.send(reqwest::Method::PATCH, "/v1/shop/settings", &[], Some(body)).await;
@@ -56,4 +58,34 @@ async fn bad_settings_change_nothing() {
     assert_eq!(refused.expect_problem(422, "invalid_value")["field"], "currency", "the shop has products");
     assert_eq!(admin.get("/v1/shop/settings").await.expect(200), before);
     assert_eq!(admin.get("/v1/audit-log").await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn policy_is_read_in_the_language_of_the_reader_and_its_markup_is_safe() {
+    let shop = Shop::demo(&[]).await;
+    let admin = shop.rest("Root", "admin");
+    let guest = shop.server.rest();
+    guest.get("/v1/policies/terms").await.expect_problem(404, "no_such_policy");
+    let write = async |policies: Value| {
+        let change = Some(json!({ "policies": policies }));
+        admin.send(reqwest::Method::PATCH, "/v1/shop/settings", &[], change).await.expect(200)
+    };
+    let text = "# Terms\n\nWe ship **fast**. <script>alert(1)</script> [Mail](javascript:alert(1))";
+    write(json!({"terms": {"en": text, "ar": "نشحن بسرعة"}})).await;
+    let settings = write(json!({"privacy": {"en": "We keep little."}})).await;
+    assert_eq!(settings["policies"]["terms"]["en"], text, "the other policies stay");
+    assert_eq!(guest.get("/v1/shop").await.expect(200)["policies"], json!(["terms", "privacy"]));
+    let english = guest.get("/v1/policies/terms?lang=en").await.expect(200);
+    let html = english["html"].as_str().unwrap();
+    assert!(html.contains("<strong>fast</strong>"), "{html}");
+    assert!(!html.contains("<script") && !html.contains("href=\"javascript"), "{html}");
+    let read = async |query: &str| {
+        let policy = guest.get(&format!("/v1/policies/{query}")).await.expect(200);
+        policy["language"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(read("terms?lang=ar").await, "ar");
+    assert_eq!(read("privacy?lang=ar").await, "en", "it is written in no other language");
+    guest.get("/v1/policies/nothing").await.expect_problem(404, "no_such_policy");
+    write(json!({"terms": {"en": " ", "ar": ""}})).await;
+    assert_eq!(guest.get("/v1/shop").await.expect(200)["policies"], json!(["privacy"]));
 }

@@ -52,7 +52,10 @@ fn stream() -> StreamView {
         titles: BTreeMap::new(),
         status: StreamStatus::Live,
         video: None,
+        whep: None,
         poster: None,
+        replay: None,
+        replay_started_at: None,
         host: "Noura".to_owned(),
         scheduled_at: None,
         started_at: Some(1_759_999_000_000),
@@ -150,6 +153,9 @@ pub fn order() -> OrderView {
         now: NOW,
         quote: None,
         payment_place: None,
+        manual_methods: Vec::new(),
+        placement: None,
+        bank_details: None,
         lines: vec![line],
     }
 }

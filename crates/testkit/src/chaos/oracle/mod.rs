@@ -142,7 +142,7 @@ impl StoredOrder {
     }
 
     pub fn is_counted(&self) -> bool {
-        matches!(self.status.as_str(), "held" | "capturing" | "paid")
+        matches!(self.status.as_str(), "held" | "capturing" | "placed" | "paid")
     }
 }
 

@@ -1,0 +1,176 @@
+//! Placed orders: the shop receives the payment itself. Placing, paying and cancelling lock the lines of the order, so one of them wins.
+
+use uuid::Uuid;
+
+use super::mail::{queue_confirmation, queue_placed_mail};
+use super::order::{IdempotencyRecord, begin_paying, insert_idempotency_record, lock_order, read_order};
+use super::quote::quote_to_pay;
+use super::transaction::Transaction;
+use super::{Result, Store, to_json};
+use crate::domain::{
+    IdempotencyKey, ManualMethod, ManualPayments, Millis, Minor, Order, OrderId, OrderStatus, PersonKey, QuoteRules,
+    Refusal, RequestHash, ReservationStatus, UserId,
+};
+
+/// The verb of the idempotency keys.
+const PLACE: &str = "place";
+/// Orders that one look of the job finds.
+const DUE_ORDERS_MAX: i64 = 200;
+
+const FLASH_UNITS: &str = "select cast(count(*) as bigint) from reservations r join offers o on o.id = r.offer
+    where (r.id = $1 or r.order_id = $1) and r.status = 'held' and o.kind = 'flash'";
+
+/// What a buyer requests who places an order.
+#[derive(Clone, Debug)]
+pub struct NewPlacement {
+    pub order: OrderId,
+    pub buyer: UserId,
+    pub person: PersonKey,
+    pub key: IdempotencyKey,
+    pub hash: RequestHash,
+    pub method: ManualMethod,
+    /// Which quote the buyer saw; `None`: the client knows no quotes.
+    pub quote_version: Option<String>,
+    pub rules: QuoteRules,
+    pub settings: ManualPayments,
+}
+
+/// A payment that the shop has received itself.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceivedPayment {
+    pub order: OrderId,
+    /// It must be what the order costs.
+    pub amount: Minor,
+    /// When the shop received it.
+    pub paid_at: Option<Millis>,
+}
+
+impl Store {
+    /// Places a held order: its units are certain, and the payment is due by a date. The flag says whether it is new; a key that was used
+    /// before gives its order as it is now.
+    pub async fn place_order(&self, new: &NewPlacement) -> Result<(Order, bool)> {
+        self.transaction(async |tx| {
+            let order = lock_order(tx, new.order).await?;
+            match placed_by_key(tx, new).await? {
+                Some((hash, _)) if hash[..] != new.hash[..] => return Err(Refusal::KeyReused.into()),
+                Some((_, known)) => return Ok((read_order(tx, OrderId(known)).await?, false)),
+                None => {}
+            }
+            order.check_payable()?;
+            let has_flash_units = tx.query(FLASH_UNITS).bind(order.id.0).fetch_value::<i64>().await? > 0;
+            if !new.settings.methods(has_flash_units).any(|method| method == new.method) {
+                return Err(Refusal::MethodOff.into());
+            }
+            // Two orders of one person that are placed at once are counted one after the other.
+            tx.lock_name(&format!("placed:{}", new.person.as_str())).await?;
+            let open = "select cast(count(*) as bigint) from orders where person = $1 and status = 'placed'";
+            if new.settings.open_orders_max <= tx.query(open).bind(new.person.as_str()).fetch_value::<i64>().await? {
+                return Err(Refusal::TooManyPlaced.into());
+            }
+            let now = tx.now().await?;
+            let quote = quote_to_pay(tx, &order, new.rules).await?;
+            quote.check_seen(new.quote_version.as_deref(), order.has_expired_lines())?;
+            if quote.total == 0 {
+                // What costs nothing is paid at once.
+                return Err(Refusal::MethodOff.into());
+            }
+            begin_paying(tx, &order, &quote, now).await?;
+            let placement = new.settings.placement(new.method, now);
+            let set = "update orders set status = 'placed', placement = $2, due_at = $3, person = $4, attempt = null,
+                changed_at = $5 where id = $1";
+            let set = tx.query(set).bind(order.id.0).bind(to_json(&placement)?).bind(placement.due_at);
+            set.bind(new.person.as_str()).bind(now).execute().await?;
+            let lines = "update reservations set status = 'placed', version = version + 1, changed_at = $2
+                where order_id = $1 and status = 'held'";
+            tx.query(lines).bind(order.id.0).bind(now).execute().await?;
+            let record =
+                IdempotencyRecord { verb: PLACE, key: new.key.clone(), hash: new.hash, order: order.id, code: None };
+            insert_idempotency_record(tx, &new.buyer, &record, now).await?;
+            let event = "insert into outbox (id, topic, body, created_at) values ($1, 'order.placed', $2, $3)";
+            tx.query(event).bind(Uuid::now_v7()).bind(order.id.to_string()).bind(now).execute().await?;
+            queue_placed_mail(tx, order.id).await?;
+            Ok((read_order(tx, order.id).await?, true))
+        })
+        .await
+    }
+
+    /// Notes that the shop has received the payment of a placed order. The flag says whether it is new; an order that is paid already in
+    /// this way stays as it is.
+    pub async fn receive_payment(&self, received: &ReceivedPayment) -> Result<(Order, bool)> {
+        self.transaction(async |tx| {
+            let status = lock_order(tx, received.order).await?.status;
+            // The lines are locked, so the order's own row is current.
+            let order = read_order(tx, received.order).await?;
+            let Some(placement) = order.placement else { return Err(not_placed(status).into()) };
+            match status {
+                OrderStatus::Placed => {}
+                OrderStatus::Paid | OrderStatus::Refunded => return Ok((order, false)),
+                OrderStatus::Cancelled => {
+                    return Err(
+                        Refusal::WrongStatus("The order was cancelled. Give the money back to its buyer.").into()
+                    );
+                }
+                other => return Err(not_placed(other).into()),
+            }
+            if received.amount != order.total() {
+                return Err(Refusal::invalid_value("amount", "must be what the order costs.").into());
+            }
+            let now = tx.now().await?;
+            let paid_at = received.paid_at.unwrap_or(now);
+            if !(placement.placed_at..=now).contains(&paid_at) {
+                return Err(Refusal::invalid_value("paid_at", "must be between the time of the order and now.").into());
+            }
+            let insert =
+                "insert into payments (order_id, attempt, provider, token, status, amount, currency, buyer, key, hash,
+                    lines, created_at, changed_at, goods)
+                values ($1, (select coalesce(max(p.attempt), 0) + 1 from payments p where p.order_id = $1),
+                    $2, '', 'captured', $3, $4, $5, null, null, $6, $7, $7, $8) returning attempt";
+            let attempt: i64 = tx
+                .query(insert)
+                .bind(order.id.0)
+                .bind(placement.method.name())
+                .bind(received.amount)
+                .bind(&order.currency)
+                .bind(order.buyer.as_str())
+                .bind(order.lines.iter().filter(|line| line.status == ReservationStatus::Placed).count() as i64)
+                .bind(now)
+                .bind(order.amount)
+                .fetch_value()
+                .await?;
+            let set = "update orders set status = 'paid', attempt = $2, paid_at = $3, changed_at = $4 where id = $1";
+            tx.query(set).bind(order.id.0).bind(attempt).bind(paid_at).bind(now).execute().await?;
+            let lines = "update reservations set status = 'sold', version = version + 1, changed_at = $2
+                where order_id = $1 and status = 'placed'";
+            tx.query(lines).bind(order.id.0).bind(now).execute().await?;
+            queue_confirmation(tx, order.id).await?;
+            Ok((read_order(tx, order.id).await?, true))
+        })
+        .await
+    }
+
+    /// Finds placed orders that are past their date and were not sent, the oldest first.
+    pub async fn placed_orders_due(&self, now: Millis) -> Result<Vec<OrderId>> {
+        let read = "select o.id from orders o where o.status = 'placed' and o.due_at <= $1
+            and not exists (select 1 from shipments s where s.order_id = o.id) order by o.due_at limit $2";
+        let ids: Vec<Uuid> = self.query(read).bind(now).bind(DUE_ORDERS_MAX).fetch_values().await?;
+        Ok(ids.into_iter().map(OrderId).collect())
+    }
+
+    /// Is a unit of this order of a flash sale?
+    pub async fn has_flash_units(&self, order: OrderId) -> Result<bool> {
+        Ok(self.query(FLASH_UNITS).bind(order.0).fetch_value::<i64>().await? > 0)
+    }
+}
+
+/// What this key of `place` was used for, and the order that it placed.
+async fn placed_by_key(tx: &mut Transaction<'_>, new: &NewPlacement) -> Result<Option<(Vec<u8>, Uuid)>> {
+    let find = "select hash, subject_id from idempotency_keys where buyer = $1 and verb = $2 and key = $3";
+    tx.query(find).bind(new.buyer.as_str()).bind(PLACE).bind(new.key.as_str()).fetch_optional().await
+}
+
+fn not_placed(status: OrderStatus) -> Refusal {
+    match status {
+        OrderStatus::Paid | OrderStatus::Refunded => Refusal::AlreadyPaid,
+        _ => Refusal::WrongStatus("The order is not placed."),
+    }
+}
