@@ -21,7 +21,7 @@ use crate::domain::payment::{CREATE_REPEAT_MAX_MS, PaymentStep};
 use crate::domain::reservation::CARD_LIMIT;
 use crate::domain::{
     Actor, IdempotencyKey, Millis, OfferId, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus,
-    Permission, Place, Refusal, Reservation, ReservationStatus, authorize_by_role,
+    Permission, Place, Refusal, ReservationStatus, authorize_by_role,
 };
 use crate::metrics::increment;
 use crate::store::{self, BegunPayment, NewPayment, ReleaseReason, Reported};

@@ -153,7 +153,7 @@ async fn one_of_card_and_cash_wins(shop: Fixture) {
         let order = shop.hold_one(offer, &buyer).await.id;
         let payment = shop.begin_payment(order, "ok").await.unwrap();
         let reference = payment.create_key();
-        let capture = shop.store.begin_capture(&payment, Some(&reference));
+        let capture = shop.store.begin_capture(&payment, Some(reference.as_str()));
         let cash = placement(order, &buyer, ManualMethod::CashOnDelivery);
         let (card, cash) = tokio::join!(capture, shop.store.place_order(&cash));
         let (by_card, by_cash) = (card.unwrap().is_some(), cash.is_ok());
