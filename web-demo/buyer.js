@@ -100,10 +100,10 @@ export class Buyer {
     /** @param {Offer} offer */
     const onbuy = (offer, qty = 1) => void this.press(offer, qty);
     const orderClient = new parts.OrderClient(client, () => checkout.showRetry());
-    const { payments, emails } = this.shop;
+    const { payments, stripe, emails } = this.shop;
     const onback = () => this.backToShow();
     const calls = { onclose: this.onchange, onagain: onbuy, onback };
-    const checkout = new parts.Checkout({ client, orderClient, payments, emails, ...calls });
+    const checkout = new parts.Checkout({ client, orderClient, payments, stripe, emails, ...calls });
     const myOrders = new parts.MyOrders({
       client,
       list: list.orders,

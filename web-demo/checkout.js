@@ -10,7 +10,7 @@ import { isOpen } from './my_orders.js';
 import { OrderDetails } from './order_details.js';
 import { totalOf } from './order_quote.js';
 import { openSheet } from './sheet.js';
-import { el, speak, toast } from './ui.js';
+import { el, replaceAround, speak, toast } from './ui.js';
 
 /** @import { Address, LiveClient, Offer, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
 /** @import { OrderClient, PendingPurchase } from './order_client.js' */
@@ -25,6 +25,7 @@ export class Checkout {
    *   client: LiveClient,
    *   orderClient: OrderClient,
    *   payments?: Shop['payments'],
+   *   stripe?: Shop['stripe'],
    *   emails?: boolean,
    *   onclose?: () => void,
    *   onagain?: (offer: Offer) => void,
@@ -37,6 +38,7 @@ export class Checkout {
     client,
     orderClient,
     payments = null,
+    stripe = null,
     emails = false,
     onclose = () => {},
     onagain,
@@ -45,6 +47,7 @@ export class Checkout {
   }) {
     this.client = client;
     this.payments = payments;
+    this.stripe = stripe;
     this.emails = emails;
     this.orderClient = orderClient;
     this.onclose = onclose;
@@ -176,7 +179,7 @@ export class Checkout {
   /**
    * @param {Order} order
    * @param {Address} address
-   * @param {string} payment
+   * @param {string | (() => Promise<string>)} payment how it is paid; a card form gives its token when the amount is certain
    */
   pay(order, address, payment) {
     return this.act(order, async () => {
@@ -187,8 +190,21 @@ export class Checkout {
       const quote = isCertain ? shown : this.learnQuote(await this.orderClient.refresh(order));
       if (quote && quote.total > totalOf(order, shown)) throw new Problem('quote_changed');
       const onplace = (/** @type {number} */ place) => this.showPlace(order, place);
-      return this.orderClient.pay(order, payment, quote?.version, onplace);
+      const how = typeof payment === 'string' ? payment : await payment();
+      return this.orderClient.pay(order, how, quote?.version, onplace);
     });
+  }
+
+  /**
+   * The buyer comes back from the bank: the payment that waits for its answer goes on.
+   * @param {Order} order
+   */
+  comeBack(order) {
+    this.showOrder(order);
+    const waiting = this.orderClient.confirming(order);
+    if (!waiting || order.status !== 'held') return;
+    const onplace = (/** @type {number} */ place) => this.showPlace(order, place);
+    void this.act(order, () => this.orderClient.pay(order, waiting.payment, waiting.version, onplace));
   }
 
   /**
@@ -247,6 +263,18 @@ export class Checkout {
   }
 
   /**
+   * The bank asks the buyer on a page of its own, and sends them back. The sheet stays busy until then.
+   * @param {Refusal} refusal
+   */
+  goToBank({ detail }) {
+    const address = String(detail?.action_url ?? '');
+    // A path is that of the test provider, which has no page.
+    if (!/^https?:/.test(address)) return false;
+    location.assign(address);
+    return true;
+  }
+
+  /**
    * @param {Order} order
    * @param {() => Promise<Order>} verb
    */
@@ -259,7 +287,9 @@ export class Checkout {
       const answer = await verb();
       if (this.order?.id === order.id) this.order = this.client.orders.get(answer.id) ?? answer;
     } catch (error) {
-      this.failures.set(order.id, asRefusal(error));
+      const refusal = asRefusal(error);
+      if (refusal.code === 'needs_action' && this.goToBank(refusal)) return;
+      this.failures.set(order.id, refusal);
       // Whatever failed, the order itself says what it is now: still held, expired, cancelled or paid.
       const now = await this.orderClient.refresh(order).catch(() => null);
       if (now) this.learnQuote(now);
@@ -293,7 +323,7 @@ export class Checkout {
 
   paint() {
     const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
-    this.body.replaceChildren(...el('div', {}, this.content.render()).childNodes);
+    replaceAround(this.body, this.content.render());
     this.body.dataset.stage = this.stage;
     // A buyer who types goes on typing; the focus of a button goes to the button that replaces it.
     if (focused instanceof HTMLElement) {

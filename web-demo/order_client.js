@@ -15,6 +15,8 @@ import { MANUAL_METHODS } from './placed_order.js';
 
 /** Followed by the id of the show: each show has its own pending purchase. */
 const SLOT = 'livesouk.buying.';
+/** Followed by the id of an order whose payment waits for the buyer's bank. */
+const CONFIRMING = 'livesouk.confirming.';
 const RETRY_FOR_MS = 90_000;
 const BUSY_RETRIES_MAX = 4;
 const LOOKUPS_MAX = 20;
@@ -62,12 +64,37 @@ export class OrderClient {
     const key = sessionStorage.getItem(slot) ?? newKey();
     sessionStorage.setItem(slot, key);
     const forget = () => sessionStorage.removeItem(slot);
+    // The bank asks the buyer on another page: the same payment goes on when they come back.
+    const onrefused = (/** @type {string} */ code) => {
+      if (code === 'needs_action') this.keepConfirming(order, { payment, version: quoteVersion });
+      else forget();
+    };
     const how = MANUAL_METHODS.includes(payment) ? { method: payment } : { token: payment };
     const body = quoteVersion ? { ...how, quote_version: quoteVersion } : how;
     const fields = { order: order.id, key, ...body };
-    const paid = await this.retry(() => this.send('pay', fields, `/orders/${order.id}/pay`, body), forget, onplace);
+    const paid = await this.retry(() => this.send('pay', fields, `/orders/${order.id}/pay`, body), onrefused, onplace);
     forget();
+    sessionStorage.removeItem(CONFIRMING + order.id);
     return paid;
+  }
+
+  /**
+   * @param {Order} order
+   * @param {{ payment: string, version?: string }} waiting
+   */
+  keepConfirming(order, waiting) {
+    sessionStorage.setItem(CONFIRMING + order.id, JSON.stringify(waiting));
+  }
+
+  /**
+   * The payment of an order that waited for the buyer's bank; null: there is none. It is given once.
+   * @param {Order} order
+   * @returns {{ payment: string, version?: string } | null}
+   */
+  confirming(order) {
+    const kept = sessionStorage.getItem(CONFIRMING + order.id);
+    sessionStorage.removeItem(CONFIRMING + order.id);
+    return kept ? JSON.parse(kept) : null;
   }
 
   /**
@@ -183,7 +210,7 @@ export class OrderClient {
    * Retries a request until its outcome is certain.
    * @template T
    * @param {() => Promise<T>} request
-   * @param {() => void} [onrefused] called before a refusal is thrown; not when the outcome is unknown
+   * @param {(code: string) => void} [onrefused] called before a refusal is thrown; not when the outcome is unknown
    * @param {(place: number) => void} [onplace] called when a payment waits in the queue
    * @returns {Promise<T>}
    */
@@ -207,7 +234,7 @@ export class OrderClient {
             ? performance.now() < until
             : code === 'busy' && attempt < BUSY_RETRIES_MAX;
         if (!again) {
-          if (!isUnknown) onrefused();
+          if (!isUnknown) onrefused(code);
           throw error;
         }
         if (isUnknown) this.onretry();

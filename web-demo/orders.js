@@ -80,10 +80,12 @@ async function start() {
       loadShop(),
     ]);
     checkout.payments = shop.payments;
+    checkout.stripe = shop.stripe;
     checkout.emails = shop.emails;
     shows = new Map(streams.map((show) => [show.id, show]));
     for (const order of orders) client.applyOrder(order);
     paint();
+    showAskedOrder();
   } catch (error) {
     const refusal = asRefusal(error);
     if (!SIGN_IN_AGAIN.includes(refusal.code)) return showRefusal(refusal);
@@ -91,6 +93,16 @@ async function start() {
     session.clear();
     askToSignIn();
   }
+}
+
+/** The bank sends the buyer back to this page with the order in the address, and with marks that nobody needs. */
+function showAskedOrder() {
+  const address = new URLSearchParams(location.search);
+  const order = client.orders.get(address.get('order') ?? '');
+  if (!order) return;
+  for (const name of [...address.keys()]) if (name !== 'lang') address.delete(name);
+  history.replaceState(null, '', `${location.pathname}${address.size ? `?${address}` : ''}`);
+  checkout.comeBack(order);
 }
 
 function askToSignIn() {

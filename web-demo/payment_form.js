@@ -3,14 +3,17 @@
 
 import { AddressForm } from './address.js';
 import { session, token } from './api.js';
+import { CardForm } from './card_form.js';
 import { formatMoney, refusalText, t } from './i18n.js';
 import { quoteTable, totalOf } from './order_quote.js';
 import { MANUAL_METHODS } from './placed_order.js';
 import { policyNote } from './policy_links.js';
-import { el, setText } from './ui.js';
+import { el, replaceAround, setText, setVisible } from './ui.js';
 
 /** @import { Address, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
 
+/** The choice of the card form. */
+const CARD = 'card';
 /** The payment tokens of the test provider that the checkout offers. */
 const TEST_PAYMENTS = ['ok', 'declined', 'slow', 'capture_fails'];
 
@@ -19,16 +22,20 @@ export class PaymentForm {
    * @param {Order} order
    * @param {{
    *   payments: Shop['payments'],
+   *   stripe: Shop['stripe'],
    *   emails: boolean,
-   *   onpay: (address: Address, payment: string) => void,
+   *   onpay: (address: Address, payment: string | (() => Promise<string>)) => void,
    *   oncancel: () => void,
    * }} options
    */
-  constructor(order, { payments, emails, onpay, oncancel }) {
+  constructor(order, { payments, stripe, emails, onpay, oncancel }) {
     this.payments = payments;
+    /** The card form, which stays in its place. */
+    this.card = payments === 'stripe' && stripe ? new CardForm(stripe) : null;
+    this.form = el('form.pay', { noValidate: true, onsubmit: (event) => this.submit(event) });
     this.onpay = onpay;
     this.oncancel = oncancel;
-    this.payment = TEST_PAYMENTS[0];
+    this.payment = this.card ? CARD : TEST_PAYMENTS[0];
     this.isPaying = false;
     this.onchoice = () => {};
     this.address = new AddressForm(order.currency, emails);
@@ -50,7 +57,9 @@ export class PaymentForm {
     this.isPaying = isPaying;
     if (!isPaying) this.place.hidden = true;
     address.root.disabled = isPaying;
+    /** @type {string[]} */
     const ways = methods.map(({ method }) => method);
+    if (this.card) ways.unshift(CARD);
     if (this.payments !== 'test' && due > 0 && !ways.some((way) => way === this.payment)) {
       this.payment = ways[0] ?? TEST_PAYMENTS[0];
     }
@@ -64,7 +73,11 @@ export class PaymentForm {
       { type: 'submit', 'data-test': 'pay', disabled: isPaying },
       isPaying ? t('order.capturing') : payText(),
     );
-    this.onchoice = () => setText(this.payButton, payText());
+    this.onchoice = () => {
+      setText(this.payButton, payText());
+      if (this.card) setVisible(this.card.root, this.payment === CARD && due > 0);
+    };
+    if (this.card && due > 0) this.card.show(due, order.currency);
     const cancel = el(
       'button.ghost.wide',
       {
@@ -84,24 +97,31 @@ export class PaymentForm {
       const why = el('p.test-payments', { role: 'note', 'data-test': 'payments-off' }, reason);
       return el('div.pay', {}, why, total, alert, cancel);
     }
-    const submit = (/** @type {Event} */ event) => {
-      event.preventDefault();
-      const checked = address.checked();
-      if (checked) this.onpay(checked, this.payment);
-    };
-    return el(
-      'form.pay',
-      { noValidate: true, onsubmit: submit },
+    replaceAround(this.form, [
       this.payments === 'test' &&
         el('p.test-payments', { role: 'note', 'data-test': 'test-payments' }, t('payment.banner')),
       address.root,
-      due > 0 && this.choices(isPaying, methods),
+      due > 0 && (this.payments === 'test' || methods.length > 0) && this.choices(isPaying, methods),
+      this.card?.root,
       total,
       policyNote(),
       alert,
       this.payButton,
       cancel,
-    );
+    ]);
+    if (this.card) this.card.root.inert = isPaying;
+    this.onchoice();
+    if (isPaying) setText(this.payButton, t('order.capturing'));
+    return this.form;
+  }
+
+  /** @param {Event} event */
+  submit(event) {
+    event.preventDefault();
+    const checked = this.address.checked();
+    const { card } = this;
+    if (!checked) return;
+    this.onpay(checked, card && this.payment === CARD ? () => card.token(checked.name) : this.payment);
   }
 
   /**
@@ -109,7 +129,7 @@ export class PaymentForm {
    * @param {NonNullable<Order['manual_methods']>} methods
    */
   choices(isPaying, methods) {
-    const trials = this.payments === 'test' ? TEST_PAYMENTS : [];
+    const trials = this.payments === 'test' ? TEST_PAYMENTS : this.card ? [CARD] : [];
     const needsEmail = methods.length > 0 && !token.get() && Boolean(session.get()?.sub.startsWith('guest:'));
     return el(
       'fieldset',

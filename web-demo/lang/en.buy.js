@@ -345,4 +345,9 @@ export default {
   'error.method_needs_email': 'To pay later, sign in with your e-mail address first.',
   'error.too_many_placed':
     'You have too many orders that aren’t paid yet. Pay for one of them first, or choose another way to pay.',
+  'payment.card': 'Card',
+  'payment.card.more': 'The form is that of Stripe: the shop never sees your card',
+  'card.loading': 'Loading the card form…',
+  'error.card_form_unreachable': 'The card form could not be loaded. Check your connection, or a blocker of scripts.',
+  'error.card_incomplete': 'Check what you typed into the card form.',
 };

@@ -44,6 +44,7 @@ impl Stripe {
                 api_base: fake.base().to_owned(),
                 webhook_secrets: ["whsec_new", SECRET].map(WebhookSecret::new).to_vec(),
                 return_url: "https://shop.example/".to_owned(),
+                card_form: None,
             }),
             is_test_provider_enabled: false,
             are_requests_limited: false,

@@ -289,6 +289,7 @@ mod tests {
                     api_base: DEFAULT_BASE.to_owned(),
                     webhook_secrets: Vec::new(),
                     return_url: String::new(),
+                    card_form: None,
                 },
                 Arc::new(Pacer::new(25)),
             )
