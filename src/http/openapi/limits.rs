@@ -15,6 +15,7 @@ use crate::domain::oidc::OIDC_CODE_MAX;
 use crate::domain::order::LINES_PER_ORDER_MAX;
 use crate::domain::passkey::PASSKEY_NAME_MAX;
 use crate::domain::picture::{ALT_LENGTH_MAX, FOCUS, GALLERY_MAX, PICTURE_BYTES_MAX};
+use crate::domain::policy::{POLICY_LENGTH_MAX, PolicyKind};
 use crate::domain::product;
 use crate::domain::saved_view::QUERY_LENGTH_MAX;
 use crate::domain::shop_settings::TAX_BP_MAX;
@@ -371,6 +372,10 @@ fn map_default(field: &str) -> Value {
         "titles" | "names" | "variant_names" => json!({
             "maxProperties": 20,
             "additionalProperties": { "type": "string", "minLength": 1, "maxLength": 120, "pattern": visible_pattern() },
+        }),
+        "policies" => json!({
+            "maxProperties": PolicyKind::ALL.len(),
+            "additionalProperties": texts_by_language(POLICY_LENGTH_MAX),
         }),
         "descriptions" => texts_by_language(product::DESCRIPTION_LENGTH_MAX),
         "deliveries" => texts_by_language(product::DELIVERY_LENGTH_MAX),

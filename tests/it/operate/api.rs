@@ -118,6 +118,7 @@ async fn every_documented_path_exists() {
         ("{session}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{product}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{view}", "to-send".to_owned()),
+        ("{policy}", "terms".to_owned()),
         ("{mail}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{passkey}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{account}", "01890000-0000-7000-8000-000000000000".to_owned()),
