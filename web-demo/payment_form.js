@@ -4,9 +4,9 @@
 import { AddressForm } from './address.js';
 import { session, token } from './api.js';
 import { formatMoney, refusalText, t } from './i18n.js';
+import { showUnreachable } from './lazy.js';
 import { quoteTable, totalOf } from './order_quote.js';
 import { MANUAL_METHODS } from './placed_order.js';
-import { policyNote } from './policy_links.js';
 import { el, setText } from './ui.js';
 
 /** @import { Address, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
@@ -97,7 +97,7 @@ export class PaymentForm {
       address.root,
       due > 0 && this.choices(isPaying, methods),
       total,
-      policyNote(),
+      policySlot(),
       alert,
       this.payButton,
       cancel,
@@ -160,4 +160,11 @@ export class PaymentForm {
   tick(rest) {
     if (!this.isPaying) this.payButton.disabled = rest <= 0;
   }
+}
+
+/** The place of the links to the policies. They are loaded when somebody pays, not before the button to buy works. */
+function policySlot() {
+  const slot = el('span', { hidden: true });
+  import('./policy_links.js').then(({ policyNote }) => slot.replaceWith(policyNote() ?? ''), showUnreachable);
+  return slot;
 }
