@@ -47,7 +47,7 @@ pub(super) async fn person_of_erased_mailbox(
 }
 
 impl Store {
-    /// Deletes the oldest hashes of mailboxes whose persons nothing binds any more; looks at `most` at most. Gives how many went.
+    /// Deletes the oldest hashes of mailboxes whose persons nothing binds any more, `most` at most. Gives how many were deleted.
     pub async fn delete_erased_mailboxes(&self, most: i64) -> Result<u64> {
         self.transaction(async |tx| {
             let now = tx.time_of_day().await?;
