@@ -65,7 +65,8 @@ impl Sqlite {
         let reports = pool(2).connect_lazy_with(read_only);
         let connection = Mutex::new(Some(connection));
         let writer = std::sync::Arc::new(WriterSlot { options, connection, counters: StoreCounters::default() });
-        let selling = sell::start_sqlite(writer.clone(), clock.clone());
+        let selling = sell::start_sqlite(writer.clone(), clock.clone())
+            .map_err(|error| Error::Setup(format!("cannot start the selling thread: {error}")))?;
         Ok(Self { readers, reports, writer, selling, clock, epoch, _lock: lock })
     }
 

@@ -8,6 +8,7 @@ mod purchase_queue;
 mod selling_counters;
 mod selling_thread;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,9 @@ pub use self::selling_counters::SellingCounters;
 /// Purchase requests that may wait for one offer, about two seconds' worth. Above this the answer is `busy`: certainly
 /// not done.
 const PURCHASE_QUEUE_MAX: usize = 65_536;
+/// When to ask again after `busy`, in milliseconds: spread around the time in which a full queue is served, so that the crowd does
+/// not ask again several times meanwhile.
+const BUSY_RETRY_MS: Range<i64> = 1_000..3_000;
 /// A selling task without requests ends after this time.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Batches from this size on are answered by a task of their own.
@@ -87,7 +91,7 @@ impl Selling {
             match task.try_send(queued) {
                 Ok(()) => break,
                 Err(TrySendError::Full(_)) => {
-                    return Err(Refusal::Busy { retry_ms: rand::random_range(100..1_000) }.into());
+                    return Err(Refusal::Busy { retry_ms: rand::random_range(BUSY_RETRY_MS) }.into());
                 }
                 Err(TrySendError::Closed(returned)) => {
                     self.forget_ended_task(offer);

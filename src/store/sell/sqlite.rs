@@ -1,9 +1,14 @@
-//! Batches on SQLite: one task sells for all offers. The batches that are queued when it is free share a transaction.
+//! Batches on SQLite: one thread sells for all offers. The batches that are queued when it is free share a transaction.
+//!
+//! On the worker threads every statement would wait for all that is ready to run there: with 100,000 buyers at once, a batch
+//! took seconds, and the buyers asked again meanwhile.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::SqliteConnection;
+use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::offer::{OfferTermsRow, READ_OFFER_TERMS};
@@ -17,7 +22,7 @@ use super::{
 use crate::clock::Clock;
 use crate::domain::{Decision, Millis, OfferId, PurchaseRequest, Refusal};
 
-/// A batch in the queue of the writer task.
+/// A batch in the queue of the selling thread.
 #[derive(Debug)]
 pub struct SellCall {
     pub(super) offer: OfferId,
@@ -31,43 +36,46 @@ const SELL_QUEUE_MAX: usize = 1_024;
 const BATCHES_PER_TRANSACTION_MAX: usize = 64;
 const RESTART_PAUSE: Duration = Duration::from_millis(50);
 
-/// Starts the writer task.
-pub fn start(writer: Arc<WriterSlot>, clock: Clock) -> mpsc::Sender<SellCall> {
-    let (sender, mut queue) = mpsc::channel::<SellCall>(SELL_QUEUE_MAX);
-    tokio::spawn(async move {
-        let mut calls = Vec::with_capacity(BATCHES_PER_TRANSACTION_MAX);
-        while queue.recv_many(&mut calls, BATCHES_PER_TRANSACTION_MAX).await > 0 {
-            match run_batches(&writer, &clock, &calls).await {
-                Ok(outcomes) => {
-                    calls.drain(..).zip(outcomes).for_each(|(call, outcome)| drop(call.reply.send(outcome)));
+/// Starts the selling thread. It ends when the sender is dropped.
+pub fn start(writer: Arc<WriterSlot>, clock: Clock) -> io::Result<mpsc::Sender<SellCall>> {
+    let (sender, queue) = mpsc::channel(SELL_QUEUE_MAX);
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new()
+        .name("sqlite-selling".into())
+        .spawn(move || runtime.block_on(sell_queued(queue, &writer, &clock)))?;
+    Ok(sender)
+}
+
+async fn sell_queued(mut queue: mpsc::Receiver<SellCall>, writer: &WriterSlot, clock: &Clock) {
+    let mut calls = Vec::with_capacity(BATCHES_PER_TRANSACTION_MAX);
+    while queue.recv_many(&mut calls, BATCHES_PER_TRANSACTION_MAX).await > 0 {
+        match run_batches(writer, clock, &calls).await {
+            Ok(outcomes) => {
+                calls.drain(..).zip(outcomes).for_each(|(call, outcome)| drop(call.reply.send(outcome)));
+            }
+            // A bad batch must not fail the others: each gets a transaction of its own.
+            Err(error) if calls.len() > 1 && !error.is_transient() => {
+                for call in calls.drain(..) {
+                    let alone = run_batches(writer, clock, std::slice::from_ref(&call)).await;
+                    let outcome = alone.and_then(|mut outcomes| outcomes.pop().unwrap_or(Err(worker_crashed())));
+                    drop(call.reply.send(outcome));
                 }
-                // A bad batch must not fail the others: each gets a transaction of its own.
-                Err(error) if calls.len() > 1 && !error.is_transient() => {
-                    for call in calls.drain(..) {
-                        let alone = run_batches(&writer, &clock, std::slice::from_ref(&call)).await;
-                        drop(
-                            call.reply
-                                .send(alone.and_then(|mut outcomes| outcomes.pop().unwrap_or(Err(worker_crashed())))),
-                        );
-                    }
+            }
+            // The selling task of a single batch needs the error, to retry or to find the bad row. Several batches
+            // share a transient fault, and an error cannot be cloned.
+            Err(error) => {
+                let is_transient = error.is_transient();
+                tracing::warn!(error = %error, batches = calls.len(), is_transient, "a batch of purchases failed");
+                let mut error = Some(error);
+                for call in calls.drain(..) {
+                    drop(call.reply.send(Err(error.take().unwrap_or_else(worker_crashed))));
                 }
-                // The selling task of a single batch needs the error, to retry or to find the bad row. Several batches
-                // share a transient fault, and an error cannot be cloned.
-                Err(error) => {
-                    let is_transient = error.is_transient();
-                    tracing::warn!(error = %error, batches = calls.len(), is_transient, "a batch of purchases failed");
-                    let mut error = Some(error);
-                    for call in calls.drain(..) {
-                        drop(call.reply.send(Err(error.take().unwrap_or_else(worker_crashed))));
-                    }
-                    if is_transient {
-                        tokio::time::sleep(RESTART_PAUSE).await;
-                    }
+                if is_transient {
+                    tokio::time::sleep(RESTART_PAUSE).await;
                 }
             }
         }
-    });
-    sender
+    }
 }
 
 fn worker_crashed() -> Error {

@@ -103,8 +103,8 @@ async fn winners_of_a_rush_are_paid_in_turn_and_keep_their_units(shop: Fixture) 
         let sold = shop.sell(offer, part).await;
         orders.extend(sold.results.into_iter().map(|result| result.unwrap().reservation.id));
     }
-    // Long before the last of them is paid.
-    let end = shop.store.now().await.unwrap() + 1_000;
+    // Everybody presses Pay before this; of 500 buyers the last is paid long after it.
+    let end = shop.store.now().await.unwrap() + 10_000;
     shop.run(&format!("update reservations set hold_until = {end}")).await;
     let began = Instant::now();
     let mut paying = JoinSet::new();
@@ -119,10 +119,14 @@ async fn winners_of_a_rush_are_paid_in_turn_and_keep_their_units(shop: Fixture) 
     }
     let place = "select count(*) from payments where status = 'creating' and called_at is null";
     until_some("queue", SOON, async || (shop.number(place).await > winners / 3).then_some(())).await;
-    // As after an outage: the holds of all who wait have ended, and none of them is released.
-    let waiting = "update reservations set hold_until = 1 where status = 'held' and order_id in
-        (select order_id from payments where status = 'creating' and called_at is null)";
-    shop.run(waiting).await;
+    // As after an outage: the holds of the last in the queue have ended, and none of them is released. No node is about to send theirs.
+    let last = winners / 6;
+    let end_last = format!(
+        "update reservations set hold_until = 1 where status = 'held' and order_id in
+            (select order_id from payments where status = 'creating' and called_at is null
+                order by queue_number desc limit {last})"
+    );
+    shop.run(&end_last).await;
     let results = paying.join_all().await;
     let took = began.elapsed();
     let told = results.iter().map(|(_, place)| *place).max();
@@ -201,17 +205,21 @@ async fn full_queue_refuses_before_anything_is_written(shop: Fixture) {
     let rush = Rush::start(&shop, 1).await;
     let order = shop.hold_one(shop.offer(1, 1).await, "ann").await.id;
     let token = rush.fake.confirmation_token("4242424242424242").unwrap();
-    // The node counts the queue each second, and would find none.
+    // None of them may be sent today.
+    let due = shop.store.now().await.unwrap() + 86_400_000;
+    let other = shop.id(OrderId::new().0);
+    let fill = format!(
+        "with recursive numbers(n) as (select 1 union all select n + 1 from numbers where n < 10000)
+        insert into payments (order_id, attempt, provider, token, status, amount, currency, created_at, changed_at,
+            queue_number, call_due_at)
+        select {other}, n, 'stripe', 'ctoken_1', 'creating', 4900, 'SAR', {due}, {due}, n, {due} from numbers"
+    );
+    shop.run(&fill).await;
     let queue = rush.apps[0].checkout.queue.clone().unwrap();
-    let full = tokio::spawn(async move {
-        loop {
-            queue.waiting.store(10_000, Ordering::Relaxed);
-            tokio::task::yield_now().await;
-        }
-    });
+    let is_counted = async || (queue.waiting.load(Ordering::Relaxed) == 10_000).then_some(());
+    until_some("count of the queue", SOON, is_counted).await;
     let answer = rush.apps[0].checkout.pay(&actor("ann"), order, &token, None, key("pay-00001")).await;
-    full.abort();
     assert!(matches!(answer, Err(Error::Refused(Refusal::Busy { .. }))), "{answer:?}");
-    assert_eq!(shop.number("select count(*) from payments").await, 0);
+    assert_eq!(shop.number(&format!("select count(*) from payments where order_id <> {other}")).await, 0);
     rush.end().await;
 }
