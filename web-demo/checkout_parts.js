@@ -100,6 +100,7 @@ function outcomeTexts(order, failure) {
     case 'expired':
       return ['clock', t('order.expired'), t('order.expired_more')];
     case 'cancelled':
+      if (order.reason === 'card_limit') return ['close', t('order.cancelled'), t('error.card_limit')];
       if (order.reason === 'shop_cancel') return ['close', t('order.cancelled_by_shop'), t('order.cancelled_more')];
       if (order.reason === 'not_paid_in_time') return ['close', t('order.not_paid_in_time'), t('order.cancelled_more')];
       return ['close', t(hasFailed ? 'order.capture_failed' : 'order.cancelled'), t('order.no_charge')];

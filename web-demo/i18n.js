@@ -33,14 +33,15 @@ const texts = {};
 const decimals = new Map();
 await load();
 
-if (query.has('lang')) storeChoice(lang); // The next page has the same language.
+// The next page has the same language, unless this one shows a document in a language of its own.
+if (query.has('lang') && document.body.dataset.language !== 'document') storeChoice(lang);
 document.documentElement.lang = lang;
 document.documentElement.dir = dir;
 document.documentElement.dataset.lang = lang; // The page knows its language for certain: the server only guessed.
 
 /**
  * Loads more texts, for a part of the pages that not everyone opens: `buy`, `host`, `shop`, `rehearse`, `video`, `end`, `desk`, `staff`,
- * `products`, `show`.
+ * `products`, `show`, `bill`.
  * @param {string} [part]
  */
 export async function load(part) {

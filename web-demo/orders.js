@@ -21,7 +21,7 @@ import { withdrawalPart } from './withdrawal_part.js';
 /** The codes of a token or a session that is of no use any more. */
 const SIGN_IN_AGAIN = ['sign_in', 'token_expired', 'token_invalid', 'token_not_yet_valid', 'token_revoked'];
 
-/** @import { LinkedOrder, Order, Refusal, Stream } from './types.d.ts' */
+/** @import { BillingDocument, LinkedOrder, Order, Refusal, Stream } from './types.d.ts' */
 
 /** How long after the end of a reservation its order is asked for, and how often. */
 const LATE_MS = 1_500;
@@ -113,14 +113,21 @@ async function openSignIn() {
 async function showLinkedOrder(secret) {
   /** @type {LinkedOrder} */
   const order = await post('/order-links', { secret });
-  paintLinkedOrder(order, secret);
+  const documents = el('div');
+  paintLinkedOrder(order, secret, documents);
+  /** @type {{ items: BillingDocument[] }} */
+  const { items } = await post('/order-links/documents', { secret });
+  if (!items.length) return;
+  const { documentLinks } = await import('./document_links.js');
+  documents.replaceChildren(el('h3', {}, t('document.title')), documentLinks(items, secret));
 }
 
 /**
  * @param {LinkedOrder} order
  * @param {string} secret
+ * @param {HTMLElement} documents what the link shows of them, once they are loaded
  */
-function paintLinkedOrder(order, secret) {
+function paintLinkedOrder(order, secret, documents) {
   const amount = el('bdi', {}, formatMoney(totalOf(order), order.currency));
   root.replaceChildren(
     el(
@@ -131,11 +138,12 @@ function paintLinkedOrder(order, secret) {
       el('p', {}, el(`span.status.${order.status}`, {}, t(`status.${order.status}`))),
       placedPart(order),
       ...historyPart(order.history),
+      documents,
       ...withdrawalPart({
         title: fullTitle(order),
         known: order.withdrawal,
         send: () => post('/order-links/withdrawal', { secret }),
-        onDone: (withdrawal) => paintLinkedOrder({ ...order, withdrawal }, secret),
+        onDone: (withdrawal) => paintLinkedOrder({ ...order, withdrawal }, secret, documents),
       }),
       el('p.fine', {}, t('order.link_only')),
       el('a.button', { href: route('/orders'), onclick: leaveLink }, t('my_orders')),

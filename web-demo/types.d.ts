@@ -169,6 +169,68 @@ export interface ShopOrder extends Order {
   tags: string[];
 }
 
+export interface BillingLine {
+  reservation: string;
+  title: string;
+  titles: Titles;
+  variant_name: string;
+  variant_names: Titles;
+  sku: string | null;
+  qty: number;
+  amount: number;
+  discount: number;
+  tax_bp: number;
+  /** Null in a credit note. */
+  tax: number | null;
+}
+
+export interface BillingBuyer {
+  name: string;
+  lines: string[];
+  city: string | null;
+  region: string | null;
+  postcode: string | null;
+  country: string | null;
+}
+
+/** An invoice or a credit note. */
+export interface BillingDocument {
+  id: string;
+  kind: 'invoice' | 'credit_note';
+  /** `INV-2026-00042` */
+  number: string;
+  year: number;
+  sequence: number;
+  order: string;
+  refund: number | null;
+  issued_at: number;
+  seller: {
+    name: string;
+    title: string;
+    titles: Titles;
+    address: string[];
+    vat_number: string | null;
+    country: string | null;
+  };
+  /** Null behind the link of an order. */
+  buyer: BillingBuyer | null;
+  order_number: number | null;
+  /** Of the invoice that a credit note corrects. */
+  invoice_number: string | null;
+  at: number;
+  time_zone: string;
+  language: string;
+  currency: string;
+  tax_included: boolean;
+  lines: BillingLine[];
+  delivery: number;
+  delivery_tax_bp: number;
+  adjustment: number;
+  taxes: { tax_bp: number; net: number; tax: number; gross: number }[];
+  tax: number;
+  total: number;
+}
+
 export interface ShopOrderDetail extends ShopOrder {
   /** Where in the recording of the show the order was made, in ms. */
   replay_ms: number | null;
@@ -188,11 +250,15 @@ export interface ShopOrderDetail extends ShopOrder {
     amount: number;
     delivery: number;
     restock: boolean;
+    /** Its units are back or on their way, also when the bank sent the money back later. */
+    has_units: boolean;
     reason: string | null;
     created_at: number;
     lines: { reservation: string; qty: number; amount: number }[];
   }[];
-  refundable: { amount: number; delivery: number; whole: number };
+  /** `step`: amounts must be a multiple of it. */
+  refundable: { amount: number; delivery: number; whole: number; step: number };
+  documents: BillingDocument[];
   notes: { id: string; at: number; by: string; by_name: string; text: string }[];
   mails: Mail[];
 }
@@ -526,6 +592,10 @@ export interface ShopSettings {
   language: string | null;
   /** Empty: all. */
   languages: string[];
+  /** What invoices say of the seller. */
+  legal_name: string | null;
+  legal_address: string[];
+  vat_number: string | null;
   /** In Markdown, by language. */
   policies: Partial<Record<PolicyKind, Titles>>;
   countries: Country[];

@@ -30,6 +30,8 @@ pub struct AppCounters {
     /// Outbox events that were pending at the last run, and when the oldest was written; 0 means none.
     pub outbox_pending: AtomicU64,
     pub outbox_oldest_at: AtomicI64,
+    /// When the oldest payment or refund was made that has no document yet, at the last look; 0 means none.
+    pub billing_oldest_at: AtomicI64,
     /// Orders that the sums of the reports lacked at the last look.
     pub orders_unsummed: AtomicI64,
     /// How long the oldest snapshot of the database was open at the last look.
@@ -103,6 +105,7 @@ impl Default for AppCounters {
                 "hold_ended",
                 "buyer_cancel",
                 "capture_failed",
+                "card_limit",
                 "other",
             ]),
             hold_duration: DurationHistogram::default(),
@@ -111,6 +114,7 @@ impl Default for AppCounters {
             outbox_delay: DurationHistogram::default(),
             outbox_pending: AtomicU64::new(0),
             outbox_oldest_at: AtomicI64::new(0),
+            billing_oldest_at: AtomicI64::new(0),
             orders_unsummed: AtomicI64::new(0),
             oldest_snapshot_ms: AtomicI64::new(0),
             reconciled: AtomicU64::new(0),

@@ -107,7 +107,8 @@ pub use accounts::{OidcAnswer, PasskeyChallenge, PasskeyUse, StartedSession};
 pub use api_key::ApiKeyForm;
 pub use catalogue::{Gallery, NewProduct, NewQuickItem, NewVariant};
 pub use checkout::{
-    ExportedOrder, OrderResult, OwnDataPlace, Pacer, PurchaseResult, STRIPE_BASE, WithdrawalState, is_live_stripe_key,
+    BillingFilter, ExportedOrder, HoldJob, OrderResult, OwnDataPlace, Pacer, PurchaseResult, STRIPE_BASE,
+    WithdrawalState, is_live_stripe_key,
 };
 pub use counters::AppCounters;
 pub use error::{Error, Result};
@@ -260,6 +261,7 @@ impl Services {
         }
         runner.start(context, checkout::PlacedOrderJob(self.checkout.clone()));
         runner.start(context, checkout::OutboxJob(self.checkout.clone()));
+        runner.start(context, checkout::BillingJob(self.checkout.clone()));
         runner.start(context, chat::LikesJob(self.chat.clone()));
         runner.start(context, checkout::WebhookJob(self.checkout.clone()));
         runner.start(context, checkout::ReconcileJob(self.checkout.clone()));

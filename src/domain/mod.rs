@@ -10,6 +10,7 @@ pub mod admission_ticket;
 pub mod api_key;
 pub mod audit;
 pub mod authorization;
+pub mod billing;
 pub mod blocklist;
 pub mod bucket;
 pub mod catalogue_file;
@@ -83,6 +84,7 @@ pub use admission_ticket::{AdmissionTicket, MAC_BYTES};
 pub use api_key::{ApiKey, ApiKeySecret, ApiScope};
 pub use audit::{AuditAction, AuditEntry, AuditFilter};
 pub use authorization::{Permission, Place, Standing, authorize, authorize_by_role};
+pub use billing::{BillingBody, BillingLine, CreditedSoFar, DocumentKind, Issuer, RefundToCredit, TaxSum};
 pub use blocklist::{BlockAction, BlockedWord, Blocklist};
 pub use bucket::{AtomicBucket, Rate, TokenBucket};
 pub use catalogue_import::{CatalogueImport, ImportStatus, ImportedState};
@@ -93,8 +95,9 @@ pub use error_code::ErrorCode;
 pub use event::{Author, Event};
 pub use fulfilment::{Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep};
 pub use id::{
-    AccountId, ApiKeyId, AuditEntryId, EmailCodeId, ImportId, InviteId, MailId, MessageId, OfferId, OrderId, PasskeyId,
-    ProductId, ShopId, SignInSessionId, StaffInviteId, StreamId, TokenRevocationId, UserId, VariantId,
+    AccountId, ApiKeyId, AuditEntryId, BillingDocumentId, EmailCodeId, ImportId, InviteId, MailId, MessageId, OfferId,
+    OrderId, PasskeyId, ProductId, ShopId, SignInSessionId, StaffInviteId, StreamId, TokenRevocationId, UserId,
+    VariantId,
 };
 pub use invite::{Helper, Invite};
 pub use mail::{ClaimedMail, MailContent, MailKind, MailOutcome, MailStatus, MailStep, NewMail};

@@ -132,7 +132,7 @@ pub struct Order {
     /// When the first of its holds ends.
     pub hold_until: Millis,
     pub paid_at: Option<Millis>,
-    /// Why the order ended: `hold_ended`, `buyer_cancel`, `shop_cancel`, `not_paid_in_time`, `capture_failed`, `refunded`.
+    /// Why the order ended: `hold_ended`, `buyer_cancel`, `shop_cancel`, `not_paid_in_time`, `capture_failed`, `card_limit`, `refunded`.
     pub reason: Option<String>,
     /// Grows with every change of a line.
     pub version: i64,

@@ -164,6 +164,10 @@ pub struct PaymentIntent {
     pub livemode: bool,
     pub captured: Minor,
     pub refunded: Minor,
+    /// What the provider calls the card, or whatever else was charged: the same for the same card. `None`: it does not say.
+    pub fingerprint: Option<String>,
+    /// Where the buyer confirms the payment; of an intent that needs it.
+    pub action_url: Option<String>,
 }
 
 /// The status of a payment intent at the provider.

@@ -60,6 +60,8 @@ impl World {
             currency: "SAR".into(),
             order,
             attempt: 1,
+            fingerprint: None,
+            action_url: None,
             livemode: false,
             captured: if status == PaymentIntentStatus::Captured { AMOUNT } else { 0 },
             refunded: if self.is_refunded { AMOUNT } else { 0 },

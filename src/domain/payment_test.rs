@@ -30,6 +30,8 @@ fn intent(status: PaymentIntentStatus) -> PaymentIntent {
         currency: "SAR".into(),
         order: OrderId(uuid::Uuid::nil()),
         attempt: 2,
+        fingerprint: None,
+        action_url: None,
         livemode: false,
         captured: 0,
         refunded: 0,

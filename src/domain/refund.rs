@@ -4,6 +4,7 @@
 //! shares of all units are exactly what was paid for it.
 
 use super::quote::round_half_up;
+use super::stripe_amount::amount_step;
 use super::{Minor, Order, OrderQuote, OrderStatus, Refusal, Reservation, ReservationId, ReservationStatus};
 
 /// What a member of the team wants to give back.
@@ -76,6 +77,8 @@ pub struct Refundable {
     pub delivery: Minor,
     /// What the refund of the whole order gives back: without the delivery while other paid orders travel in the parcel.
     pub whole: Minor,
+    /// Amounts are given back in steps of so many minor units: providers take no others in this currency.
+    pub step: Minor,
 }
 
 impl PaidOrder<'_> {
@@ -86,7 +89,9 @@ impl PaidOrder<'_> {
         let amount = (self.captured - self.so_far.amount).max(0);
         let delivery = (self.quote.map_or(0, delivery_paid) - self.so_far.delivery).clamp(0, amount);
         let kept = if self.is_parcel_shared { delivery } else { 0 };
-        Refundable { amount, delivery, whole: amount - kept }
+        let step = amount_step(&self.order.currency);
+        let whole = in_steps(amount - kept, amount, step);
+        Refundable { amount, delivery, whole, step }
     }
 
     /// Plans a refund.
@@ -124,7 +129,10 @@ impl PaidOrder<'_> {
         }
         let delivery = if part.delivery { left.delivery } else { 0 };
         let sum = lines.iter().map(|line| line.amount).fold(delivery, Minor::saturating_add);
-        let amount = part.amount.unwrap_or(sum);
+        if part.amount.is_some_and(|amount| amount % left.step != 0 && amount != left.amount) {
+            return Err(Refusal::invalid_value("amount", "must end in a 0: no bank gives back less in this currency."));
+        }
+        let amount = part.amount.unwrap_or_else(|| in_steps(sum, left.amount, left.step));
         if lines.is_empty() && !part.delivery && part.amount.unwrap_or_default() < 1 {
             return Err(Refusal::bad_field(
                 "lines",
@@ -180,11 +188,21 @@ impl PaidOrder<'_> {
         let is_added = self.quote.is_some_and(|quote| !quote.tax_included);
         let paid = goods + quoted.filter(|_| is_added).map_or(0, |quoted| quoted.tax);
         let before = self.returned_before(line);
-        let share = |whole: Minor, given: Minor| {
-            share_of(whole, before.qty + qty, line.qty).map(|until: Minor| (until - given).max(0))
-        };
-        let (amount, goods) = (share(paid, before.amount)?, share(goods, before.goods)?);
+        let until = |whole: Minor| share_of(whole, before.qty + qty, line.qty);
+        let mut amount_until: Minor = until(paid)?;
+        if before.qty + qty < line.qty {
+            amount_until -= amount_until.rem_euclid(amount_step(&line.currency));
+        }
+        let (amount, goods) = ((amount_until - before.amount).max(0), (until(goods)? - before.goods).max(0));
         Ok(ReturnedLine { reservation: line.id, qty, amount, goods })
+    }
+}
+
+/// The part of what is left that can be given back: rounded down to the step, and all that is left where the rest would be less than a step.
+fn in_steps(amount: Minor, left: Minor, step: Minor) -> Minor {
+    match left - amount {
+        rest if (0..step).contains(&rest) => left,
+        _ => amount - amount.rem_euclid(step),
     }
 }
 
@@ -296,7 +314,7 @@ mod tests {
         assert_eq!(of(pending, false).plan(&part(&[(a, 1)], false, None)).unwrap().amount, 1_150 - 767);
         // Others travel in its parcel: the delivery stays paid, until it is named.
         let shared = of(RefundedSoFar::default(), true);
-        assert_eq!(shared.refundable(), Refundable { amount: 2_875, delivery: 1_150, whole: 1_725 });
+        assert_eq!(shared.refundable(), Refundable { amount: 2_875, delivery: 1_150, whole: 1_725, step: 1 });
         let whole = shared.plan(&RefundScope::Whole).unwrap();
         assert_eq!((whole.amount, whole.delivery, whole.lines.len()), (1_725, 0, 2));
         assert_eq!(shared.plan(&part(&[], true, None)).unwrap().amount, 1_150);
@@ -335,6 +353,31 @@ mod tests {
         so_far.lines[0].qty += times * given.qty;
         so_far.lines[0].amount += times * given.amount;
         so_far.lines[0].goods += times * given.goods;
+    }
+
+    /// Three lamps for 10.010 dinars, in a currency in which the last decimal must be 0.
+    #[test]
+    fn parts_in_a_currency_with_three_decimals_are_what_a_provider_takes() {
+        let mut line = sold(10_010, 3);
+        line.currency = "KWD".into();
+        let order = order(vec![line]);
+        let line = ReturnedLine { reservation: order.id, qty: 0, amount: 0, goods: 0 };
+        let so_far = RefundedSoFar { amount: 0, delivery: 0, lines: vec![line] };
+        let mut paid = PaidOrder { order: &order, quote: None, captured: 10_010, so_far, is_parcel_shared: false };
+        let unit = part(&[(order.id, 1)], false, None);
+        let mut given = Vec::new();
+        for _ in 0..3 {
+            let plan = paid.plan(&unit).unwrap();
+            given.push(plan.amount);
+            paid.so_far.amount += plan.amount;
+            let line = &mut paid.so_far.lines[0];
+            (line.qty, line.amount) = (line.qty + 1, line.amount + plan.lines[0].amount);
+        }
+        assert_eq!(given, [3_330, 3_340, 3_340], "a third is 3.336 or 3.337, and together they are the whole");
+        paid.so_far.amount = 0;
+        let odd = paid.plan(&part(&[], false, Some(3_335))).unwrap_err();
+        assert_eq!(odd.code(), "invalid_value");
+        assert_eq!(paid.plan(&part(&[], false, Some(3_330))).unwrap().amount, 3_330);
     }
 
     proptest! {

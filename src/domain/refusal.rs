@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::{ErrorCode, Millis, OrderId, OrderQuote, ReservationId};
+use super::{ErrorCode, Millis, OfferId, OrderId, OrderQuote, ReservationId};
 
 /// The reason why a request was not carried out, with the facts that the client needs.
 #[derive(Clone, PartialEq, Debug)]
@@ -74,6 +74,10 @@ pub enum Refusal {
     BuyerLimit {
         per_buyer: i64,
         orders: Vec<OrderId>,
+    },
+    /// This card paid for other buyers, and with this order it would pay for more units of these offers than one person may have.
+    CardLimit {
+        offers: Vec<OfferId>,
     },
     SoldOut,
     SoldOutForNow,
@@ -368,6 +372,9 @@ error_codes! {
     Refusal::Closed => "closed", 409, "The sale has ended.", "error.closed";
     Refusal::BuyerLimit { .. } =>
         "buyer_limit", 409, "The buyer already has as many units as one buyer can have.", "error.buyer_limit";
+    Refusal::CardLimit { .. } =>
+        "card_limit", 409, "This card has paid for as many units as one person can have, under another name. Nothing was charged, and the reservation has ended.",
+        "error.card_limit";
     Refusal::SoldOut => "sold_out", 409, "Sold out.", "error.sold_out";
     Refusal::SoldOutForNow =>
         "sold_out_for_now", 409, "All units are reserved. Some may become available again.", "error.sold_out_for_now";
@@ -397,8 +404,7 @@ error_codes! {
     Refusal::Declined =>
         "declined", 402, "The payment was declined. The order is still held.", "error.declined";
     Refusal::CaptureFailed =>
-        "capture_failed", 402, "The payment failed. The order was cancelled and nothing was charged.",
-        "error.capture_failed";
+        "capture_failed", 402, "The payment failed. The order was cancelled and nothing was charged.", "error.capture_failed";
     Refusal::PaymentQueued { .. } =>
         "payment_queued", 503, "The payment waits for its turn, and the order stays held. Send the same request again with the same key.",
         "error.payment_queued";
@@ -411,8 +417,7 @@ error_codes! {
     Refusal::AlreadyRefunded =>
         "already_refunded", 409, "The order is already refunded.", "error.already_refunded";
     Refusal::RefundFailed =>
-        "refund_failed", 402, "The payment provider refused the refund. The order is still paid.",
-        "error.refund_failed";
+        "refund_failed", 402, "The payment provider refused the refund. The order is still paid.", "error.refund_failed";
     Refusal::BadSignature =>
         "bad_signature", 400, "The signature does not match the body, or the webhook is too old.", "error.bad_signature";
     Refusal::Muted { .. } => "muted", 403, "You are muted in this show.", "error.muted";
@@ -460,8 +465,7 @@ error_codes! {
     Refusal::NoSuchMember =>
         "no_such_member", 404, "There is no such account, or it has no role there.", "error.no_such_member";
     Refusal::SetupLinkInvalid =>
-        "setup_link_invalid", 404, "This link was used, is too old, or was replaced by a newer one.",
-        "error.setup_link_invalid";
+        "setup_link_invalid", 404, "This link was used, is too old, or was replaced by a newer one.", "error.setup_link_invalid";
     Refusal::NoSuchApiKey => "no_such_api_key", 404, "There is no such API key, or it has ended.", "error.no_such_api_key";
     Refusal::NoSuchCustomer =>
         "no_such_customer", 404, "Nobody with this id has bought here, or only a moment ago.", "error.no_such_customer";
@@ -469,15 +473,13 @@ error_codes! {
     Refusal::ScopeMissing =>
         "scope_missing", 403, "The API key does not have the scope for this, or no key may do it.", "error.scope_missing";
     Refusal::SignInAgain =>
-        "sign_in_again", 403, "This needs a sign-in that is younger than ten minutes. Sign in again.",
-        "error.sign_in_again";
+        "sign_in_again", 403, "This needs a sign-in that is younger than ten minutes. Sign in again.", "error.sign_in_again";
     Refusal::PasskeyInvalid(_) => "passkey_invalid", 400, "The passkey was not accepted.", "error.passkey_invalid";
     Refusal::PasskeyNeeded =>
         "passkey_needed", 403, "This account has a passkey. Use it in this session first.", "error.passkey_needed";
     Refusal::NoSuchPasskey => "no_such_passkey", 404, "There is no such passkey.", "error.no_such_passkey";
     Refusal::PasskeysOff =>
-        "passkeys_off", 409, "Passkeys need a shop with a host name, and HTTPS except on the own machine.",
-        "error.passkeys_off";
+        "passkeys_off", 409, "Passkeys need a shop with a host name, and HTTPS except on the own machine.", "error.passkeys_off";
     Refusal::OidcOff => "oidc_off", 409, "This shop has no identity provider.", "error.oidc_off";
     Refusal::OidcInvalid =>
         "oidc_invalid", 400, "This sign-in was used, is too old, or was begun in another browser. Begin again.",

@@ -5,6 +5,14 @@ use utoipa::ToSchema;
 
 use super::{Millis, Minor, OfferId, OrderId, StreamId, UserId};
 
+/// The `reason` of a reservation that ended because its card has paid for as many units as one person may have.
+pub const CARD_LIMIT: &str = "card_limit";
+
+/// Would a card that has paid for `had` units pay for more than one person may have, with `wanted` more?
+pub fn is_over_limit(per_buyer: i64, had: i64, wanted: i64) -> bool {
+    per_buyer < had.saturating_add(wanted)
+}
+
 /// Orders and reservations share their ids: an order has the id of its first reservation, and wherever the id of an order is
 /// expected, that of any of its reservations is accepted.
 pub type ReservationId = OrderId;
@@ -64,7 +72,7 @@ pub struct Reservation {
     pub created_at: Millis,
     pub hold_until: Millis,
     /// Why it ended, or what came of it: `hold_ended`, `buyer_cancel`, `shop_cancel`, `not_paid_in_time`,
-    /// `capture_failed`, `refunded`.
+    /// `capture_failed`, `card_limit`, `refunded`.
     pub reason: Option<String>,
     pub version: i64,
 }

@@ -11,6 +11,10 @@ use super::{ManualPayments, Minor, QuoteRules, Refusal, Shop, Titles, currency, 
 /// The highest tax rate that may be typed, in basis points: 50 %.
 pub const TAX_BP_MAX: i64 = 5_000;
 const TIME_ZONE_LENGTH_MAX: usize = 40;
+/// The longest name of a seller, and the longest line of its address, in characters.
+pub const SELLER_LINE_MAX: usize = 120;
+pub const SELLER_LINES_MAX: usize = 6;
+pub const VAT_NUMBER_MAX: usize = 40;
 
 /// A language of the pages.
 pub const LANGUAGES: [&str; 3] = ["en", "ar", "id"];
@@ -37,6 +41,12 @@ pub struct ShopProfile {
     pub language: Option<String>,
     /// The languages that readers may choose; empty: all.
     pub languages: Vec<String>,
+    /// The name of the seller on invoices; null: the title of the shop.
+    pub legal_name: Option<String>,
+    /// The address of the seller on invoices, line by line; empty: none.
+    pub legal_address: Vec<String>,
+    /// The seller's number for the value added tax, as invoices show it.
+    pub vat_number: Option<String>,
     /// What buyers may read before they order, in Markdown, by kind and language.
     #[schema(value_type = std::collections::BTreeMap<String, Titles>)]
     pub policies: Policies,
@@ -61,6 +71,13 @@ pub struct ShopForm {
     pub manual_payments: Option<ManualPaymentsForm>,
     pub language: Option<String>,
     pub languages: Option<Vec<String>>,
+    /// The name of the seller on invoices, at most 120 characters; empty: the title of the shop.
+    pub legal_name: Option<String>,
+    /// The address of the seller on invoices: at most 6 lines of 120 characters; empty: none.
+    #[schema(max_items = 6)]
+    pub legal_address: Option<Vec<String>>,
+    /// The seller's number for the value added tax, at most 40 characters; empty: none. Invoices that are made without one stay so.
+    pub vat_number: Option<String>,
     /// The texts of policies (`terms`, `returns`, `privacy`, `contact`) by language, each of at most 20,000 characters. A policy that is
     /// named has these texts only, and none if they are empty; the others stay.
     #[schema(value_type = Option<std::collections::BTreeMap<String, Titles>>)]
@@ -117,12 +134,41 @@ impl ShopForm {
         if let Some(language) = self.language {
             profile.language = Some(checked_language(language)?);
         }
+        if let Some(name) = self.legal_name {
+            profile.legal_name = optional_line(&name, "legal_name", SELLER_LINE_MAX)?;
+        }
+        if let Some(address) = self.legal_address {
+            profile.legal_address = checked_seller_address(&address)?;
+        }
+        if let Some(number) = self.vat_number {
+            profile.vat_number = optional_line(&number, "vat_number", VAT_NUMBER_MAX)?;
+        }
         let speaks = |language: &String| profile.languages.is_empty() || profile.languages.contains(language);
         if profile.language.as_ref().is_some_and(|language| !speaks(language)) {
             return Err(Refusal::bad_field("language", "must be one of the languages of the shop."));
         }
         Ok((shop, profile))
     }
+}
+
+/// What was typed on one line; `None`: nothing.
+fn optional_line(given: &str, field: &'static str, length_max: usize) -> Result<Option<String>, Refusal> {
+    match given.trim().is_empty() {
+        true => Ok(None),
+        false => text::exact_line(given, length_max).map(Some).map_err(|fault| fault.refusal(field, length_max)),
+    }
+}
+
+/// The lines of an address without empty ones.
+fn checked_seller_address(given: &[String]) -> Result<Vec<String>, Refusal> {
+    let typed: Vec<&String> = given.iter().filter(|line| !line.trim().is_empty()).collect();
+    if typed.len() > SELLER_LINES_MAX {
+        return Err(Refusal::bad_field("legal_address", "must have at most 6 lines."));
+    }
+    let checked = |line: &String| {
+        text::exact_line(line, SELLER_LINE_MAX).map_err(|fault| fault.refusal("legal_address", SELLER_LINE_MAX))
+    };
+    typed.into_iter().map(checked).collect()
 }
 
 fn checked_language(language: String) -> Result<String, Refusal> {
@@ -167,12 +213,8 @@ impl ShopProfile {
             time_zone: Some(found.time_zone.to_owned()),
             tax_bp: found.tax_bp,
             tax_included: found.tax_included,
-            delivery_fee: 0,
-            delivery_free_from: 0,
-            manual_payments: ManualPayments::default(),
             language: Some(found.language.to_owned()),
-            languages: Vec::new(),
-            policies: Policies::new(),
+            ..Self::default()
         })
     }
 }
@@ -222,6 +264,10 @@ mod tests {
             (ShopForm { language: text("fr"), ..form() }, "language"),
             (ShopForm { languages: Some(vec!["fr".to_owned()]), ..form() }, "languages"),
             (ShopForm { languages: Some(vec!["ar".to_owned()]), ..form() }, "language"),
+            (ShopForm { legal_name: Some("x".repeat(121)), ..form() }, "legal_name"),
+            (ShopForm { legal_address: Some(vec!["a".to_owned(); 7]), ..form() }, "legal_address"),
+            (ShopForm { legal_address: Some(vec!["x".repeat(121)]), ..form() }, "legal_address"),
+            (ShopForm { vat_number: Some("3".repeat(41)), ..form() }, "vat_number"),
         ] {
             let Err(Refusal::BadField { field: found, .. }) = apply(bad.clone()) else { panic!("{bad:?} is accepted") };
             assert_eq!(found, field, "{bad:?}");
@@ -229,6 +275,23 @@ mod tests {
         for zone in ["UTC", "Asia/Riyadh", "America/Argentina/Buenos_Aires", "Etc/GMT+3"] {
             assert!(apply(ShopForm { time_zone: text(zone), ..form() }).is_ok(), "{zone}");
         }
+    }
+
+    #[test]
+    fn seller_of_invoices_is_typed_and_taken_away_again() {
+        let typed = ShopForm {
+            legal_name: text(" Souk LLC "),
+            legal_address: Some(["12 King Fahd Road", " ", " Riyadh "].map(str::to_owned).to_vec()),
+            vat_number: text("300000000000003"),
+            ..ShopForm::default()
+        };
+        let (shop, profile) = apply(typed).unwrap();
+        assert_eq!(profile.legal_name.as_deref(), Some("Souk LLC"));
+        assert_eq!(profile.legal_address, ["12 King Fahd Road", "Riyadh"]);
+        assert_eq!(profile.vat_number.as_deref(), Some("300000000000003"));
+        let none = ShopForm { vat_number: text(" "), legal_address: Some(Vec::new()), ..ShopForm::default() };
+        let (_, left) = none.apply(&shop, &profile).unwrap();
+        assert_eq!((left.legal_name, left.legal_address, left.vat_number), (Some("Souk LLC".into()), Vec::new(), None));
     }
 
     #[test]

@@ -14,6 +14,15 @@ const MAXIMUM: Minor = 99_999_999;
 /// Indonesian rupiah may have more digits.
 const MAXIMUM_IDR: Minor = 999_999_999_999;
 
+/// The steps in which amounts of a currency can be charged and given back, in our minor units: 10 where the last of three decimals must be 0.
+pub fn amount_step(currency: &str) -> Minor {
+    match currency {
+        code if WHOLE.contains(&code) => 100,
+        code if THREE_DECIMALS.contains(&code) => 10,
+        _ => 1,
+    }
+}
+
 /// The amount in Stripe's unit. `None`: Stripe cannot charge exactly this amount, or not in this currency.
 pub fn to_stripe(amount: Minor, currency: &str) -> Option<Minor> {
     let converted = match currency {
@@ -62,5 +71,8 @@ mod tests {
             }
         }
         assert_eq!(from_stripe(1_250, "ISK"), None, "half a króna is not ours");
+        for currency in ["SAR", "KWD", "BHD", "JPY", "ISK", "MGA"] {
+            assert!((1..50).all(|n| to_stripe(n * amount_step(currency), currency).is_some()), "{currency}");
+        }
     }
 }

@@ -191,6 +191,8 @@ mod tests {
             currency: "SAR".into(),
             order: OrderId::new(),
             attempt: 1,
+            fingerprint: None,
+            action_url: None,
             livemode: false,
             captured,
             refunded: 0,

@@ -48,6 +48,7 @@ async fn unrestricted(State(state): State<AppState>) -> MetricsResponse {
         purchases(page, &state.app);
         payments(page, &state.app);
         payment_metrics::payment_queue(page, &state.app);
+        payment_metrics::billing(page, &state.app);
         picture_metrics::pictures(page, &state.app);
         import_metrics::imports(page, &state.app);
         mails(page, &state.app);

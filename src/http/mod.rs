@@ -17,6 +17,7 @@ mod api_key;
 mod asyncapi;
 mod audit_log;
 mod base_url;
+mod billing;
 mod chat;
 mod client_address;
 mod connection_metrics;
@@ -239,6 +240,10 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(mail::list))
         .routes(routes!(mail::send_again))
         .routes(routes!(order_export::export))
+        .routes(routes!(billing::of_order))
+        .routes(routes!(billing::of_link))
+        .routes(routes!(billing::of_shop))
+        .routes(routes!(billing::export))
         .routes(routes!(address::show, address::set, address::erase))
         .routes(routes!(stock_alert::list))
         .routes(routes!(chat::list))
@@ -335,6 +340,7 @@ pub fn router(state: AppState) -> Router {
         .route("/", get(page::shop))
         .route("/watch", get(page::watch))
         .route("/orders", get(page::orders))
+        .route("/invoice", get(page::invoice))
         .route("/host", get(page::host))
         .route("/hosts/{name}", get(page::host_shows))
         .route("/products/{product}", get(product_page::product))

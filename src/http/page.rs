@@ -50,6 +50,11 @@ pub async fn orders(State(state): State<AppState>, uri: Uri, headers: HeaderMap)
     html_response(&state, &uri, &headers, "orders.html")
 }
 
+/// An invoice or a credit note, for paper.
+pub async fn invoice(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    html_response(&state, &uri, &headers, "invoice.html")
+}
+
 pub async fn host(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
     html_response(&state, &uri, &headers, "host.html")
 }

@@ -1,4 +1,4 @@
-//! The metrics of payments that wait: for the payment provider, or for their buyers.
+//! The metrics of what waits: payments for the payment provider or for their buyers, and payments and refunds for their documents.
 
 use std::sync::atomic::Ordering;
 
@@ -33,5 +33,15 @@ pub fn payment_queue(page: &mut MetricsPage<'_>, app: &App) {
         "livesouk_payment_requests_refused_total",
         "Requests that the payment provider refused because there were too many",
         queue.map_or(0, |queue| load(&queue.pacer.refused)),
+    );
+}
+
+/// Invoices and credit notes that are to be made. Every node looks at the whole shop.
+pub fn billing(page: &mut MetricsPage<'_>, app: &App) {
+    let oldest_at = app.counters().billing_oldest_at.load(Ordering::Relaxed);
+    page.gauge(
+        "livesouk_billing_oldest_age_seconds",
+        "How long the oldest payment or refund has waited for its invoice or credit note",
+        if oldest_at == 0 { 0.0 } else { (app.now() - oldest_at).max(0) as f64 / 1_000.0 },
     );
 }

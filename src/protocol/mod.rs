@@ -2,6 +2,7 @@
 //!
 //! Server frames are not masked, so the same bytes can be sent to every viewer. Whatever is shared is encoded once.
 
+mod billing;
 pub mod calendar;
 pub mod client;
 pub mod close;
@@ -31,6 +32,7 @@ pub mod view;
 #[cfg(test)]
 mod fuzz_test;
 
+pub use billing::BillingDocumentView;
 pub use client::{ClientFrame, VerbCall};
 pub use close::Close;
 pub use event::EncodedEvent;

@@ -33,7 +33,7 @@ pub struct ReservationView {
     /// The hold is never released before this time, and at most 5 s after it. A payment that is under way moves it forward, never back.
     pub hold_until: Millis,
     pub created_at: Millis,
-    /// Why it ended, or what came of it: `hold_ended`, `buyer_cancel`, `shop_cancel`, `not_paid_in_time`, `capture_failed`, `refunded`.
+    /// Why it ended, or what came of it: `hold_ended`, `buyer_cancel`, `shop_cancel`, `not_paid_in_time`, `capture_failed`, `card_limit`, `refunded`.
     pub reason: Option<String>,
     pub version: i64,
     /// The server's time at which this view was made.
@@ -104,7 +104,7 @@ pub struct OrderView {
     pub hold_until: Millis,
     pub created_at: Millis,
     pub paid_at: Option<Millis>,
-    /// Why the order ended: `hold_ended`, `buyer_cancel`, `shop_cancel`, `not_paid_in_time`, `capture_failed`, `refunded`.
+    /// Why the order ended: `hold_ended`, `buyer_cancel`, `shop_cancel`, `not_paid_in_time`, `capture_failed`, `card_limit`, `refunded`.
     pub reason: Option<String>,
     /// Grows with every change of a line.
     pub version: i64,

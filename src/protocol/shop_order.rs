@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{MailView, OrderView};
+use super::{BillingDocumentView, MailView, OrderView};
 use crate::domain::order_history::OrderHistoryEntry;
 use crate::domain::{Address, Fulfilment, FulfilmentStatus, Millis, Minor, Refundable, ReservationId, UserId};
 
@@ -63,6 +63,9 @@ pub struct RefundView {
     /// The part of the amount that is for the delivery.
     pub delivery: Minor,
     pub restock: bool,
+    /// Its units are back or on their way, so that no other refund can give them back: it is pending or done, or the bank sent the money
+    /// back after it was done.
+    pub has_units: bool,
     pub reason: Option<String>,
     pub created_at: Millis,
     /// Empty: it gave back no units; refunds of a whole order from before there were others have none either.
@@ -79,11 +82,14 @@ pub struct RefundableView {
     pub delivery: Minor,
     /// What the refund of the whole order gives back: without the delivery while other paid orders travel in the same parcel.
     pub whole: Minor,
+    /// Amounts must be a multiple of so many minor units: 10 in currencies in which the last of three decimals must be 0.
+    #[schema(example = 1)]
+    pub step: Minor,
 }
 
 impl From<Refundable> for RefundableView {
-    fn from(Refundable { amount, delivery, whole }: Refundable) -> Self {
-        Self { amount, delivery, whole }
+    fn from(Refundable { amount, delivery, whole, step }: Refundable) -> Self {
+        Self { amount, delivery, whole, step }
     }
 }
 
@@ -116,6 +122,8 @@ pub struct ShopOrderDetail {
     /// The oldest refund first; at most 100.
     pub refunds: Vec<RefundView>,
     pub refundable: RefundableView,
+    /// The invoice and the credit notes, in the order in which they were made.
+    pub documents: Vec<BillingDocumentView>,
     /// The oldest note first; at most 100.
     pub notes: Vec<OrderNoteView>,
     /// The e-mails about the order, the newest first; at most 100.

@@ -254,7 +254,7 @@ pub struct ErasedView {
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Kept)]
 pub struct KeptView {
-    /// `orders`, `addresses`, `sanctions` or `audit_log`
+    /// `orders`, `addresses`, `invoices`, `sanctions` or `audit_log`
     pub what: String,
     pub count: u64,
     pub why: String,

@@ -51,10 +51,18 @@ const LEAVES_ITS_PARCEL: &str = "select o.id from orders o left join addresses a
             and (j.status in ('capturing', 'placed', 'paid') or (j.status = 'paying' and exists (select 1 from payments p
                 where p.order_id = j.id and p.status in ('creating', 'needs_action', 'authorized')))))";
 
+/// Part of a transaction; see [`Store::address`].
+pub(super) async fn address_of(tx: &mut Transaction<'_>, order: OrderId) -> Result<Option<Address>> {
+    let row: Option<AddressRow> = tx.query(SELECT_ADDRESS).bind(order.0).fetch_optional().await?;
+    row.map(AddressRow::into_address).transpose()
+}
+
+const SELECT_ADDRESS: &str =
+    "select name, lines, city, region, postcode, country, phone, email, language from addresses where order_id = $1";
+
 impl Store {
     pub async fn address(&self, order: OrderId) -> Result<Option<Address>> {
-        let read = "select name, lines, city, region, postcode, country, phone, email, language from addresses where order_id = $1";
-        let row: Option<AddressRow> = self.query(read).bind(order.0).fetch_optional().await?;
+        let row: Option<AddressRow> = self.query(SELECT_ADDRESS).bind(order.0).fetch_optional().await?;
         row.map(AddressRow::into_address).transpose()
     }
 

@@ -10,6 +10,7 @@ use super::order::{IdempotencyRecord, insert_idempotency_record};
 use super::reservation::{ReservationRow, reservations};
 use super::transaction::Transaction;
 use super::{Result, Store, ids_to_json};
+use crate::domain::reservation::CARD_LIMIT;
 use crate::domain::{
     Millis, OfferId, OfferStage, OfferTerms, Refusal, Reservation, ReservationId, ReservationStatus, UserId,
 };
@@ -24,6 +25,8 @@ const DUE_OFFERS_MAX: i64 = 1_000;
 pub enum ReleaseReason {
     HoldEnded,
     BuyerCancel,
+    /// The card has paid for as many units as one person may have.
+    CardLimit,
 }
 
 impl ReleaseReason {
@@ -31,6 +34,7 @@ impl ReleaseReason {
         match self {
             ReleaseReason::HoldEnded => "hold_ended",
             ReleaseReason::BuyerCancel => "buyer_cancel",
+            ReleaseReason::CardLimit => CARD_LIMIT,
         }
     }
 }
@@ -113,7 +117,7 @@ impl Store {
                     let end = tx.choose(END_RESERVATIONS_ON_POSTGRES, END_RESERVATIONS_ON_SQLITE);
                     let status = match why {
                         ReleaseReason::HoldEnded => ReservationStatus::Expired,
-                        ReleaseReason::BuyerCancel => ReservationStatus::Cancelled,
+                        ReleaseReason::BuyerCancel | ReleaseReason::CardLimit => ReservationStatus::Cancelled,
                     };
                     let end = tx.query(end).bind(&ids).bind(offer.0).bind(now).bind(status.name()).bind(why.name());
                     let ended: Vec<ReservationRow> = end.fetch_all().await?;

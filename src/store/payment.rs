@@ -5,6 +5,7 @@
 
 use uuid::Uuid;
 
+use super::card_limit::check_card_limit;
 use super::mail::queue_confirmation;
 use super::order::{begin_paying, lock_order, order_status, read_order};
 use super::payment_hold::extend_holds_of;
@@ -35,6 +36,22 @@ pub struct NewPayment {
     pub is_queued: bool,
     /// How long the request to the provider may take. The holds of the order last at least that long.
     pub request_ms: Millis,
+}
+
+/// What the provider says of an attempt.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reported<'a> {
+    pub reference: Option<&'a str>,
+    /// What it calls the card. `None`: it does not say, and no limit holds for the card.
+    pub fingerprint: Option<&'a str>,
+    /// Where the buyer confirms the payment.
+    pub action_url: Option<&'a str>,
+}
+
+impl<'a> From<Option<&'a str>> for Reported<'a> {
+    fn from(reference: Option<&'a str>) -> Self {
+        Self { reference, ..Self::default() }
+    }
 }
 
 /// The attempt of an idempotency key.
@@ -210,6 +227,13 @@ impl Store {
         row.map(PaymentRow::into_payment).transpose()
     }
 
+    /// Where the buyer confirms the payment, if the provider said it with its answer.
+    pub async fn payment_action_url(&self, payment: &Payment) -> Result<Option<String>> {
+        let read = "select action_url from payments where order_id = $1 and attempt = $2";
+        let query = self.query(read).bind(payment.order.0).bind(payment.attempt);
+        Ok(query.fetch_optional_value::<Option<String>>().await?.flatten())
+    }
+
     /// Reads the attempt that this provider knows by this reference.
     pub async fn payment_by_reference(&self, provider: &str, reference: &str) -> Result<Option<Payment>> {
         let read = payments!("p.provider = $1 and p.reference = $2");
@@ -226,12 +250,13 @@ impl Store {
 
     /// Writes the new status of an attempt and the provider's reference. `false`: its status is further already, or it
     /// has won its order and must not be voided.
-    pub async fn update_payment_status(
+    pub async fn update_payment_status<'a>(
         &self,
         payment: &Payment,
         next: PaymentStatus,
-        reference: Option<&str>,
+        reported: impl Into<Reported<'a>>,
     ) -> Result<bool> {
+        let Reported { reference, action_url, .. } = reported.into();
         self.transaction(async |tx| {
             let order = lock_order(tx, payment.order).await?.status;
             let before = read_payment(tx, payment).await?;
@@ -240,6 +265,10 @@ impl Store {
             if is_allowed {
                 let now = tx.now().await?;
                 set_payment_status(tx, payment, next, reference, now).await?;
+                if let Some(url) = action_url.filter(|_| next == PaymentStatus::NeedsAction) {
+                    let note = "update payments set action_url = $3 where order_id = $1 and attempt = $2";
+                    tx.query(note).bind(payment.order.0).bind(payment.attempt).bind(url).execute().await?;
+                }
             }
             Ok(is_allowed)
         })
@@ -247,8 +276,14 @@ impl Store {
     }
 
     /// Moves all held lines of an order to `capturing` for this attempt: the one compare-and-set that decides between pay and
-    /// expire, and between two attempts. `None`: another attempt was first, or a line that this attempt was to pay has ended.
-    pub async fn begin_capture(&self, payment: &Payment, reference: Option<&str>) -> Result<Option<Order>> {
+    /// expire, and between two attempts. `None`: another attempt was first, or a line that this attempt was to pay has ended. A card that has
+    /// paid for as many units as one person may have is refused with [`Refusal::CardLimit`], and nothing is changed.
+    pub async fn begin_capture<'a>(
+        &self,
+        payment: &Payment,
+        reported: impl Into<Reported<'a>>,
+    ) -> Result<Option<Order>> {
+        let Reported { reference, fingerprint, .. } = reported.into();
         self.transaction(async |tx| {
             let order = lock_order(tx, payment.order).await?;
             let read = "select p.status, p.lines, o.quote from payments p join orders o on o.id = p.order_id
@@ -265,6 +300,11 @@ impl Store {
                 && (agreed, &order.currency) == (payment.amount, &payment.currency);
             if order.status != OrderStatus::Held || !has_all_lines || !parse_status(&status)?.is_open() {
                 return Ok(None);
+            }
+            if let Some(card) = fingerprint {
+                check_card_limit(tx, &order, card).await?;
+                let note = "update payments set fingerprint = $3 where order_id = $1 and attempt = $2";
+                tx.query(note).bind(payment.order.0).bind(payment.attempt).bind(card).execute().await?;
             }
             let now = tx.now().await?;
             set_payment_status(tx, payment, PaymentStatus::Authorized, reference, now).await?;

@@ -36,6 +36,8 @@ pub struct RefundRecord {
     pub refund: Refund,
     /// The part of the amount that is for the delivery.
     pub delivery: Minor,
+    /// Its units are back, or on their way: also when the bank sent the money back after it was done.
+    pub has_units: bool,
     pub reason: Option<String>,
     /// Empty: it gave back no units, or every line before there were refunds of lines.
     pub lines: Vec<ReturnedLine>,
@@ -71,11 +73,12 @@ impl RefundRow {
 
 struct RecordRow {
     delivery: i64,
+    was_done: i64,
     reason: Option<String>,
     refund: RefundRow,
 }
 
-from_row!(RecordRow { delivery, reason } and refund);
+from_row!(RecordRow { delivery, was_done, reason } and refund);
 
 /// Every column of a refund between its two halves.
 macro_rules! refund_columns {
@@ -160,12 +163,12 @@ impl Store {
 
     /// Reads the refunds of an order with their lines, the oldest first, at most 100.
     pub async fn refunds_of_order(&self, order: OrderId) -> Result<Vec<RefundRecord>> {
-        let read = refund_columns!("select delivery, reason,", "order_id = $1 order by n limit 100");
+        let read = refund_columns!("select delivery, was_done, reason,", "order_id = $1 order by n limit 100");
         let rows: Vec<RecordRow> = self.query(read).bind(order.0).fetch_all().await?;
         let read =
             "select n, reservation, qty, amount, goods from refund_lines where order_id = $1 order by n, reservation";
         let lines: Vec<(i64, Uuid, i64, i64, i64)> = self.query(read).bind(order.0).fetch_all().await?;
-        let record = |RecordRow { delivery, reason, refund }: RecordRow| {
+        let record = |RecordRow { delivery, was_done, reason, refund }: RecordRow| {
             let refund = refund.into_refund()?;
             let own = lines.iter().filter(|(n, ..)| *n == refund.n);
             let lines = own.map(|(_, reservation, qty, amount, goods)| ReturnedLine {
@@ -174,7 +177,8 @@ impl Store {
                 amount: *amount,
                 goods: *goods,
             });
-            Ok(RefundRecord { lines: lines.collect(), refund, delivery, reason })
+            let has_units = refund.status != RefundStatus::Failed || was_done == 1;
+            Ok(RefundRecord { lines: lines.collect(), refund, delivery, has_units, reason })
         };
         rows.into_iter().map(record).collect()
     }

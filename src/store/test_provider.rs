@@ -59,6 +59,8 @@ impl IntentRow {
             currency: self.currency,
             order: OrderId(self.order_id),
             attempt: self.attempt,
+            fingerprint: None,
+            action_url: None,
             livemode: self.livemode == 1,
             captured: self.captured,
             refunded: self.refunded,

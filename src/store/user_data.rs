@@ -18,6 +18,8 @@ pub struct ErasureReport {
     pub orders: u64,
     /// Addresses that the shop still needs. They are erased when their order was sent or has ended.
     pub addresses_kept: u64,
+    /// Invoices and credit notes, which name the user: the law wants them kept.
+    pub documents: u64,
     /// Reasons and other free texts of the team that named the user, or were about the user; they are erased.
     pub texts: u64,
     /// Mutes and bans that are still in force. They keep only the user's id.
@@ -70,6 +72,10 @@ impl Store {
             let later = "update addresses set erase_when_done = 1
                 where order_id in (select id from reservations where buyer = $1)";
             let addresses_kept = tx.query(later).bind(user).execute().await?;
+            let documents = "select cast(count(*) as bigint) from billing_documents
+                where order_id in (select id from reservations where buyer = $1)";
+            let documents: i64 = tx.query(documents).bind(user).fetch_value().await?;
+            let documents = documents.unsigned_abs();
             tx.query("delete from saved_views where user_id = $1").bind(user).execute().await?;
             tx.query("delete from mails where user_id = $1").bind(user).execute().await?;
             let mut texts = erase_texts(tx, naming).await?;
@@ -107,7 +113,17 @@ impl Store {
             tx.query("update token_revocations set by_name = '' where by_user = $1").bind(user).execute().await?;
             let streams = streams.into_iter().map(StreamId).collect();
             let audit_entries = done_to + done_by;
-            Ok(ErasureReport { messages, orders, addresses_kept, texts, sanctions, mailboxes, audit_entries, streams })
+            Ok(ErasureReport {
+                messages,
+                orders,
+                addresses_kept,
+                documents,
+                texts,
+                sanctions,
+                mailboxes,
+                audit_entries,
+                streams,
+            })
         })
         .await
     }

@@ -19,6 +19,7 @@ mod example;
 mod focus;
 mod guest_order;
 mod host;
+mod invoice;
 mod moderation;
 mod money;
 mod page;

@@ -26,6 +26,7 @@ const PARTS = [
   '.show',
   '.imports',
   '.quick',
+  '.bill',
   '.replay',
 ];
 

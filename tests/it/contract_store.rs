@@ -8,6 +8,7 @@
 mod account;
 mod address;
 mod audit;
+mod billing;
 mod both_databases;
 mod builders;
 mod chat;
@@ -55,6 +56,7 @@ mod staff;
 mod stock_alert;
 mod stream;
 mod stripe;
+mod stripe_card;
 mod stripe_refund;
 mod test_provider;
 mod token_revocation;

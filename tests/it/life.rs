@@ -1,6 +1,7 @@
 //! Orders and sales from start to end, as buyers and viewers see them.
 
 mod address;
+mod billing;
 mod catalogue;
 mod customer;
 mod desk;

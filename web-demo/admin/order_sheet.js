@@ -4,6 +4,7 @@ import { addressLines } from '../address.js';
 import { asRefusal, call, del, get, put } from '../api.js';
 import { route } from '../base.js';
 import { newKey } from '../client.js';
+import { documentLinks } from '../document_links.js';
 import { formatDateTime, formatDuration, formatMoney, refusalText, t, titleOf } from '../i18n.js';
 import { lineList, orderTitle } from '../order_lines.js';
 import { quoteTable, totalOf } from '../order_quote.js';
@@ -99,6 +100,7 @@ class OrderSheet {
       this.tagsPart(order),
       this.notesPart(order),
       this.moneyPart(order),
+      ...(order.documents.length ? [part(t('document.title'), documentLinks(order.documents))] : []),
       part(t('desk.mails'), orderMails(order.mails)),
       this.historyPart(order),
     );

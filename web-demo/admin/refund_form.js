@@ -18,13 +18,13 @@ const share = (/** @type {number} */ whole, /** @type {number} */ qty, /** @type
   Number((2n * BigInt(whole) * BigInt(qty) + BigInt(all)) / (2n * BigInt(all)));
 
 /**
- * What refunds of a line give back, also those that the bank has not carried out yet.
+ * What refunds of a line give back, also those that the bank has not carried out yet, or has sent back after the units had come.
  * @param {ShopOrderDetail} order
  * @param {Reservation} line
  */
 function returnedBefore({ refunds }, line) {
   const parts = refunds
-    .filter(({ status }) => status !== 'failed')
+    .filter(({ has_units }) => has_units)
     .flatMap(({ lines }) => lines)
     .filter(({ reservation }) => reservation === line.id);
   const units = parts.reduce((sum, { qty }) => sum + qty, 0);
@@ -43,7 +43,20 @@ function lineShare(order, line, qty) {
   const goods = quoted ? quoted.amount - quoted.discount : line.amount;
   const tax = quoted && quote && !quote.tax_included ? quoted.tax : 0;
   const before = returnedBefore(order, line);
-  return qty ? Math.max(share(goods + tax, before.units + qty, line.qty) - before.amount, 0) : 0;
+  const until = share(goods + tax, before.units + qty, line.qty);
+  const rest = before.units + qty < line.qty ? until % order.refundable.step : 0;
+  return qty ? Math.max(until - rest - before.amount, 0) : 0;
+}
+
+/**
+ * Rounded down to what a bank can give back, and all that is left where the rest would be less than that; as the server does.
+ * @param {number} amount
+ * @param {number} left
+ * @param {number} step
+ */
+function inSteps(amount, left, step) {
+  const rest = left - amount;
+  return rest >= 0 && rest < step ? left : amount - (amount % step);
 }
 
 /**
@@ -95,7 +108,7 @@ export function openRefund(order, onrefunded) {
       return [line.id, one];
     }),
   );
-  const { amount: left, delivery: fee, whole } = order.refundable;
+  const { amount: left, delivery: fee, whole, step } = order.refundable;
   const delivery = tick({
     label: t('desk.refund_delivery', { amount: formatMoney(fee, order.currency) }),
     test: 'refund-delivery',
@@ -127,7 +140,7 @@ export function openRefund(order, onrefunded) {
       (total, { line, qty }) => total + lineShare(order, line, Math.min(qty, unitsLeft(line))),
       0,
     );
-    return sum + (delivery.box.checked ? fee : 0);
+    return inSteps(sum + (delivery.box.checked ? fee : 0), left, step);
   };
   const follow = () => {
     const due = computed();

@@ -5,11 +5,14 @@ import { anyText, field, price, required } from '../host/form.js';
 import { exampleNumber, parseNumber, writeAmount } from '../number_input.js';
 import { el, setVisible } from '../ui.js';
 import { choice, tick } from './choice.js';
+import { textArea } from './text_area.js';
 
 /** @import { ShopSettings } from '../types.d.ts' */
 
 const TITLE_MAX = 120;
 const TAX_MAX = 50;
+const VAT_NUMBER_MAX = 40;
+const ADDRESS_LINES_MAX = 6;
 
 /**
  * A name for a code, in the language of the reader; the code itself where the browser has none.
@@ -136,7 +139,33 @@ export function shopForm(settings, { canChangeCurrency, isNew = false }) {
       inputMode: 'decimal',
       hint: t('settings.delivery_free_from_hint'),
     }),
+    legal_name: field({
+      label: t('settings.legal_name'),
+      test: 'shop-legal-name',
+      check: anyText,
+      maxLength: TITLE_MAX,
+      value: settings.legal_name ?? '',
+      autocomplete: 'off',
+      hint: t('settings.legal_name_hint'),
+    }),
+    vat_number: field({
+      label: t('settings.vat_number'),
+      test: 'shop-vat-number',
+      check: anyText,
+      maxLength: VAT_NUMBER_MAX,
+      value: settings.vat_number ?? '',
+      autocomplete: 'off',
+      hint: t('settings.vat_number_hint'),
+    }),
   };
+  const address = textArea({
+    label: t('settings.legal_address'),
+    test: 'shop-legal-address',
+    value: settings.legal_address.join('\n'),
+    max: ADDRESS_LINES_MAX * (TITLE_MAX + 1),
+    rows: 3,
+    hint: t('settings.legal_address_hint'),
+  });
   fields.currency.control.disabled = !canChangeCurrency;
   const included = tick({
     label: t('settings.tax_included'),
@@ -168,6 +197,15 @@ export function shopForm(settings, { canChangeCurrency, isNew = false }) {
     ),
     el('div.pair', {}, fields.tax_bp.node, included.node),
     delivery,
+    // A new shop has enough to decide.
+    !isNew &&
+      el(
+        'fieldset.seller',
+        {},
+        el('legend', {}, t('settings.seller')),
+        el('div.pair', {}, fields.legal_name.node, fields.vat_number.node),
+        address.node,
+      ),
   ];
   /** What is sent besides the fields; null: something is wrong. */
   const ticked = () => {
@@ -177,9 +215,11 @@ export function shopForm(settings, { canChangeCurrency, isNew = false }) {
       spoken[0].box.focus();
       return null;
     }
+    const legal_address = addressLines(address);
+    if (!legal_address) return null;
     const free = isOtherCurrency() ? { delivery_fee: 0, delivery_free_from: 0 } : {};
     const chosen = languages.length === spoken.length ? [] : languages;
-    return { tax_included: included.box.checked, languages: chosen, ...free };
+    return { tax_included: included.box.checked, languages: chosen, legal_address, ...free };
   };
   return { nodes, fields, ticked };
 }
@@ -187,14 +227,27 @@ export function shopForm(settings, { canChangeCurrency, isNew = false }) {
 /**
  * The values of the form as the server takes them.
  * @param {{ title: string, title_ar: string, country: string, currency: string, language: string, time_zone: string,
- *   tax_bp: number, delivery_fee: number, delivery_free_from: number }} values
- * @param {{ tax_included: boolean, languages: string[] }} ticked
+ *   tax_bp: number, delivery_fee: number, delivery_free_from: number, legal_name: string, vat_number: string }} values
+ * @param {{ tax_included: boolean, languages: string[], legal_address: string[] }} ticked
  * @param {Record<string, string>} titles of other languages, which stay
  */
 export function shopRequest({ title_ar, ...values }, ticked, titles) {
   const others = Object.entries(titles).filter(([code]) => code !== 'ar');
   const arabic = title_ar ? [['ar', title_ar]] : [];
   return { ...values, ...ticked, titles: Object.fromEntries([...others, ...arabic]) };
+}
+
+/**
+ * The lines of an address without empty ones; null: there are too many, or one is too long, and the field says so.
+ * @param {ReturnType<typeof textArea>} field
+ */
+function addressLines({ control, showError }) {
+  const lines = control.value.split('\n').map((line) => line.trim());
+  const typed = lines.filter(Boolean);
+  const isWrong = typed.length > ADDRESS_LINES_MAX || typed.some((line) => [...line].length > TITLE_MAX);
+  showError(isWrong ? t('settings.legal_address_wrong') : '');
+  if (isWrong) control.focus();
+  return isWrong ? null : typed;
 }
 
 /** The time zones that the browser knows. */

@@ -72,6 +72,10 @@ export default {
   'order.check': 'تحقق مرة أخرى',
   'order.not_placed': 'لم يُسجَّل طلبك الأخير. لم يُخصم منك شيء.',
   'order.show_mine': 'عرض طلبي',
+  'document.title': 'الفواتير',
+  'document.invoice': 'فاتورة',
+  'document.credit_note': 'إشعار دائن',
+  'document.coming': 'ستظهر فاتورتك هنا بعد لحظات.',
   'order.history': 'سجل الطلب',
   'payment.title': 'دفع تجريبي',
   'payment.elsewhere':
@@ -283,6 +287,8 @@ export default {
   'error.quote_changed': 'تغيّر السعر ولم يُخصم منك شيء. راجع المجموع الجديد قبل أن تدفع.',
   'error.lines_gone': 'انتهت مدة أحد الحجوزات في هذا الطلب، فلم يُخصم منك شيء. ما بقي لا يزال محجوزًا لك.',
   'error.capture_failed': 'فشل الدفع وتم إلغاء طلبك. لم يُخصم منك شيء.',
+  'error.card_limit':
+    'دُفع بهذه البطاقة من قبل، باسم آخر، ثمن كل ما يُسمح به للشخص الواحد هنا. لم يُخصم منك شيء، وانتهى الحجز.',
   'error.already_paid': 'هذا الطلب مدفوع من قبل.',
   'error.payments_off': 'لا يستقبل هذا المتجر أي مدفوعات حاليًا. لن يُخصم منك شيء، وينتهي حجزك في الوقت المعروض.',
   'error.wrong_status': 'لم يعد ذلك ممكنًا.',

@@ -65,6 +65,10 @@ export default {
   'order.check': 'Check again',
   'order.not_placed': 'Your last order wasn’t placed. You weren’t charged.',
   'order.show_mine': 'View my order',
+  'document.title': 'Invoices',
+  'document.invoice': 'Invoice',
+  'document.credit_note': 'Credit note',
+  'document.coming': 'Your invoice will be here in a moment.',
   'order.history': 'Order history',
   'payment.title': 'Test payment',
   'payment.elsewhere':
@@ -271,6 +275,8 @@ export default {
   'error.quote_changed': 'The price has changed, and you weren’t charged. Check the new total before you pay.',
   'error.lines_gone': 'A reservation in this order expired, so you weren’t charged. The rest is still yours.',
   'error.capture_failed': 'The payment failed and your order was cancelled. You weren’t charged.',
+  'error.card_limit':
+    'This card has already paid for as many as one person can have here, under another name. You weren’t charged, and the reservation has ended.',
   'error.already_paid': 'This order is already paid.',
   'error.payments_off':
     'This shop takes no payments right now. You won’t be charged, and your reservation ends at the time shown.',

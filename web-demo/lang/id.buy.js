@@ -65,6 +65,10 @@ export default {
   'order.check': 'Periksa lagi',
   'order.not_placed': 'Pesanan terakhir Anda tidak tercatat. Anda tidak ditagih.',
   'order.show_mine': 'Lihat pesanan saya',
+  'document.title': 'Faktur',
+  'document.invoice': 'Faktur',
+  'document.credit_note': 'Nota kredit',
+  'document.coming': 'Faktur Anda akan muncul di sini sebentar lagi.',
   'order.history': 'Riwayat pesanan',
   'payment.title': 'Pembayaran uji coba',
   'payment.elsewhere':
@@ -277,6 +281,8 @@ export default {
   'error.lines_gone':
     'Salah satu reservasi dalam pesanan ini telah berakhir, jadi Anda tidak ditagih. Sisanya masih milik Anda.',
   'error.capture_failed': 'Pembayaran gagal dan pesanan Anda dibatalkan. Anda tidak ditagih.',
+  'error.card_limit':
+    'Kartu ini sudah dipakai atas nama lain untuk membayar jumlah terbanyak yang boleh dimiliki satu orang di sini. Anda tidak ditagih, dan reservasinya telah berakhir.',
   'error.already_paid': 'Pesanan ini sudah dibayar.',
   'error.payments_off':
     'Toko ini sedang tidak menerima pembayaran. Anda tidak akan ditagih, dan reservasi Anda berakhir pada waktu yang ditampilkan.',

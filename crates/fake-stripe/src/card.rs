@@ -32,10 +32,18 @@ pub struct Card {
     pub method: &'static str,
     pub number: &'static str,
     pub behaviour: Behaviour,
+    /// Cards of different owners behave alike and have different fingerprints.
+    pub owner: u32,
+}
+
+impl Card {
+    pub fn fingerprint(&self) -> String {
+        format!("fp{}x{}", self.number, self.owner)
+    }
 }
 
 const fn card(method: &'static str, number: &'static str, behaviour: Behaviour) -> Card {
-    Card { method, number, behaviour }
+    Card { method, number, behaviour, owner: 0 }
 }
 
 /// The names and numbers are those of docs.stripe.com/testing. The names that begin with `pm_fake_` are ours, for behaviour that no

@@ -136,7 +136,7 @@ impl Charge {
             "payment_method": self.card.method,
             "payment_method_details": { "type": "card", "card": {
                 "brand": "visa", "last4": &self.card.number[12..], "capture_before": self.capture_before,
-                "fingerprint": format!("fp{}", self.card.number),
+                "fingerprint": self.card.fingerprint(),
             } },
             "refunded": self.captured > 0 && self.refunded == self.captured,
             "status": "succeeded",

@@ -195,7 +195,12 @@ impl FakeStripe {
 
     /// A confirmation token, as a page makes it for this card. `None`: there is no such card.
     pub fn confirmation_token(&self, card: &str) -> Option<String> {
-        let card = card::find(card)?;
+        self.confirmation_token_of(card, 0)
+    }
+
+    /// The same with the card of another owner.
+    pub fn confirmation_token_of(&self, card: &str, owner: u32) -> Option<String> {
+        let card = Card { owner, ..card::find(card)? };
         let mut world = self.shared.world();
         let token = world.ledger.new_id("ctoken");
         world.ledger.tokens.insert(token.clone(), card);

@@ -2,6 +2,7 @@
 
 mod address;
 mod address_retention;
+mod billing;
 mod buyer_limit;
 mod hold;
 mod order;
@@ -43,6 +44,7 @@ use stripe::StripeProvider;
 use test_provider::{TEST_WEBHOOK_QUEUE_MAX, TestProvider, TestWebhook};
 
 pub use address_retention::AddressRetentionJob;
+pub use billing::{BillingFilter, BillingJob};
 pub use hold::HoldJob;
 pub use order::{OrderResult, PurchaseResult};
 pub use outbox::OutboxJob;
@@ -73,6 +75,8 @@ pub struct Checkout {
     webhook_received: Arc<Notify>,
     /// Notified when an order was paid, so the outbox has an event to deliver.
     outbox_changed: Arc<Notify>,
+    /// Notified when an order was paid or refunded, so a document is due.
+    billing_due: Arc<Notify>,
 }
 
 impl Checkout {
@@ -115,7 +119,7 @@ impl Checkout {
         };
         let is_queued = rate.is_some() && !matches!(provider, PaymentProvider::Free);
         let queue = is_queued.then(|| Arc::new(PaymentQueue::new(pacer)));
-        let (webhook_received, outbox_changed) = Default::default();
+        let (webhook_received, outbox_changed, billing_due) = Default::default();
         let limits = BuyerLimits::new(context.settings.are_requests_limited);
         let checkout = Self {
             context,
@@ -129,6 +133,7 @@ impl Checkout {
             limits,
             webhook_received,
             outbox_changed,
+            billing_due,
         };
         (Arc::new(checkout), incoming)
     }

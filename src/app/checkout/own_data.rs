@@ -7,6 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Checkout;
+use super::billing::document_view;
 use crate::app::error::Result;
 use crate::domain::{
     Actor, AuditAction, AuditEntry, MailId, MessageId, OfferId, OrderId, Permission, SanctionKind, StreamId, UserId,
@@ -101,6 +102,11 @@ impl Checkout {
         let mut more: HashMap<Uuid, Vec<OwnDatum>> = HashMap::new();
         for (order, datum) in store.refunds_and_withdrawals_of(&ids).await? {
             more.entry(order.0).or_default().push(datum);
+        }
+        for document in store.documents_of_orders(&ids).await? {
+            let view = document_view(document);
+            let datum = OwnDatum { kind: view.kind.name(), at: view.issued_at, data: json!(view) };
+            more.entry(view.order.0).or_default().push(datum);
         }
         let mut data = Vec::with_capacity(orders.len());
         for order in &orders {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::Checkout;
-use super::order::OrderResult;
+use super::order::{OrderResult, lines_by_offer};
 use super::payment_queue::PaymentQueue;
 use super::provider::PaymentProvider;
 use super::provider_call::ProviderOutcome;
@@ -18,12 +18,13 @@ use crate::app::counters::count_outcome;
 use crate::app::error::{Error, Result, as_outcome_unknown};
 use crate::domain::order::request_hash;
 use crate::domain::payment::{CREATE_REPEAT_MAX_MS, PaymentStep};
+use crate::domain::reservation::CARD_LIMIT;
 use crate::domain::{
-    Actor, IdempotencyKey, Millis, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus, Permission,
-    Place, Refusal, authorize_by_role,
+    Actor, IdempotencyKey, Millis, OfferId, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus,
+    Permission, Place, Refusal, ReservationStatus, authorize_by_role,
 };
 use crate::metrics::increment;
-use crate::store::{self, BegunPayment, NewPayment};
+use crate::store::{self, BegunPayment, NewPayment, ReleaseReason, Reported};
 
 /// An attempt needs three or four steps; one that needs more is left for the next check.
 const PAYMENT_STEPS_MAX: usize = 8;
@@ -175,15 +176,23 @@ impl Checkout {
             match payment.next_step(intent.as_ref(), provider.livemode(), age) {
                 PaymentStep::Record(status) => {
                     if payment.status != status {
-                        retry_transient(|| self.context.store.update_payment_status(&payment, status, reference))
+                        let action_url = intent.as_ref().and_then(|intent| intent.action_url.as_deref());
+                        let reported = Reported { reference, action_url, ..Reported::default() };
+                        retry_transient(|| self.context.store.update_payment_status(&payment, status, reported))
                             .await?;
                     }
                     return self.reload_payment(&payment).await;
                 }
                 PaymentStep::Win => {
-                    if let Some(won) = retry_transient(|| self.context.store.begin_capture(&payment, reference)).await?
-                    {
-                        self.notify_order_changed(&won).await;
+                    let fingerprint = intent.as_ref().and_then(|intent| intent.fingerprint.as_deref());
+                    let authorization = Reported { reference, fingerprint, ..Reported::default() };
+                    match retry_transient(|| self.context.store.begin_capture(&payment, authorization)).await {
+                        Ok(Some(won)) => drop(self.notify_order_changed(&won).await),
+                        Ok(None) => {}
+                        Err(Error::Refused(Refusal::CardLimit { offers })) => {
+                            self.refuse_card(&payment, reference, &offers).await?;
+                        }
+                        Err(other) => return Err(other),
                     }
                 }
                 PaymentStep::Capture => match provider.capture(&payment, reference.unwrap_or_default()).await {
@@ -204,6 +213,7 @@ impl Checkout {
                 PaymentStep::MarkPaid => {
                     if let Some(paid) = retry_transient(|| self.context.store.finish_capture(payment.order)).await? {
                         self.outbox_changed.notify_one();
+                        self.billing_due.notify_one();
                         self.context.mail_queued.notify_one();
                         let now = self.context.now();
                         paid.lines.iter().for_each(|line| self.context.counters.record_hold_end(line, now));
@@ -249,6 +259,24 @@ impl Checkout {
         Ok(payment)
     }
 
+    /// Notes that an attempt must be voided because its card has paid for as many units of these offers as one person may have, and puts
+    /// the units of the order back on sale. If this node dies in between, they come back when their hold ends.
+    async fn refuse_card(&self, payment: &Payment, reference: Option<&str>, offers: &[OfferId]) -> Result<()> {
+        let store = &self.context.store;
+        let void = || store.update_payment_status(payment, PaymentStatus::Voiding, reference);
+        if !retry_transient(void).await? {
+            return Ok(());
+        }
+        tracing::info!(order.id = %payment.order, payment.attempt, "a card has paid for as many units as one person may have");
+        let order = store.order(payment.order).await?.ok_or(Refusal::NoSuchOrder)?;
+        for (offer, lines) in lines_by_offer(&order, ReservationStatus::Held) {
+            if offers.contains(&offer) {
+                self.release_reservations(offer, &lines, ReleaseReason::CardLimit, None).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Ends an order whose amount could not be captured; its units are on sale again.
     async fn release_after_failed_capture(&self, payment: &Payment) -> Result<()> {
         let ended = retry_transient(|| self.context.store.release_failed_capture(payment.order)).await?;
@@ -269,29 +297,31 @@ impl Checkout {
             // It did not win, and its money is given back. The order can still be paid, or says why it cannot.
             PaymentStatus::Captured => Err(order.check_payable().err().unwrap_or(Refusal::Declined).into()),
             PaymentStatus::Declined => Err(Refusal::Declined.into()),
-            PaymentStatus::NeedsAction => {
-                let base_path = &self.context.settings.base_path;
-                match self.provider_of(payment)?.action_url(payment, base_path).await {
-                    Some(action_url) => Err(Refusal::NeedsAction { action_url }.into()),
-                    None => Err(Error::OutcomeUnknown),
-                }
-            }
+            PaymentStatus::NeedsAction => match self.action_url(payment).await? {
+                Some(action_url) => Err(Refusal::NeedsAction { action_url }.into()),
+                None => Err(Error::OutcomeUnknown),
+            },
             PaymentStatus::Failed => Err(Refusal::CaptureFailed.into()),
             PaymentStatus::Voiding | PaymentStatus::Cancelled if payment.wins => Err(Refusal::CaptureFailed.into()),
+            // The lines that the order still has can be paid with another card.
             PaymentStatus::Voiding | PaymentStatus::Cancelled
-                if payment.has_lost_lines && order.status == OrderStatus::Held =>
+                if payment.has_lost_lines || order.status != OrderStatus::Held =>
             {
-                Err(Refusal::LinesGone(order.ended_lines().map(|line| line.id).collect()).into())
+                Err(why_not_won(&order))
             }
             // It captured no money, and the order can be paid by another attempt.
-            PaymentStatus::Voiding | PaymentStatus::Cancelled if order.status == OrderStatus::Held => {
-                Err(Refusal::Declined.into())
-            }
-            PaymentStatus::Voiding | PaymentStatus::Cancelled => {
-                Err(order.check_payable().err().map_or(Error::OutcomeUnknown, Error::Refused))
-            }
+            PaymentStatus::Voiding | PaymentStatus::Cancelled => Err(Refusal::Declined.into()),
             PaymentStatus::Creating | PaymentStatus::Authorized => Err(Error::OutcomeUnknown),
         }
+    }
+
+    /// Where the buyer confirms the payment: as the provider said when it asked for that. It is asked again only about an attempt of which
+    /// that answer was lost, or is from before it was kept.
+    async fn action_url(&self, payment: &Payment) -> Result<Option<String>> {
+        if let Some(kept) = self.context.store.payment_action_url(payment).await? {
+            return Ok(Some(kept));
+        }
+        Ok(self.provider_of(payment)?.action_url(payment, &self.context.settings.base_path).await)
     }
 
     /// Whether the provider of this payment is the one of this server.
@@ -309,6 +339,20 @@ impl Checkout {
             tracing::error!(payment.provider, "the payment provider is not configured");
             Error::Unavailable
         })
+    }
+}
+
+/// Why an attempt could not win its order: its card paid for too many units, a line is gone, or the whole order is.
+fn why_not_won(order: &Order) -> Error {
+    let by_card = order.ended_lines().filter(|line| line.reason.as_deref() == Some(CARD_LIMIT));
+    let mut offers: Vec<OfferId> = by_card.map(|line| line.offer).collect();
+    offers.dedup();
+    if !offers.is_empty() {
+        return Refusal::CardLimit { offers }.into();
+    }
+    match order.status {
+        OrderStatus::Held => Refusal::LinesGone(order.ended_lines().map(|line| line.id).collect()).into(),
+        _ => order.check_payable().err().map_or(Error::OutcomeUnknown, Error::Refused),
     }
 }
 

@@ -224,6 +224,8 @@ fn free_intent(payment: &Payment, status: PaymentIntentStatus) -> PaymentIntent 
         currency: payment.currency.clone(),
         order: payment.order,
         attempt: payment.attempt,
+        fingerprint: None,
+        action_url: None,
         livemode: false,
         captured: 0,
         refunded: 0,

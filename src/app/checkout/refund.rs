@@ -247,6 +247,7 @@ impl Checkout {
             RefundStep::Finish => {
                 if let Some(order) = retry_transient(|| store.finish_refund(refund)).await? {
                     self.context.mail_queued.notify_one();
+                    self.billing_due.notify_one();
                     self.publish_refund(&order).await?;
                 }
             }

@@ -112,6 +112,7 @@ impl Checkout {
             payments: store.payments_of_order(id).await?.into_iter().map(attempt_view).collect(),
             refunds: store.refunds_of_order(id).await?.into_iter().map(refund_view).collect(),
             refundable: store.refundable(&order).await?.into(),
+            documents: self.documents_of(&order).await?,
             notes: store.order_notes(id).await?.into_iter().map(note_view).collect(),
             mails: mails.into_iter().map(mail_view).collect(),
             order: self.whole_shop_order(order).await?,
@@ -297,9 +298,9 @@ fn attempt_view(of: PaymentAttempt) -> PaymentAttemptView {
 }
 
 fn refund_view(of: RefundRecord) -> RefundView {
-    let RefundRecord { refund, delivery, reason, lines } = of;
+    let RefundRecord { refund, delivery, has_units, reason, lines } = of;
     let Refund { n, status, amount, restock, created_at, .. } = refund;
     let line = |ReturnedLine { reservation, qty, amount, .. }| RefundLineView { reservation, qty, amount };
     let lines = lines.into_iter().map(line).collect();
-    RefundView { n, status: status.name(), amount, delivery, restock, reason, created_at, lines }
+    RefundView { n, status: status.name(), amount, delivery, restock, has_units, reason, created_at, lines }
 }

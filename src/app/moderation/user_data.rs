@@ -83,8 +83,10 @@ impl Moderation {
 }
 
 fn erased_view(erased: ErasureReport, language: Language) -> ErasedView {
-    let ErasureReport { messages, orders, addresses_kept, texts, sanctions, mailboxes, audit_entries, .. } = erased;
-    let counts = [orders, addresses_kept, sanctions, mailboxes, audit_entries];
+    let ErasureReport {
+        messages, orders, addresses_kept, documents, texts, sanctions, mailboxes, audit_entries, ..
+    } = erased;
+    let counts = [orders, addresses_kept, documents, sanctions, mailboxes, audit_entries];
     let kept = KEPT.into_iter().zip(counts).filter(|(_, count)| *count > 0);
     let kept = kept.map(|((what, why), count)| {
         let [english, arabic, indonesian] = why;
@@ -99,7 +101,7 @@ fn erased_view(erased: ErasureReport, language: Language) -> ErasedView {
 }
 
 /// What an erasure keeps, and why: in English, Arabic and Indonesian.
-const KEPT: [(&str, [&str; 3]); 5] = [
+const KEPT: [(&str, [&str; 3]); 6] = [
     (
         "orders",
         [
@@ -115,6 +117,14 @@ const KEPT: [(&str, [&str; 3]); 5] = [
             "عناوين الطلبات المفتوحة، أو المدفوعة التي لم تُرسل بعد. يُمحى كل عنوان عندما يُرسل طلبه أو ينتهي.",
             "Alamat pesanan yang masih terbuka, atau sudah dibayar tetapi belum dikirim. Setiap alamat dihapus setelah \
              pesanannya dikirim atau berakhir.",
+        ],
+    ),
+    (
+        "invoices",
+        [
+            "Invoices and credit notes with the buyer's name and address: tax law requires the shop to keep them.",
+            "الفواتير والإشعارات الدائنة باسم المشتري وعنوانه: يُلزم قانون الضرائب المتجر بالاحتفاظ بها.",
+            "Faktur dan nota kredit dengan nama dan alamat pembeli: hukum pajak mewajibkan toko menyimpannya.",
         ],
     ),
     (

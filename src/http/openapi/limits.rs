@@ -18,7 +18,7 @@ use crate::domain::picture::{ALT_LENGTH_MAX, FOCUS, GALLERY_MAX, PICTURE_BYTES_M
 use crate::domain::policy::{POLICY_LENGTH_MAX, PolicyKind};
 use crate::domain::product;
 use crate::domain::saved_view::QUERY_LENGTH_MAX;
-use crate::domain::shop_settings::TAX_BP_MAX;
+use crate::domain::shop_settings::{SELLER_LINE_MAX, TAX_BP_MAX, VAT_NUMBER_MAX};
 use crate::domain::staff::STAFF_ROLES;
 use crate::domain::stream_change;
 use crate::domain::test_provider::TestScenario;
@@ -184,6 +184,9 @@ impl Limiter {
             (_, "note") => visible(REASON_LENGTH_MAX),
             (_, "view") => visible(40),
             (_, "tag") => visible(30),
+            (_, "legal_name") => line_or_nothing(SELLER_LINE_MAX),
+            (_, "legal_address") => visible(SELLER_LINE_MAX),
+            (_, "vat_number") => line_or_nothing(VAT_NUMBER_MAX),
             (_, "carrier") => visible(60),
             (_, "tracking") => visible(80),
             (_, "cost") => range(limits::PRICE),
@@ -242,6 +245,7 @@ impl Limiter {
             (_, "audit_file") => json!({ "enum": ["audit-log.csv", "audit-log.jsonl"] }),
             ("", "kind") => json!({ "enum": AuditAction::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>() }),
             (_, "orders_file") => json!({ "enum": ["orders.csv", "orders.jsonl"] }),
+            (_, "documents_file") => json!({ "enum": ["documents.csv", "documents.jsonl"] }),
             (_, "catalogue_file") => json!({ "enum": ["products.csv", "products-shopify.csv"] }),
             (_, "file_name") => visible(FILE_NAME_LENGTH_MAX),
             (_, "encoding") => json!({ "enum": ["utf-8", "utf-16le", "utf-16be", "windows-1256", "windows-1252"] }),
@@ -301,6 +305,11 @@ impl Limiter {
 
 fn visible(length_max: usize) -> Value {
     json!({ "minLength": 1, "maxLength": length_max, "pattern": visible_pattern() })
+}
+
+/// A text of one line that may be left empty.
+fn line_or_nothing(length_max: usize) -> Value {
+    json!({ "maxLength": length_max, "pattern": format!("^$|{}", visible_pattern()) })
 }
 
 fn visible_pattern() -> String {

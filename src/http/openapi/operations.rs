@@ -17,7 +17,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 118] = [
+const ACCESS: [(&str, Access); 121] = [
     ("shop_show", Access::Public),
     ("shop_policy", Access::Public),
     ("shop_create_token", Access::Public),
@@ -95,6 +95,9 @@ const ACCESS: [(&str, Access); 118] = [
     ("shop_list_mails", Access::Least(Role::Host)),
     ("shop_send_mail_again", Access::Least(Role::Host)),
     ("orders_export", Access::Least(Role::Producer)),
+    ("orders_documents_of_link", Access::Public),
+    ("orders_documents_of_shop", Access::Least(Role::Producer)),
+    ("orders_documents_export", Access::Least(Role::Producer)),
     ("orders_mark_paid", Access::Least(Role::Host)),
     ("orders_cancel_placed", Access::Least(Role::Host)),
     ("orders_tags_in_use", Access::Least(Role::Producer)),

@@ -262,7 +262,7 @@ async fn order_is_reconciled_after_its_node_died_during_capture(shop: Fixture) {
         let payment = shop.begin_payment(order.id, token).await.unwrap();
         let reply = shop.store.create_test_intent(&payment, TestScenario::parse(token).unwrap()).await.unwrap();
         let TestProviderReply::Done { test_intent: booked, .. } = reply else { panic!("{reply:?}") };
-        shop.store.begin_capture(&payment, Some(&booked.intent.reference)).await.unwrap().unwrap();
+        shop.store.begin_capture(&payment, Some(booked.intent.reference.as_str())).await.unwrap().unwrap();
     }
     shop.run("update orders set changed_at = 1000; update payments set changed_at = 1000").await;
     let app = shop.app().await;

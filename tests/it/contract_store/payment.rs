@@ -89,8 +89,8 @@ async fn exactly_one_attempt_wins(shop: Fixture) {
             (shop.begin_payment(order, "ok").await.unwrap(), shop.begin_payment(order, "ok").await.unwrap());
         let names = [one.create_key(), two.create_key()];
         let (first, second) = tokio::join!(
-            shop.store.begin_capture(&one, Some(&names[0])),
-            shop.store.begin_capture(&two, Some(&names[1]))
+            shop.store.begin_capture(&one, Some(names[0].as_str())),
+            shop.store.begin_capture(&two, Some(names[1].as_str()))
         );
         let won = [first.unwrap().is_some(), second.unwrap().is_some()];
         assert_eq!(won.iter().filter(|won| **won).count(), 1, "round {round}");

@@ -138,7 +138,7 @@ async fn refund_that_the_provider_refuses_stays_owed_until_it_was_done_by_hand(s
 
 async fn capture_that_is_declined_after_its_order_ended_is_not_stuck(shop: Fixture) {
     let (payment, intent) = abandoned(&shop, "ann", "webhook_never").await;
-    shop.store.begin_capture(&payment, Some(&intent)).await.unwrap().unwrap();
+    shop.store.begin_capture(&payment, Some(intent.as_str())).await.unwrap().unwrap();
     shop.run(&format!("update test_intents set status = 'declined' where id = '{intent}'")).await;
     let app = shop.app_with_provider(TIMEOUT_MS).await;
     app.checkout.reconcile(0).await.unwrap();
@@ -174,7 +174,7 @@ async fn send_event(app: &App, reference: &str, id: &str) {
 
 async fn payment_that_the_provider_forgot_is_not_cancelled(shop: Fixture) {
     let (payment, intent) = abandoned(&shop, "ann", "webhook_never").await;
-    shop.store.begin_capture(&payment, Some(&intent)).await.unwrap().unwrap();
+    shop.store.begin_capture(&payment, Some(intent.as_str())).await.unwrap().unwrap();
     // The keys of another account, or a provider that was restored.
     shop.run("delete from test_intents").await;
     let app = shop.app_with_provider(TIMEOUT_MS).await;
@@ -258,7 +258,7 @@ async fn unreadable_outbox_event_does_not_stop_the_others(shop: Fixture) {
 
 async fn several_events_of_a_payment_ask_the_provider_once(shop: Fixture) {
     let (payment, intent) = abandoned(&shop, "ann", "declined").await;
-    shop.store.update_payment_status(&payment, PaymentStatus::Declined, Some(&intent)).await.unwrap();
+    shop.store.update_payment_status(&payment, PaymentStatus::Declined, Some(intent.as_str())).await.unwrap();
     for n in 0..4 {
         let insert = format!(
             "insert into payment_events (provider, event_id, kind, reference, received_at) values ('test', 'evt_{n}', 'x', '{intent}', 9999999999999)"

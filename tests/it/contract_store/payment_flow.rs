@@ -157,7 +157,7 @@ async fn only_the_winning_attempt_is_captured_after_a_crash(shop: Fixture) {
     let (first, first_intent) = abandoned_payment_for(&shop, order, "webhook_never").await;
     let (second, second_intent) = abandoned_payment_for(&shop, order, "webhook_never").await;
     let (third, third_intent) = abandoned_payment_for(&shop, order, "webhook_never").await;
-    shop.store.begin_capture(&second, Some(&second_intent)).await.unwrap().unwrap();
+    shop.store.begin_capture(&second, Some(second_intent.as_str())).await.unwrap().unwrap();
     // No node saw which attempt wins, and the losing attempt is checked first.
     let app = shop.app_with_provider(LONG_TIMEOUT_MS).await;
     assert_eq!(app.checkout.reconcile(0).await.unwrap(), 3);
@@ -341,7 +341,7 @@ async fn free_order_is_paid_without_a_provider(shop: Fixture) {
     // An order whose node died in between.
     let left = app.checkout.buy(&ann, form.id, 1, key("buy-00002")).await.unwrap().order.id;
     let payment = shop.begin_payment(left, "ok").await.unwrap();
-    shop.store.begin_capture(&payment, Some(&payment.create_key())).await.unwrap().unwrap();
+    shop.store.begin_capture(&payment, Some(payment.create_key().as_str())).await.unwrap().unwrap();
     app.checkout.reconcile(0).await.unwrap();
     assert_eq!(now(&shop, &payment).await, (PaymentStatus::Captured, OrderStatus::Paid));
     end(app).await;

@@ -1,12 +1,16 @@
 //! Holds are made longer while their payment is under way, and never shorter.
 
+use livesouk::app::{App, BackgroundJob, HoldJob, Settings};
+use livesouk::broker::Broker;
+use livesouk::clock::Clock;
 use livesouk::domain::payment::{EXTENSION_MAX_MS, QUEUE_HOLD_MS};
-use livesouk::domain::{Millis, OrderId, PaymentStatus};
+use livesouk::domain::{Millis, OrderId, OrderStatus, PaymentStatus};
 use livesouk::store::{LockWait, ReleaseReason};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio_util::sync::CancellationToken;
 
 use super::builders::{actor, key};
-use super::fixture::{Fixture, facts};
+use super::fixture::{Fixture, facts, payment_settings};
 use crate::support::{SOON, until_some};
 
 facts! {
@@ -17,6 +21,8 @@ facts! {
     attempt_that_waits_in_the_queue_lengthens_without_a_limit
     attempt_that_waits_for_its_buyer_lengthens_nothing
     hold_that_was_released_is_not_lengthened
+    job_lengthens_a_hold_while_the_answer_stays_away
+    holds_of_the_queue_outlive_an_outage_of_their_node
 }
 
 impl Fixture {
@@ -141,6 +147,35 @@ async fn hold_that_was_released_is_not_lengthened(shop: Fixture) {
     assert_eq!(shop.store.extend_called_holds(far, far).await.unwrap(), []);
     assert_eq!(shop.hold_until(order).await, 1_000);
     shop.assert_consistent().await;
+}
+
+async fn job_lengthens_a_hold_while_the_answer_stays_away(shop: Fixture) {
+    let order = shop.hold_that_ends_in(100_000).await;
+    shop.begin_payment(order, "ok").await.unwrap();
+    shop.end_hold_in(order, 15_000).await;
+    let before = shop.hold_until(order).await;
+    let app = shop.app_with_provider(10_000).await;
+    until_some("longer hold", SOON, async || (shop.hold_until(order).await > before).then_some(())).await;
+    app.stopping().cancel();
+    app.finish().await;
+}
+
+async fn holds_of_the_queue_outlive_an_outage_of_their_node(shop: Fixture) {
+    let settings = Settings { payment_rate: Some(1), ..payment_settings(10_000) };
+    // Its jobs end at once: only the one that this test runs does anything.
+    let stopped = CancellationToken::new();
+    stopped.cancel();
+    let (store, clock) = (shop.store.clone(), Clock::system());
+    let app = App::start(store, Broker::local(), clock, shop.shop.clone(), settings, stopped).await.unwrap();
+    let offer = shop.offer(2, 1).await;
+    let (paying, idle) = (shop.hold_one(offer, "ann").await.id, shop.hold_one(offer, "ben").await.id);
+    shop.begin_queued_payment(paying, "ok").await.unwrap();
+    shop.expire_holds(offer).await;
+    HoldJob::new(app.checkout.clone()).run(false).await.unwrap();
+    assert_eq!(shop.order(idle).await.status, OrderStatus::Expired);
+    assert_eq!(shop.order(paying).await.status, OrderStatus::Held, "its buyer pressed Pay in time");
+    assert!(shop.hold_until(paying).await > shop.store.now().await.unwrap());
+    app.finish().await;
 }
 
 /// The lock on the row decides: who comes second sees what the first has done.

@@ -114,7 +114,7 @@ async fn winners_of_a_rush_are_paid_in_turn_and_keep_their_units(shop: Fixture) 
             app,
             buyer,
             order,
-            rush.fake.confirmation_token("4242424242424242").unwrap(),
+            rush.fake.confirmation_token_of("4242424242424242", n as u32).unwrap(),
         ));
     }
     let place = "select count(*) from payments where status = 'creating' and called_at is null";

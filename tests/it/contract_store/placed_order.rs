@@ -57,12 +57,12 @@ async fn place(shop: &Fixture, order: OrderId, buyer: &str, method: ManualMethod
     shop.store.place_order(&placement(order, buyer, method)).await.map(|(order, _)| order)
 }
 
-async fn placed(shop: &Fixture, offer: OfferId, buyer: &str, method: ManualMethod) -> Order {
+pub(super) async fn placed(shop: &Fixture, offer: OfferId, buyer: &str, method: ManualMethod) -> Order {
     let order = shop.hold_one(offer, buyer).await.id;
     place(shop, order, buyer, method).await.unwrap()
 }
 
-async fn receive(shop: &Fixture, order: &Order) -> store::Result<(Order, bool)> {
+pub(super) async fn receive(shop: &Fixture, order: &Order) -> store::Result<(Order, bool)> {
     shop.store.receive_payment(&ReceivedPayment { order: order.id, amount: order.total(), paid_at: None }).await
 }
 
@@ -153,7 +153,7 @@ async fn one_of_card_and_cash_wins(shop: Fixture) {
         let order = shop.hold_one(offer, &buyer).await.id;
         let payment = shop.begin_payment(order, "ok").await.unwrap();
         let reference = payment.create_key();
-        let capture = shop.store.begin_capture(&payment, Some(&reference));
+        let capture = shop.store.begin_capture(&payment, Some(reference.as_str()));
         let cash = placement(order, &buyer, ManualMethod::CashOnDelivery);
         let (card, cash) = tokio::join!(capture, shop.store.place_order(&cash));
         let (by_card, by_cash) = (card.unwrap().is_some(), cash.is_ok());

@@ -13,6 +13,7 @@ facts! {
     refund_has_its_own_row_and_key
     only_a_paid_order_can_be_refunded
     failed_refund_leaves_the_order_paid
+    refund_that_the_bank_sent_back_keeps_its_units
     sales_totals_count_refunds
     payment_event_is_stored_once_and_pruned
 }
@@ -65,6 +66,22 @@ async fn refunded_units_go_where_the_host_chose(shop: Fixture) {
         assert_eq!(shop.number("select count(*) from payment_mismatches").await, 0);
     }
     assert!(shop.stock().await < STOCK);
+}
+
+async fn refund_that_the_bank_sent_back_keeps_its_units(shop: Fixture) {
+    let offer = shop.offer(5, 1).await;
+    let refused = paid(&shop, offer, "ann").await;
+    let refund = begin(&shop, &refused, true).await;
+    assert!(shop.store.fail_refund(&refund).await.unwrap());
+    let reversed = paid(&shop, offer, "ben").await;
+    let refund = begin(&shop, &reversed, true).await;
+    assert!(shop.store.refunds_of_order(reversed.id).await.unwrap()[0].has_units, "it is on its way");
+    shop.store.finish_refund(&refund).await.unwrap().unwrap();
+    assert!(shop.store.reverse_refund(&refund).await.unwrap());
+    for (order, has_units) in [(refused.id, false), (reversed.id, true)] {
+        let record = shop.store.refunds_of_order(order).await.unwrap().remove(0);
+        assert_eq!((record.refund.status, record.has_units), (RefundStatus::Failed, has_units));
+    }
 }
 
 async fn concurrent_refunds_refund_an_order_once(shop: Fixture) {

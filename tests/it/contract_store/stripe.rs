@@ -144,6 +144,9 @@ async fn buyer_completes_three_d_secure_and_an_event_finishes_the_payment(shop: 
         let Err(Error::Refused(Refusal::NeedsAction { action_url })) = asked else { panic!("{asked:?}") };
         let intent = stripe.fake.intents().last().unwrap()["id"].as_str().unwrap().to_owned();
         assert_eq!(action_url, format!("{}/3ds/{intent}", stripe.fake.base()));
+        let looks =
+            stripe.fake.received().into_iter().filter(|call| call.method == "GET" && call.path.contains(&intent));
+        assert_eq!(looks.count(), 0, "the address came with the answer");
         assert!(stripe.fake.authenticate(&intent, agrees));
         // Nobody asks again: the event does it.
         until_some("end of the attempt", SOON, async || {

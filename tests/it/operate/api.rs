@@ -110,6 +110,7 @@ async fn every_documented_path_exists() {
         ("{code}", "an-unknown-code".to_owned()),
         ("{key}", "an-unknown-key".to_owned()),
         ("{orders_file}", "orders.csv".to_owned()),
+        ("{documents_file}", "documents.csv".to_owned()),
         ("{catalogue_file}", "products.csv".to_owned()),
         ("{import}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{audit_file}", "audit-log.csv".to_owned()),

@@ -280,6 +280,13 @@ pub const ROWS: &[Row] = &[
     rest("GET /v1/shop/mails", RUN),
     rest("POST /v1/shop/mails/{mail}/send-again", RUN),
     rest("GET /v1/shop/export/{orders_file}", SELL_IN_SHOP),
+    rest("GET /v1/orders/{order}/documents", OWN).on("the caller's own", OWN_ORDER),
+    rest("GET /v1/orders/{order}/documents", ADDRESS).on("of another user", &[]),
+    rest("POST /v1/order-links/documents", UNKNOWN_LINK)
+        .body(r#"{"secret":"{revocation}"}"#)
+        .on("without its secret", &[]),
+    rest("GET /v1/shop/documents", SELL_IN_SHOP),
+    rest("GET /v1/shop/documents/{documents_file}", SELL_IN_SHOP),
     rest("GET /v1/shop/customers", RUN),
     rest("GET /v1/shop/customers/{user}", RUN),
     rest("PUT /v1/shop/customers/{user}/notes/{note}", RUN).body(r#"{"text":"Likes red lamps"}"#).on("", &[("note", "revocation")]),
@@ -378,7 +385,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// Routes beside the API, and who gets an answer.
-pub const SERVICE_ROUTES: [(&str, &str); 26] = [
+pub const SERVICE_ROUTES: [(&str, &str); 27] = [
     (
         "/v1/streams/{stream}/live",
         "The socket. Everybody may watch; a banned user is closed with 4502, a revoked token with 4501",
@@ -392,6 +399,7 @@ pub const SERVICE_ROUTES: [(&str, &str); 26] = [
     ("/", "Everybody: the pages have no data of their own"),
     ("/watch", "Everybody"),
     ("/orders", "Everybody"),
+    ("/invoice", "Everybody"),
     ("/hosts/{name}", "Everybody"),
     ("/products/{product}", "Everybody"),
     ("/manifest.webmanifest", "Everybody"),

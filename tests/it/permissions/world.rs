@@ -102,6 +102,7 @@ impl World {
             ("tag", "gift".into()),
             ("view", "to-send".into()),
             ("orders_file", "orders.csv".into()),
+            ("documents_file", "documents.csv".into()),
             ("audit_file", "audit-log.csv".into()),
             ("payment", "t_1".into()),
             ("policy", "terms".into()),

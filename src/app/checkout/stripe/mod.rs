@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::pacer::{Endpoint, Pacer};
 use super::provider_call::{ProviderCalls, ProviderOutcome};
 use crate::app::settings::StripeSettings;
-use crate::domain::payment::CREATE_REPEAT_MAX_MS;
+use crate::domain::payment::{CREATE_REPEAT_MAX_MS, PAYMENT_CALL_LEASE_MS};
 use crate::domain::{Millis, Minor, Payment, PaymentIntent, ProviderRefund, Refusal};
 use crate::store::PaymentEvent;
 
@@ -25,8 +25,9 @@ pub const NAME: &str = "stripe";
 pub const DEFAULT_BASE: &str = "https://api.stripe.com";
 /// The clocks of Stripe and of our database may differ by this much.
 const CLOCKS_DIFFER_MS: Millis = 120_000;
-/// Pages of a hundred intents that are read to find one. In a rush of 2,000 there are 20.
-const PAGES_MAX: usize = 60;
+/// Pages of a hundred intents that are read to find one: those of ten minutes at a hundred payments a second. Above it the payment stays
+/// unknown, which is never taken for one that was not made.
+const PAGES_MAX: usize = 600;
 /// Pages of a hundred refunds of one payment.
 const REFUND_PAGES_MAX: usize = 10;
 /// Keys of one change, one after another: a key that keeps a failure of Stripe is given up for the next one.
@@ -128,10 +129,7 @@ impl StripeProvider {
     /// Looks for the intent of an attempt among those that were created while it could be. The list is complete at once.
     async fn find(&self, payment: &Payment) -> ProviderOutcome<Option<PaymentIntent>> {
         // It was not asked: it waits in our queue.
-        let Some(called_at) = payment.called_at else { return ProviderOutcome::Done(None) };
-        let last = if payment.is_sent_by_queue { called_at } else { payment.created_at + CREATE_REPEAT_MAX_MS };
-        let from = (payment.created_at - CLOCKS_DIFFER_MS) / 1_000;
-        let to = (last + CONFIRM_DEADLINE.as_millis() as Millis + CLOCKS_DIFFER_MS) / 1_000;
+        let Some((from, to)) = search_window(payment) else { return ProviderOutcome::Done(None) };
         let mut after: Option<String> = None;
         for _ in 0..PAGES_MAX {
             let query = request::list(from, to, after.as_deref());
@@ -267,6 +265,18 @@ impl StripeProvider {
     }
 }
 
+/// From when to when the intent of an attempt can have been made, in seconds of Stripe's clock; `None`: Stripe was never asked. A request that
+/// is sent again later moves `called_at`, and with it the end.
+fn search_window(payment: &Payment) -> Option<(i64, i64)> {
+    let called_at = payment.called_at?;
+    let last = if payment.is_sent_by_queue { called_at } else { payment.created_at + CREATE_REPEAT_MAX_MS };
+    let from = payment.created_at - CLOCKS_DIFFER_MS;
+    // Between the mark in our database and the request are a write and the pace; the lease covers them, for then it may be sent again.
+    let to = last + PAYMENT_CALL_LEASE_MS + CONFIRM_DEADLINE.as_millis() as Millis + CLOCKS_DIFFER_MS;
+    // Whole seconds that contain the window: `created` has no fractions.
+    Some((from.div_euclid(1_000), to.div_euclid(1_000) + 1))
+}
+
 /// The n-th key of a change.
 fn numbered(key: &str, n: usize) -> String {
     if n == 1 { key.to_owned() } else { format!("{key}:{n}") }
@@ -279,6 +289,40 @@ fn read_intent(value: &Value) -> ProviderOutcome<PaymentIntent> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn window_contains_every_request_that_can_have_made_the_intent() {
+        let payment = |called_at, is_sent_by_queue| Payment {
+            order: crate::domain::OrderId(uuid::Uuid::nil()),
+            attempt: 1,
+            provider: NAME.into(),
+            token: "ctoken_1".into(),
+            reference: None,
+            status: crate::domain::PaymentStatus::Creating,
+            amount: 5_120,
+            currency: "SAR".into(),
+            created_at: 1_000_000_999,
+            called_at,
+            is_sent_by_queue,
+            order_status: crate::domain::OrderStatus::Held,
+            wins: false,
+            has_lost_lines: false,
+            owed: None,
+        };
+        assert_eq!(search_window(&payment(None, true)), None, "it was never asked");
+        let latest = |called_at: Millis| {
+            called_at + PAYMENT_CALL_LEASE_MS + CONFIRM_DEADLINE.as_millis() as Millis + CLOCKS_DIFFER_MS
+        };
+        for (called_at, is_sent_by_queue, last) in [
+            (1_000_000_999, true, 1_000_000_999),
+            (1_003_600_500, true, 1_003_600_500),
+            (1_000_000_999, false, 1_000_000_999 + CREATE_REPEAT_MAX_MS),
+        ] {
+            let (from, to) = search_window(&payment(Some(called_at), is_sent_by_queue)).unwrap();
+            assert!(from * 1_000 <= 1_000_000_999 - CLOCKS_DIFFER_MS, "{from}");
+            assert!(latest(last) <= to * 1_000, "{to}: `created[lte]` of an intent that was made in the last second");
+        }
+    }
 
     #[test]
     fn payment_methods_of_tests_are_refused_with_a_key_for_real_money() {

@@ -38,10 +38,19 @@ pub fn intent(value: &Value) -> Option<PaymentIntent> {
         order: metadata["order"].as_str()?.parse::<OrderId>().ok()?,
         attempt: metadata["attempt"].as_str()?.parse().ok()?,
         livemode: value["livemode"] == true,
+        action_url: action_url(value),
+        fingerprint: fingerprint(&value["latest_charge"]["payment_method_details"]),
         captured,
         refunded: minor(&value["latest_charge"]["amount_refunded"]).unwrap_or(0),
         currency,
     })
+}
+
+/// What Stripe calls the card, or the account of another method: its details are under the name of its type. It is the same for the same
+/// card, whoever pays with it, also through a wallet.
+fn fingerprint(details: &Value) -> Option<String> {
+    let method = details["type"].as_str()?;
+    details[method]["fingerprint"].as_str().filter(|text| (1..=255).contains(&text.len())).map(str::to_owned)
 }
 
 fn status(value: &Value) -> PaymentIntentStatus {
@@ -138,6 +147,10 @@ mod tests {
         let read = intent(&value).unwrap();
         assert_eq!((read.amount, read.captured, read.refunded, read.currency.as_str()), (12, 12, 5, "ISK"));
         assert_eq!((read.attempt, read.livemode), (3, true));
+        assert_eq!(read.fingerprint, None);
+        let card = json!({ "type": "card", "card": { "fingerprint": "Xt5EWLLDS7FJjR1c" } });
+        value["latest_charge"]["payment_method_details"] = card;
+        assert_eq!(intent(&value).unwrap().fingerprint.as_deref(), Some("Xt5EWLLDS7FJjR1c"));
         value["amount"] = 1_250.into();
         assert_eq!(intent(&value).unwrap().amount, -1);
         value["metadata"] = json!({ "order_id": "17" });

@@ -12,7 +12,7 @@ use livesouk::domain::{
 };
 use livesouk::store::{
     IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewSession, OrderNote, OwedRefund, PaymentEvent,
-    ReleaseReason, TypedEmailCode,
+    ReleaseReason, Reported, TypedEmailCode,
 };
 use uuid::Uuid;
 
@@ -307,9 +307,14 @@ async fn payments(c: &Calls) {
     call!(c, test_intent(&intent.reference));
     call!(c, change_test_intent("capture-1", &intent.reference, IntentChange::Capture));
     call!(c, prune_test_calls(1_000));
-    call!(c, update_payment_status(&begun, PaymentStatus::Authorized, Some(&intent.reference)));
+    call!(c, update_payment_status(&begun, PaymentStatus::Authorized, Some(intent.reference.as_str())));
     call!(c, claim_payment(&begun, i64::MAX));
-    call!(c, begin_capture(&begun, Some(&intent.reference)));
+    call!(c, payment_action_url(&begun));
+    let fingerprint = Some("fp-7");
+    call!(
+        c,
+        begin_capture(&begun, Reported { reference: Some(&intent.reference), fingerprint, ..Reported::default() })
+    );
     call!(c, winning_payment(order));
     call!(c, payments_to_reconcile(i64::MAX, 100));
     call!(c, finish_capture(order));

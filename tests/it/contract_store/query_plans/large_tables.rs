@@ -71,9 +71,9 @@ const TABLES: &str = "
             1600000000000 + n * 10, 1600000000000 + n * 10
         from generate_series(0, $n - 1) n;
     insert into payments (order_id, attempt, provider, token, reference, status, amount, currency, buyer, key, hash, tried_at,
-            created_at, changed_at)
+            created_at, changed_at, fingerprint)
         select large_id(1600000200000, n), 1, 'test', 'ok', 'ref-' || n, case n % 20 when 0 then 'declined' else 'captured' end, 100,
-            'SAR', 'user-' || n % 20000, 'pay-' || n, decode(repeat('07', 32), 'hex'), 1, 1, 1 from generate_series(0, $n - 1) n;
+            'SAR', 'user-' || n % 20000, 'pay-' || n, decode(repeat('07', 32), 'hex'), 1, 1, 1, 'fp-' || n % 20000 from generate_series(0, $n - 1) n;
     insert into messages (id, stream, at, user_id, user_name, user_role, body)
         select large_id(1600000400000, n), large_id(1600000000000, n % 400), 1600000000000 + n * 10, 'user-' || n % 20000,
             'User ' || n % 20000, 'viewer', 'A message of a usual length, number ' || n from generate_series(0, $n - 1) n;
@@ -103,6 +103,12 @@ const TABLES: &str = "
     insert into refunds (order_id, n, status, amount, currency, restock, reason, by_user, key, hash, created_at, changed_at)
         select large_id(1600000200000, n), 1, 'done', 100, 'SAR', 0, case n % 100 when 2 then 'broken' end, 'mod-1', 'refund-' || n,
             decode(repeat('07', 32), 'hex'), 1, 1 from generate_series(2, $n - 1, 20) n;
+    insert into billing_documents (id, kind, year, number, order_id, refund, issued_at, currency, total, tax, body)
+        select large_id(1600002100000, n), 'invoice', 2020 + n % 7, 1 + n / 7, large_id(1600000200000, n), null, 1600000000000 + n * 10, 'SAR', 100, 13,
+            '{\"seller\":{\"name\":\"Souk\",\"title\":\"Souk\",\"titles\":{},\"address\":[],\"vat_number\":null,\"country\":null},\"buyer\":null,'
+            || '\"order_number\":1,\"invoice_number\":null,\"at\":1,\"time_zone\":\"UTC\",\"language\":\"en\",\"currency\":\"SAR\",\"tax_included\":true,'
+            || '\"lines\":[],\"delivery\":0,\"delivery_tax_bp\":0,\"adjustment\":0,\"taxes\":[],\"tax\":13,\"total\":100}'
+        from generate_series(0, $some) n;
     insert into payment_events (provider, event_id, kind, reference, received_at, done_at)
         select 'test', 'event-' || n, 'x', 'ref-' || n, 1000 + n, 1 from generate_series(0, $n - 1) n;
     insert into sanctions (stream, user_id, kind, user_name, until, by_user, created_at, person, reason)

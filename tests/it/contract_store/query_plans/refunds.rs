@@ -1,7 +1,7 @@
-//! The queries about refunds.
+//! The queries about refunds, invoices and credit notes.
 
-use livesouk::domain::{OrderId, RefundScope};
-use livesouk::store::NewRefund;
+use livesouk::domain::{BillingDocumentId, Issuer, OrderId, RefundScope};
+use livesouk::store::{DueDocument, NewRefund};
 
 use super::every_query::{Calls, call};
 use crate::contract_store::builders::{key, user};
@@ -31,4 +31,11 @@ pub(super) async fn all(c: &Calls, order: OrderId) {
     call!(c, refunded_amounts(&[order]));
     let refunded = c.shop.store.order(order).await.unwrap().unwrap();
     call!(c, refundable(&refunded));
+    call!(c, due_documents(50));
+    for refund in [None, Some(1)] {
+        call!(c, issue_document(&DueDocument { order, refund, at: 1 }, &Issuer::default(), 1_781_524_800_000));
+    }
+    call!(c, documents_of_order(order));
+    call!(c, documents_of_orders(&[order]));
+    call!(c, billing_documents(None, (None, None), Some(BillingDocumentId::new()), 50));
 }

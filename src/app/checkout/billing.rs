@@ -1,0 +1,144 @@
+//! Invoices and credit notes: one job makes them after a payment or a refund, never the payment itself, and their readers.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::Checkout;
+use crate::app::error::Result;
+use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
+use crate::domain::{
+    Actor, AuditAction, AuditEntry, BillingDocumentId, DocumentKind, Issuer, Millis, Order, OrderId, Permission,
+    Refusal,
+};
+use crate::protocol::BillingDocumentView;
+use crate::store::{BillingDocument, DueDocument, IssuedDocument};
+
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// Payments, and as many refunds, that one run looks at.
+const DUE_BATCH_MAX: i64 = 50;
+const EXPORT_PAGE_SIZE: i64 = 100;
+
+/// Makes the documents of payments and refunds. Several nodes may run it: the store gives one number at a time.
+pub struct BillingJob(pub Arc<Checkout>);
+
+impl BackgroundJob for BillingJob {
+    fn spec(&self) -> JobSpec {
+        JobSpec::new("billing", POLL_INTERVAL, Duration::from_secs(60))
+    }
+
+    fn wake(&self) -> Option<Arc<Notify>> {
+        Some(self.0.billing_due.clone())
+    }
+
+    async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
+        self.0.issue_due_documents().await
+    }
+}
+
+/// Which documents a list has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BillingFilter {
+    pub kind: Option<DocumentKind>,
+    pub since: Option<Millis>,
+    pub until: Option<Millis>,
+}
+
+impl Checkout {
+    /// Makes documents, the oldest payments first. One that cannot be made keeps no other from its document.
+    pub async fn issue_due_documents(&self) -> Result<NextRun> {
+        let store = &self.context.store;
+        let due = store.due_documents(DUE_BATCH_MAX).await?;
+        let issuer = Issuer::of(&self.context.shop(), &self.context.profile());
+        let mut done = 0;
+        for one in &due {
+            if self.context.stop.is_cancelled() {
+                break;
+            }
+            match store.issue_document(one, &issuer, self.context.now()).await {
+                Ok(IssuedDocument::NotYet) => {}
+                Ok(_) => done += 1,
+                Err(fault) => {
+                    let DueDocument { order, refund, .. } = one;
+                    tracing::error!(order.id = %order, refund, error = %fault, "an invoice or a credit note could not be made");
+                }
+            }
+        }
+        let is_full = due.len() as i64 >= DUE_BATCH_MAX;
+        let left = if done == 0 { due } else { store.due_documents(1).await? };
+        let oldest = left.iter().map(|one| one.at).min().unwrap_or(0);
+        self.context.counters.billing_oldest_at.store(oldest, Ordering::Relaxed);
+        Ok(if is_full && done > 0 { NextRun::Immediately } else { NextRun::AfterInterval })
+    }
+
+    /// The documents of an order, for its buyer and for those who sell in its show. The audit log records who of the team read who bought.
+    pub async fn order_documents(&self, actor: &Actor, id: OrderId) -> Result<Vec<BillingDocumentView>> {
+        self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
+        let order = self.context.store.order(id).await?.ok_or(Refusal::NotYours)?;
+        let is_buyer = order.buyer == actor.user;
+        if !is_buyer && !self.stream_cache.allows(actor, Permission::ManageOffers, order.stream).await? {
+            return Err(Refusal::NotYours.into());
+        }
+        let documents = self.documents_of(&order).await?;
+        if !is_buyer && !documents.is_empty() {
+            self.record_order_action(actor, &order, AuditAction::ReadAddress, None);
+        }
+        Ok(documents)
+    }
+
+    /// The documents of the order of a link, without the buyer: a link may be read by others.
+    pub async fn documents_of_link(&self, secret: &str) -> Result<Vec<BillingDocumentView>> {
+        let order = self.linked_order(secret).await?;
+        let mut documents = self.documents_of(&order).await?;
+        documents.iter_mut().for_each(|document| document.body.buyer = None);
+        Ok(documents)
+    }
+
+    pub(super) async fn documents_of(&self, order: &Order) -> Result<Vec<BillingDocumentView>> {
+        let documents = self.context.store.documents_of_order(order.id).await?;
+        Ok(documents.into_iter().map(document_view).collect())
+    }
+
+    /// A page of all documents of the shop, the newest first, for those who sell in it.
+    pub async fn shop_documents(
+        &self,
+        actor: &Actor,
+        filter: BillingFilter,
+        after: Option<BillingDocumentId>,
+        limit: i64,
+    ) -> Result<Vec<BillingDocumentView>> {
+        self.stream_cache.authorize_in_shop(actor, Permission::ManageOffers).await?;
+        let BillingFilter { kind, since, until } = filter;
+        let documents = self.context.store.billing_documents(kind, (since, until), after, limit).await?;
+        Ok(documents.into_iter().map(document_view).collect())
+    }
+
+    /// Begins an export of documents, for those who may list them. The audit log records it.
+    pub async fn begin_document_export(&self, actor: &Actor) -> Result<()> {
+        self.stream_cache.authorize_in_shop(actor, Permission::ManageOffers).await?;
+        let entry = self.audit.audit_entry(actor, AuditEntry::WHOLE_SHOP, AuditAction::ExportOrders);
+        self.audit.record_audit_entry(AuditEntry { detail: Some("documents".to_owned()), ..entry });
+        Ok(())
+    }
+
+    /// A page of an export, and where the next one begins.
+    pub async fn export_documents(
+        &self,
+        actor: &Actor,
+        filter: BillingFilter,
+        after: Option<BillingDocumentId>,
+    ) -> Result<(Vec<BillingDocumentView>, Option<BillingDocumentId>)> {
+        let page = self.shop_documents(actor, filter, after, EXPORT_PAGE_SIZE).await?;
+        let is_full = page.len() as i64 == EXPORT_PAGE_SIZE;
+        let next = page.last().filter(|_| is_full).map(|last| last.id);
+        Ok((page, next))
+    }
+}
+
+pub(super) fn document_view(document: BillingDocument) -> BillingDocumentView {
+    let BillingDocument { id, kind, year, number, order, refund, issued_at, body } = document;
+    let text = kind.number_text(year, number);
+    BillingDocumentView { id, kind, number: text, year, sequence: number, order, refund, issued_at, body }
+}
