@@ -1,7 +1,10 @@
 //! The payment provider that the command line chose: its account, and what the log says about it.
 
-use crate::app::{STRIPE_BASE, StripeSettings, WebhookSecret, is_live_stripe_key};
+use crate::app::{STRIPE_BASE, StripeCardForm, StripeSettings, WebhookSecret, is_live_stripe_key};
 use crate::config::{PaymentProviderName, ServeArgs, StripeArgs};
+
+/// Where the card form of Stripe comes from. It must not be served from anywhere else.
+pub const CARD_FORM_SCRIPT: &str = "https://js.stripe.com/v3/";
 
 /// Says in the log who takes the payments, and warns when no money is taken.
 pub fn log_provider(options: &ServeArgs) {
@@ -23,10 +26,13 @@ pub fn log_provider(options: &ServeArgs) {
 /// The account at Stripe, when it takes the payments. The options were checked.
 pub fn stripe(provider: Option<PaymentProviderName>, stripe: StripeArgs, url: Option<&str>) -> Option<StripeSettings> {
     let key = stripe.stripe_key.filter(|_| provider == Some(PaymentProviderName::Stripe))?;
+    let script = stripe.stripe_element_js.unwrap_or_else(|| CARD_FORM_SCRIPT.to_owned());
+    let card_form = stripe.stripe_publishable_key.map(|publishable_key| StripeCardForm { publishable_key, script });
     Some(StripeSettings {
         key,
         api_base: stripe.stripe_api_base.unwrap_or_else(|| STRIPE_BASE.to_owned()),
         webhook_secrets: stripe.stripe_webhook_secrets.iter().map(WebhookSecret::new).collect(),
-        return_url: format!("{}/", url?),
+        return_url: format!("{}/orders?order=", url?),
+        card_form,
     })
 }

@@ -95,15 +95,19 @@ export class Buyer {
 
   /** @returns {Promise<Purchase>} */
   async makePurchase() {
-    const [parts, list] = await Promise.all([import('./purchase.js'), this.loadProductList()]);
     const { client, alertsOf } = this;
+    const { payments, stripe, emails } = this.shop;
+    const [parts, list, cards] = await Promise.all([
+      import('./purchase.js'),
+      this.loadProductList(),
+      stripe && import('./card_form.js').then(({ CardForm }) => ({ stripe, CardForm })),
+    ]);
     /** @param {Offer} offer */
     const onbuy = (offer, qty = 1) => void this.press(offer, qty);
     const orderClient = new parts.OrderClient(client, () => checkout.showRetry());
-    const { payments, emails } = this.shop;
     const onback = () => this.backToShow();
     const calls = { onclose: this.onchange, onagain: onbuy, onback };
-    const checkout = new parts.Checkout({ client, orderClient, payments, emails, ...calls });
+    const checkout = new parts.Checkout({ client, orderClient, payments, cards, emails, ...calls });
     const myOrders = new parts.MyOrders({
       client,
       list: list.orders,

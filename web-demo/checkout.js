@@ -10,14 +10,24 @@ import { isOpen } from './my_orders.js';
 import { OrderDetails } from './order_details.js';
 import { totalOf } from './order_quote.js';
 import { openSheet } from './sheet.js';
-import { el, speak, toast } from './ui.js';
+import { el, replaceAround, speak, toast } from './ui.js';
 
 /** @import { Address, LiveClient, Offer, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
-/** @import { OrderClient, PendingPurchase } from './order_client.js' */
+/** @import { OrderClient, PaymentUnderWay, PendingPurchase } from './order_client.js' */
+
+/**
+ * The card form and what it needs; it is loaded only by shops that have one.
+ * @typedef {{ stripe: NonNullable<Shop['stripe']>, CardForm: typeof import('./card_form.js').CardForm }} Cards
+ */
 
 /** How long after the end of a reservation the sheet asks for the order, and how often. */
 const LATE_MS = 1_500;
 const ASK_AGAIN_MS = 2_500;
+/** How often the sheet looks at an order whose buyer comes back from the bank in another browser. */
+const LOOK_AFTER_BANK_MS = 2_000;
+const LOOKS_AFTER_BANK_MAX = 15;
+/** After this time on the same page the way to the bank has failed. */
+const AT_BANK_MS = 15_000;
 
 export class Checkout {
   /**
@@ -25,6 +35,7 @@ export class Checkout {
    *   client: LiveClient,
    *   orderClient: OrderClient,
    *   payments?: Shop['payments'],
+   *   cards?: Cards | null,
    *   emails?: boolean,
    *   onclose?: () => void,
    *   onagain?: (offer: Offer) => void,
@@ -37,6 +48,7 @@ export class Checkout {
     client,
     orderClient,
     payments = null,
+    cards = null,
     emails = false,
     onclose = () => {},
     onagain,
@@ -45,6 +57,7 @@ export class Checkout {
   }) {
     this.client = client;
     this.payments = payments;
+    this.cards = cards;
     this.emails = emails;
     this.orderClient = orderClient;
     this.onclose = onclose;
@@ -138,6 +151,9 @@ export class Checkout {
     this.order = this.client.orders.get(order.id) ?? order;
     if (isFirst && this.order.status === 'held') speak(t('spoken.held', { n: this.order.place }));
     this.enter('order');
+    // After a reload. One that is at the bank goes on only when the buyer comes back: otherwise they could not do anything else.
+    const underWay = this.orderClient.underWay(this.order);
+    if (underWay && !underWay.atBank && isOpen(this.order)) void this.goOn(this.order, underWay);
   }
 
   /** @param {Order} order */
@@ -176,9 +192,12 @@ export class Checkout {
   /**
    * @param {Order} order
    * @param {Address} address
-   * @param {string} payment
+   * @param {string | (() => Promise<string>)} payment how it is paid; a card form gives its token when the amount is certain
    */
   pay(order, address, payment) {
+    const isInDoubt = UNKNOWN_OUTCOME.has(this.failures.get(order.id)?.code ?? '');
+    const underWay = typeof payment === 'string' || !isInDoubt ? null : this.orderClient.underWay(order);
+    if (underWay) return this.goOn(order, underWay);
     return this.act(order, async () => {
       const shown = this.quotes.get(order.id);
       await this.orderClient.setAddress(order, address);
@@ -187,8 +206,36 @@ export class Checkout {
       const quote = isCertain ? shown : this.learnQuote(await this.orderClient.refresh(order));
       if (quote && quote.total > totalOf(order, shown)) throw new Problem('quote_changed');
       const onplace = (/** @type {number} */ place) => this.showPlace(order, place);
-      return this.orderClient.pay(order, payment, quote?.version, onplace);
+      if (typeof payment === 'string') return this.orderClient.pay(order, payment, quote?.version, onplace);
+      const token = await payment();
+      this.orderClient.keepUnderWay(order, { payment: token, version: quote?.version });
+      return this.orderClient.pay(order, token, quote?.version, onplace);
     });
+  }
+
+  /**
+   * Sends a payment by card again whose answer is not known.
+   * @param {Order} order
+   * @param {PaymentUnderWay} underWay
+   */
+  goOn(order, { payment, version }) {
+    const onplace = (/** @type {number} */ place) => this.showPlace(order, place);
+    return this.act(order, () => this.orderClient.pay(order, payment, version, onplace));
+  }
+
+  /**
+   * The buyer comes back from the bank: the payment that waits for its answer goes on. In another browser than the one that began it,
+   * the order is looked at until the server knows the answer.
+   * @param {Order} order
+   */
+  async comeBack(order) {
+    const underWay = this.orderClient.underWay(order);
+    this.showOrder(order);
+    if (underWay) return void (isOpen(order) && this.goOn(order, underWay));
+    for (let look = 0; look < LOOKS_AFTER_BANK_MAX && isOpen(order); look++) {
+      await new Promise((done) => setTimeout(done, LOOK_AFTER_BANK_MS));
+      order = (await this.orderClient.refresh(order).catch(() => null)) ?? order;
+    }
   }
 
   /**
@@ -247,6 +294,27 @@ export class Checkout {
   }
 
   /**
+   * The bank asks the buyer on a page of its own, and sends them back. The sheet stays busy until then, or until the buyer is back on
+   * this page by other ways.
+   * @param {Order} order
+   * @param {Refusal} refusal
+   */
+  goToBank(order, { detail }) {
+    const address = String(detail?.action_url ?? '');
+    // A path is that of the test provider, which has no page.
+    if (!/^https?:/.test(address)) return false;
+    const free = () => {
+      if (!this.busy.delete(order.id)) return;
+      if (this.isShown && this.stage === 'order') this.paint();
+      this.orderClient.refresh(order).catch(() => {});
+    };
+    addEventListener('pageshow', free, { once: true });
+    setTimeout(free, AT_BANK_MS);
+    location.assign(address);
+    return true;
+  }
+
+  /**
    * @param {Order} order
    * @param {() => Promise<Order>} verb
    */
@@ -259,7 +327,9 @@ export class Checkout {
       const answer = await verb();
       if (this.order?.id === order.id) this.order = this.client.orders.get(answer.id) ?? answer;
     } catch (error) {
-      this.failures.set(order.id, asRefusal(error));
+      const refusal = asRefusal(error);
+      if (refusal.code === 'needs_action' && this.goToBank(order, refusal)) return;
+      this.failures.set(order.id, refusal);
       // Whatever failed, the order itself says what it is now: still held, expired, cancelled or paid.
       const now = await this.orderClient.refresh(order).catch(() => null);
       if (now) this.learnQuote(now);
@@ -293,7 +363,7 @@ export class Checkout {
 
   paint() {
     const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
-    this.body.replaceChildren(...el('div', {}, this.content.render()).childNodes);
+    replaceAround(this.body, this.content.render());
     this.body.dataset.stage = this.stage;
     // A buyer who types goes on typing; the focus of a button goes to the button that replaces it.
     if (focused instanceof HTMLElement) {

@@ -114,6 +114,7 @@ export class CheckoutContent {
     if (!form) {
       form = new PaymentForm(order, {
         payments: this.checkout.payments,
+        cards: this.checkout.cards,
         emails: this.checkout.emails,
         onpay: (address, payment) => this.checkout.pay(order, address, payment),
         oncancel: () => this.checkout.act(order, () => this.checkout.orderClient.cancel(order)),

@@ -102,7 +102,13 @@ function outcomeTexts(order, failure) {
     case 'cancelled':
       if (order.reason === 'card_limit') return ['close', t('order.cancelled'), t('error.card_limit')];
       if (order.reason === 'shop_cancel') return ['close', t('order.cancelled_by_shop'), t('order.cancelled_more')];
-      if (order.reason === 'not_paid_in_time') return ['close', t('order.not_paid_in_time'), t('order.cancelled_more')];
+      if (order.reason === 'not_paid_in_time') {
+        // Cash is paid when the parcel arrives: the shop did not send it.
+        const isCash = order.placement?.method === 'cash_on_delivery';
+        return isCash
+          ? ['close', t('order.not_sent_in_time'), t('order.no_charge')]
+          : ['close', t('order.not_paid_in_time'), t('order.cancelled_more')];
+      }
       return ['close', t(hasFailed ? 'order.capture_failed' : 'order.cancelled'), t('order.no_charge')];
     case 'refunded':
       return ['back', t('order.refunded'), ''];

@@ -58,7 +58,7 @@ export interface Reservation {
   variant_name: string;
   variant_names: Titles;
   image: string | null;
-  status: 'held' | 'capturing' | 'sold' | 'expired' | 'cancelled';
+  status: 'held' | 'capturing' | 'placed' | 'sold' | 'expired' | 'cancelled';
   qty: number;
   returned: number;
   amount: number;

@@ -13,8 +13,13 @@ import { MANUAL_METHODS } from './placed_order.js';
 /** A purchase whose answer is not certain yet. */
 /** @typedef {{ key: string, offer: string, qty: number, stream: string | null }} PendingPurchase */
 
+/** A payment by card whose answer is not certain yet. `atBank`: the bank asks the buyer, on a page of its own. */
+/** @typedef {{ payment: string, version?: string, atBank?: boolean }} PaymentUnderWay */
+
 /** Followed by the id of the show: each show has its own pending purchase. */
 const SLOT = 'livesouk.buying.';
+/** Followed by the id of an order whose payment by card is not answered yet. */
+const UNDER_WAY = 'livesouk.paying.';
 const RETRY_FOR_MS = 90_000;
 const BUSY_RETRIES_MAX = 4;
 const LOOKUPS_MAX = 20;
@@ -61,13 +66,40 @@ export class OrderClient {
     const slot = `livesouk.pay.${order.id}.${payment}.${quoteVersion ?? ''}`;
     const key = sessionStorage.getItem(slot) ?? newKey();
     sessionStorage.setItem(slot, key);
-    const forget = () => sessionStorage.removeItem(slot);
+    const forget = () => {
+      sessionStorage.removeItem(slot);
+      sessionStorage.removeItem(UNDER_WAY + order.id);
+    };
+    // The bank asks the buyer on another page: the same payment goes on when they come back.
+    const onrefused = (/** @type {string} */ code) => {
+      if (code !== 'needs_action') return forget();
+      if (this.underWay(order)) this.keepUnderWay(order, { payment, version: quoteVersion, atBank: true });
+    };
     const how = MANUAL_METHODS.includes(payment) ? { method: payment } : { token: payment };
     const body = quoteVersion ? { ...how, quote_version: quoteVersion } : how;
     const fields = { order: order.id, key, ...body };
-    const paid = await this.retry(() => this.send('pay', fields, `/orders/${order.id}/pay`, body), forget, onplace);
+    const paid = await this.retry(() => this.send('pay', fields, `/orders/${order.id}/pay`, body), onrefused, onplace);
     forget();
     return paid;
+  }
+
+  /**
+   * Keeps a payment by card before it is sent: its token pays once, so after a lost answer or a reload this payment must go on, and no
+   * second one may begin.
+   * @param {Order} order
+   * @param {PaymentUnderWay} payment
+   */
+  keepUnderWay(order, payment) {
+    sessionStorage.setItem(UNDER_WAY + order.id, JSON.stringify(payment));
+  }
+
+  /**
+   * @param {Order} order
+   * @returns {PaymentUnderWay | null}
+   */
+  underWay(order) {
+    const kept = sessionStorage.getItem(UNDER_WAY + order.id);
+    return kept ? JSON.parse(kept) : null;
   }
 
   /**
@@ -183,7 +215,7 @@ export class OrderClient {
    * Retries a request until its outcome is certain.
    * @template T
    * @param {() => Promise<T>} request
-   * @param {() => void} [onrefused] called before a refusal is thrown; not when the outcome is unknown
+   * @param {(code: string) => void} [onrefused] called before a refusal is thrown; not when the outcome is unknown
    * @param {(place: number) => void} [onplace] called when a payment waits in the queue
    * @returns {Promise<T>}
    */
@@ -207,7 +239,7 @@ export class OrderClient {
             ? performance.now() < until
             : code === 'busy' && attempt < BUSY_RETRIES_MAX;
         if (!again) {
-          if (!isUnknown) onrefused();
+          if (!isUnknown) onrefused(code);
           throw error;
         }
         if (isUnknown) this.onretry();

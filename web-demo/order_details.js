@@ -78,7 +78,8 @@ export class OrderDetails {
     const { id, status } = this.order;
     const title = el('h3', {}, t('address.title'));
     const isSent = details.history.some(({ step }) => step === 'sent');
-    if (['placed', 'paid', 'capturing'].includes(status) && !isSent) {
+    // A parcel that was sent and not paid may come back.
+    if (status === 'placed' || (['paid', 'capturing'].includes(status) && !isSent)) {
       const note = el('small', { 'data-test': 'address-needed' }, t('address.needed'));
       return [el('section.delivery', {}, title, addressLines(details.address), note)];
     }

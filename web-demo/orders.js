@@ -80,10 +80,13 @@ async function start() {
       loadShop(),
     ]);
     checkout.payments = shop.payments;
+    const { stripe } = shop;
+    checkout.cards = stripe && { stripe, CardForm: (await import('./card_form.js')).CardForm };
     checkout.emails = shop.emails;
     shows = new Map(streams.map((show) => [show.id, show]));
     for (const order of orders) client.applyOrder(order);
     paint();
+    showAskedOrder();
   } catch (error) {
     const refusal = asRefusal(error);
     if (!SIGN_IN_AGAIN.includes(refusal.code)) return showRefusal(refusal);
@@ -91,6 +94,16 @@ async function start() {
     session.clear();
     askToSignIn();
   }
+}
+
+/** The bank sends the buyer back to this page with the order in the address, and with Stripe's parameters, which the page does not need. */
+function showAskedOrder() {
+  const address = new URLSearchParams(location.search);
+  const order = client.orders.get(address.get('order') ?? '');
+  if (!order) return;
+  for (const name of [...address.keys()]) if (name !== 'lang') address.delete(name);
+  history.replaceState(null, '', `${location.pathname}${address.size ? `?${address}` : ''}`);
+  void checkout.comeBack(order);
 }
 
 function askToSignIn() {
@@ -115,6 +128,15 @@ async function showLinkedOrder(secret) {
   const order = await post('/order-links', { secret });
   const documents = el('div');
   paintLinkedOrder(order, secret, documents);
+  // Without them the order is still shown.
+  void loadLinkedDocuments(secret, documents).catch(() => {});
+}
+
+/**
+ * @param {string} secret
+ * @param {HTMLElement} documents
+ */
+async function loadLinkedDocuments(secret, documents) {
   /** @type {{ items: BillingDocument[] }} */
   const { items } = await post('/order-links/documents', { secret });
   if (!items.length) return;

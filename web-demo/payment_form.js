@@ -7,10 +7,15 @@ import { formatMoney, refusalText, t } from './i18n.js';
 import { showUnreachable } from './lazy.js';
 import { quoteTable, totalOf } from './order_quote.js';
 import { MANUAL_METHODS } from './placed_order.js';
-import { el, setText } from './ui.js';
+import { el, replaceAround, setText, setVisible } from './ui.js';
 
 /** @import { Address, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
+/** @import { Cards } from './checkout.js' */
 
+/** The choice of the card form. */
+const CARD = 'card';
+/** Banks refuse to ask their customers inside the page of somebody else. */
+const isFramed = window.top !== window;
 /** The payment tokens of the test provider that the checkout offers. */
 const TEST_PAYMENTS = ['ok', 'declined', 'slow', 'capture_fails'];
 
@@ -19,16 +24,23 @@ export class PaymentForm {
    * @param {Order} order
    * @param {{
    *   payments: Shop['payments'],
+   *   cards: Cards | null,
    *   emails: boolean,
-   *   onpay: (address: Address, payment: string) => void,
+   *   onpay: (address: Address, payment: string | (() => Promise<string>)) => void,
    *   oncancel: () => void,
    * }} options
    */
-  constructor(order, { payments, emails, onpay, oncancel }) {
+  constructor(order, { payments, cards, emails, onpay, oncancel }) {
     this.payments = payments;
+    /** The card form, which stays in its place. */
+    this.card = cards && !isFramed ? new cards.CardForm(cards.stripe) : null;
+    /** The page of the shop in a tab of its own has a card form, this one has not. */
+    this.isCardElsewhere = Boolean(cards) && isFramed;
+    this.due = 0;
+    this.form = el('form.pay', { noValidate: true, onsubmit: (event) => this.submit(event) });
     this.onpay = onpay;
     this.oncancel = oncancel;
-    this.payment = TEST_PAYMENTS[0];
+    this.payment = this.card ? CARD : TEST_PAYMENTS[0];
     this.isPaying = false;
     this.onchoice = () => {};
     this.address = new AddressForm(order.currency, emails);
@@ -47,10 +59,13 @@ export class PaymentForm {
     const { address } = this;
     const due = totalOf(order, quote);
     const amount = formatMoney(due, order.currency);
+    this.due = due;
     this.isPaying = isPaying;
     if (!isPaying) this.place.hidden = true;
     address.root.disabled = isPaying;
+    /** @type {string[]} */
     const ways = methods.map(({ method }) => method);
+    if (this.card) ways.unshift(CARD);
     if (this.payments !== 'test' && due > 0 && !ways.some((way) => way === this.payment)) {
       this.payment = ways[0] ?? TEST_PAYMENTS[0];
     }
@@ -64,7 +79,11 @@ export class PaymentForm {
       { type: 'submit', 'data-test': 'pay', disabled: isPaying },
       isPaying ? t('order.capturing') : payText(),
     );
-    this.onchoice = () => setText(this.payButton, payText());
+    this.onchoice = () => {
+      setText(this.payButton, payText());
+      if (this.card) setVisible(this.card.root, this.payment === CARD && due > 0);
+    };
+    if (this.card && due > 0) this.card.show(due, order.currency);
     const cancel = el(
       'button.ghost.wide',
       {
@@ -79,29 +98,45 @@ export class PaymentForm {
     const alert = failure && el('p.alert', { role: 'alert', 'data-test': 'pay-error' }, refusalText(failure));
     // What costs nothing needs no provider.
     if (this.payments !== 'test' && due > 0 && !ways.length) {
-      // These pages have no form for the cards of Stripe.
+      // The operator gave no publishable key, or another site frames the page.
       const reason = this.payments ? t('payment.elsewhere') : t('error.payments_off');
-      const why = el('p.test-payments', { role: 'note', 'data-test': 'payments-off' }, reason);
+      const text = this.isCardElsewhere
+        ? el('a', { href: location.href, target: '_blank', 'data-test': 'pay-own-tab' }, t('payment.own_tab'))
+        : reason;
+      const why = el('p.test-payments', { role: 'note', 'data-test': 'payments-off' }, text);
       return el('div.pay', {}, why, total, alert, cancel);
     }
-    const submit = (/** @type {Event} */ event) => {
-      event.preventDefault();
-      const checked = address.checked();
-      if (checked) this.onpay(checked, this.payment);
-    };
-    return el(
-      'form.pay',
-      { noValidate: true, onsubmit: submit },
+    replaceAround(this.form, [
       this.payments === 'test' &&
         el('p.test-payments', { role: 'note', 'data-test': 'test-payments' }, t('payment.banner')),
       address.root,
-      due > 0 && this.choices(isPaying, methods),
+      due > 0 && (this.payments === 'test' || methods.length > 0) && this.choices(isPaying, methods),
+      this.card?.root,
       total,
       policySlot(),
       alert,
       this.payButton,
       cancel,
-    );
+    ]);
+    if (this.card) this.card.root.inert = isPaying;
+    this.onchoice();
+    if (isPaying) setText(this.payButton, t('order.capturing'));
+    return this.form;
+  }
+
+  /** @param {Event} event */
+  submit(event) {
+    event.preventDefault();
+    const checked = this.address.checked();
+    const { card } = this;
+    if (!checked) return;
+    if (!card || this.payment !== CARD) return this.onpay(checked, this.payment);
+    // What costs nothing needs no card.
+    if (!this.due) return this.onpay(checked, TEST_PAYMENTS[0]);
+    const checking = card.check();
+    // Whoever waits for it gets its refusal; nobody does when the address is refused first.
+    checking.catch(() => {});
+    this.onpay(checked, () => card.token(checked.name, checking));
   }
 
   /**
@@ -109,7 +144,7 @@ export class PaymentForm {
    * @param {NonNullable<Order['manual_methods']>} methods
    */
   choices(isPaying, methods) {
-    const trials = this.payments === 'test' ? TEST_PAYMENTS : [];
+    const trials = this.payments === 'test' ? TEST_PAYMENTS : this.card ? [CARD] : [];
     const needsEmail = methods.length > 0 && !token.get() && Boolean(session.get()?.sub.startsWith('guest:'));
     return el(
       'fieldset',

@@ -40,10 +40,11 @@ export interface Shop {
   /** A demo: everyone can sign in with a name. */
   dev_login: boolean;
   /**
-   * `test`: payments are trials without money. `stripe`: real payments, for clients of the API; these pages have no form for them. Null:
-   * the shop takes no payments.
+   * `test`: payments are trials without money. `stripe`: real payments. Null: the shop takes no payments.
    */
   payments: 'test' | 'stripe' | null;
+  /** The card form of Stripe; null: the pages have none. */
+  stripe: { publishable_key: string; script: string } | null;
   /** Whether the shop sends e-mails. */
   emails: boolean;
   base_url: string | null;

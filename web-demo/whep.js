@@ -113,11 +113,18 @@ export class WhepEngine {
     throw new Error('stopped');
   }
 
-  /** Pictures that were decoded so far; of a video without pictures, packets of its sound. */
+  /**
+   * Pictures that were decoded so far; packets of sound only where the media server sends no video: sound must not hide a picture that is
+   * missing or stands still.
+   */
   async decoded() {
+    const hasVideo = this.peer
+      .getTransceivers()
+      .some(({ receiver, currentDirection }) => receiver.track.kind === 'video' && currentDirection === 'recvonly');
     let count = 0;
     for (const report of (await this.peer.getStats()).values()) {
-      if (report.type === 'inbound-rtp') count += report.framesDecoded ?? report.packetsReceived ?? 0;
+      if (report.type !== 'inbound-rtp' || (report.kind === 'video') !== hasVideo) continue;
+      count += (hasVideo ? report.framesDecoded : report.packetsReceived) ?? 0;
     }
     return count;
   }

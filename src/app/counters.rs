@@ -166,6 +166,12 @@ impl AppCounters {
     /// A hold ended: paid, or released for the reason in the reservation.
     pub fn record_hold_end(&self, hold: &Reservation, now: Millis) {
         match hold.status {
+            // The hold of these units ended when their order was placed, days ago.
+            ReservationStatus::Cancelled
+                if matches!(hold.reason.as_deref(), Some("shop_cancel" | "not_paid_in_time")) =>
+            {
+                return;
+            }
             ReservationStatus::Placed => self.ended_holds.increment("placed"),
             ReservationStatus::Sold if hold.returned == 0 => self.ended_holds.increment("paid"),
             ReservationStatus::Expired | ReservationStatus::Cancelled => {

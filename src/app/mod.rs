@@ -121,7 +121,7 @@ pub use oidc_provider::OidcProvider;
 pub use picture_storage::PictureStorage;
 pub use pictures::{UPLOADS_MAX, UploadSlot, convert_picture};
 pub use selling::SellingCounters;
-pub use settings::{ChatRateLimit, ReconcileSettings, Settings, StripeSettings};
+pub use settings::{ChatRateLimit, ReconcileSettings, Settings, StripeCardForm, StripeSettings};
 pub use settings_sync::{check_secrets, rekey_secrets, signing_key};
 pub use sign_in::NewSignInCode;
 pub use staff::{OpenedInvite, SetupForm, SetupState, StaffInviteForm};

@@ -93,8 +93,18 @@ pub struct StripeSettings {
     pub api_base: String,
     /// The secrets with which its webhooks may be signed: two while the operator changes them.
     pub webhook_secrets: Vec<WebhookSecret>,
-    /// Where the bank sends the buyer back.
+    /// Where the bank sends the buyer back: the address to which the id of the order is added.
     pub return_url: String,
+    /// What the pages need for their card form; `None`: they have none.
+    pub card_form: Option<StripeCardForm>,
+}
+
+/// What the pages need to show the card form of Stripe. Nothing of it is secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StripeCardForm {
+    pub publishable_key: String,
+    /// The address of the script.
+    pub script: String,
 }
 
 impl std::fmt::Debug for StripeSettings {

@@ -2,6 +2,10 @@
 
 use clap::Args;
 
+fn is_web_address(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+}
+
 const KEYS: [&str; 4] = ["rk_live_", "sk_live_", "rk_test_", "sk_test_"];
 
 #[derive(Args, Debug, Default)]
@@ -9,6 +13,9 @@ pub struct StripeArgs {
     /// Key of the Stripe account, best a restricted one (rk_live_…); only from a file or a variable
     #[arg(long, env = "LIVESOUK_STRIPE_KEY", value_name = "KEY", hide_env_values = true)]
     pub stripe_key: Option<String>,
+    /// Publishable key of the same account (pk_live_…): with it the pages have a form for cards
+    #[arg(long, env = "LIVESOUK_STRIPE_PUBLISHABLE_KEY", value_name = "KEY")]
+    pub stripe_publishable_key: Option<String>,
     /// Signing secret of the webhook endpoint at Stripe (whsec_…); while it is being changed, the new one and the old one
     #[arg(
         long = "stripe-webhook-secret",
@@ -22,6 +29,10 @@ pub struct StripeArgs {
     // A flag only: a variable that was left behind must not send payments elsewhere.
     #[arg(long, value_name = "URL")]
     pub stripe_api_base: Option<String>,
+    /// Script that stands in for the card form of Stripe, for tests; refused with a live key
+    // A flag only, as above: a script in the page reads what buyers type.
+    #[arg(long, value_name = "URL")]
+    pub stripe_element_js: Option<String>,
 }
 
 impl StripeArgs {
@@ -51,8 +62,26 @@ impl StripeArgs {
             return Err("--payments stripe needs --base-url (LIVESOUK_BASE_URL): the bank sends the buyer back to it"
                 .to_owned());
         }
+        let is_live = key.contains("_live_");
+        if let Some(public) = &self.stripe_publishable_key {
+            let prefix = if is_live { "pk_live_" } else { "pk_test_" };
+            if !public.starts_with(prefix) || public.chars().any(|letter| !letter.is_ascii_graphic()) {
+                return Err(format!(
+                    "--stripe-publishable-key (LIVESOUK_STRIPE_PUBLISHABLE_KEY) must begin with {prefix}, as the other key is one of that \
+                     kind"
+                ));
+            }
+        }
+        if let Some(script) = &self.stripe_element_js {
+            if is_live {
+                return Err("--stripe-element-js is refused with a live key".to_owned());
+            }
+            if !is_web_address(script) {
+                return Err("--stripe-element-js must be the address of a script: http://… or https://…".to_owned());
+            }
+        }
         match &self.stripe_api_base {
-            Some(_) if key.contains("_live_") => Err("--stripe-api-base is refused with a live key".to_owned()),
+            Some(_) if is_live => Err("--stripe-api-base is refused with a live key".to_owned()),
             Some(base) if !base.starts_with("http://") && !base.starts_with("https://") => {
                 Err("--stripe-api-base must begin with http:// or https://".to_owned())
             }

@@ -323,24 +323,37 @@ fn stripe_needs_its_keys_and_a_live_key_goes_to_stripe_only() {
         [&live[..at], &live[at + 2..]].concat()
     };
     let elsewhere = [&live[..], &["--stripe-api-base", "http://127.0.0.1:1"]].concat();
+    let other_form = [&live[..], &["--stripe-element-js", "http://127.0.0.1:1/form.js"]].concat();
+    let public = |key: &'static str| [&live[..], &["--stripe-publishable-key", key]].concat();
     for (args, key, part) in [
         (live.to_vec(), "", "--stripe-key-file"),
         (live.to_vec(), "pk_live_1", "rk_… or sk_…"),
         (without("--stripe-webhook-secret"), "rk_live_1", "LIVESOUK_STRIPE_WEBHOOK_SECRET"),
         (without("--base-url"), "rk_live_1", "--base-url"),
+        (other_form.clone(), "rk_live_1", "--stripe-element-js is refused"),
+        (public("pk_test_1"), "rk_live_1", "must begin with pk_live_"),
+        (public("pk_live_1"), "rk_test_1", "must begin with pk_test_"),
         (elsewhere.clone(), "rk_live_1", "--stripe-api-base is refused"),
         (elsewhere.clone(), "sk_live_1", "--stripe-api-base is refused"),
     ] {
         let said = serve(&args, &[("LIVESOUK_STRIPE_KEY", key)]).check().unwrap_err();
         assert!(said.contains(part), "{args:?} {key}: {said}");
     }
-    assert_eq!(serve(&elsewhere, &[("LIVESOUK_STRIPE_KEY", "rk_test_1")]).check(), Ok(()));
+    for fitting in [elsewhere, other_form, public("pk_test_1")] {
+        assert_eq!(serve(&fitting, &[("LIVESOUK_STRIPE_KEY", "rk_test_1")]).check(), Ok(()), "{fitting:?}");
+    }
+    assert_eq!(serve(&public("pk_live_1"), &key).check(), Ok(()));
+    let script = [&live[..], &["--stripe-element-js", "javascript:alert(1)"]].concat();
+    let said = serve(&script, &[("LIVESOUK_STRIPE_KEY", "rk_test_1")]).check().unwrap_err();
+    assert!(said.contains("--stripe-element-js"), "{said}");
     let said = refused(&["serve", "--stripe-key", "rk_live_1"], &[]);
     assert!(said.contains("not taken as an argument") && !said.contains("rk_live_1"), "{said}");
     let command = super::command();
     let serve = command.find_subcommand("serve").unwrap();
-    let base = serve.get_arguments().find(|flag| flag.get_long() == Some("stripe-api-base")).unwrap();
-    assert_eq!(base.get_env(), None, "no variable may send payments elsewhere");
+    for only_a_flag in ["stripe-api-base", "stripe-element-js"] {
+        let found = serve.get_arguments().find(|flag| flag.get_long() == Some(only_a_flag)).unwrap();
+        assert_eq!(found.get_env(), None, "no variable may send payments elsewhere: {only_a_flag}");
+    }
 }
 
 #[test]

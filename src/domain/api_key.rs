@@ -134,7 +134,7 @@ scopes! {
     ReadOrders "orders:read",
     /// Fulfilment, notes and tags.
     WriteOrders "orders:write",
-    /// By itself: money leaves the shop.
+    /// By itself: refunds, and the payment or the end of a placed order. They move money and stock.
     Refund "refunds:write",
 }
 
@@ -222,13 +222,13 @@ const ROUTES: &[(&str, &str, ApiScope)] = &[
     ("PUT", "/v1/orders/{}/delivered", ApiScope::WriteOrders),
     ("DELETE", "/v1/orders/{}/delivered", ApiScope::WriteOrders),
     ("POST", "/v1/shop/parcels", ApiScope::WriteOrders),
-    ("PUT", "/v1/orders/{}/paid", ApiScope::WriteOrders),
-    ("PUT", "/v1/orders/{}/cancelled", ApiScope::WriteOrders),
     ("PUT", "/v1/orders/{}/notes/{}", ApiScope::WriteOrders),
     ("PUT", "/v1/orders/{}/tags/{}", ApiScope::WriteOrders),
     ("DELETE", "/v1/orders/{}/tags/{}", ApiScope::WriteOrders),
     ("POST", "/v1/orders/{}/refund", ApiScope::Refund),
     ("POST", "/v1/orders/{}/refunds", ApiScope::Refund),
+    ("PUT", "/v1/orders/{}/paid", ApiScope::Refund),
+    ("PUT", "/v1/orders/{}/cancelled", ApiScope::Refund),
 ];
 
 /// The scope that a request needs, by its method and its path (or the path of its route in the API document). `None`: no key may.
@@ -332,6 +332,9 @@ mod tests {
             ("POST", "/v1/variants/1/stock-changes", Some(ApiScope::WriteStock)),
             ("POST", "/v1/orders/1/refund", Some(ApiScope::Refund)),
             ("POST", "/v1/orders/1/refunds", Some(ApiScope::Refund)),
+            ("PUT", "/v1/orders/1/paid", Some(ApiScope::Refund)),
+            ("PUT", "/v1/orders/1/cancelled", Some(ApiScope::Refund)),
+            ("PUT", "/v1/orders/1/sent", Some(ApiScope::WriteOrders)),
             ("POST", "/v1/products/1", None),
             ("GET", "/v1/products/", None),
             ("GET", "/v1/products/1/", None),

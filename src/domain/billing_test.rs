@@ -157,7 +157,7 @@ proptest! {
         let mut so_far = RefundedSoFar::default();
         let mut before = CreditedSoFar::default();
         let mut give = |scope: &RefundScope| {
-            let paid = PaidOrder { order: &bought, quote: Some(&whole), captured: whole.total, so_far: so_far.clone(), is_parcel_shared: false };
+            let paid = PaidOrder { order: &bought, quote: Some(&whole), captured: whole.total, so_far: so_far.clone(), is_manual: false, is_parcel_shared: false };
             let Ok(plan) = paid.plan(scope) else { return };
             so_far.amount += plan.amount;
             so_far.delivery += plan.delivery;

@@ -57,19 +57,6 @@ impl OrderStatus {
         }
     }
 
-    /// Of the lines of an order, the one with the highest rank decides. The store has the same rule in SQL.
-    fn rank(self) -> u8 {
-        match self {
-            OrderStatus::Cancelled => 0,
-            OrderStatus::Expired => 1,
-            OrderStatus::Refunded => 2,
-            OrderStatus::Paid => 3,
-            OrderStatus::Placed => 4,
-            OrderStatus::Held => 5,
-            OrderStatus::Capturing => 6,
-        }
-    }
-
     /// Does the order reserve units? Reserved units count against the stock and the limit per buyer.
     pub fn reserves_units(self) -> bool {
         matches!(self, OrderStatus::Held | OrderStatus::Capturing | OrderStatus::Placed | OrderStatus::Paid)
@@ -136,7 +123,8 @@ pub struct Order {
     pub reason: Option<String>,
     /// Grows with every change of a line.
     pub version: i64,
-    /// What the buyer pays or paid; `None` until a payment has won the order, and for orders that were paid before there were quotes.
+    /// What the buyer pays, paid or would have paid; `None` until a payment has won the order or it was placed, and for orders that were
+    /// paid before there were quotes.
     pub quote: Option<Box<OrderQuote>>,
     /// How it was placed; `None`: it was not, so a payment provider takes its money.
     pub placement: Option<Placement>,
@@ -157,13 +145,14 @@ impl Order {
         let (currency, first_status) = (first.currency.clone(), OrderStatus::of_line(&first));
         let mut lines = vec![first];
         lines.extend(others);
-        let statuses = lines.iter().map(OrderStatus::of_line);
-        let status = statuses.max_by_key(|status| status.rank()).unwrap_or(first_status);
-        // Lines that ended count only while no other line is left.
-        let counted: Vec<&Reservation> =
-            lines.iter().filter(|line| counts(OrderStatus::of_line(line), status)).collect();
+        let deciding = lines.iter().max_by_key(|line| rank(line));
+        let (highest, status) = deciding.map_or((0, first_status), |line| (rank(line), OrderStatus::of_line(line)));
+        let counted: Vec<&Reservation> = lines.iter().filter(|line| counts(rank(line), highest)).collect();
         let hold_until = counted.iter().map(|line| line.hold_until).min().unwrap_or_default();
-        let is_won = matches!(status, OrderStatus::Capturing | OrderStatus::Placed) || status.is_or_was_paid();
+        // Of a placed order that was cancelled, the buyer still reads what it would have cost.
+        let was_placed = status == OrderStatus::Cancelled && header.placement.is_some();
+        let is_won =
+            was_placed || matches!(status, OrderStatus::Capturing | OrderStatus::Placed) || status.is_or_was_paid();
         let reason = if status.reserves_units() { None } else { counted.iter().find_map(|line| line.reason.clone()) };
         Self {
             id,
@@ -240,10 +229,27 @@ pub fn check_joinable(lines: &[Reservation]) -> Result<(), Refusal> {
     if gone.is_empty() { Ok(()) } else { Err(Refusal::LinesGone(gone)) }
 }
 
-/// Does a line with this status count in an order with that one?
-fn counts(line: OrderStatus, order: OrderStatus) -> bool {
-    let has_ended = |status| matches!(status, OrderStatus::Expired | OrderStatus::Cancelled);
-    has_ended(order) || !has_ended(line)
+/// The rank of lines that ended with their whole order.
+const ENDED_WITH_ORDER: u8 = 2;
+
+/// Of the lines of an order, the one with the highest rank decides. The store has the same rule in SQL.
+fn rank(line: &Reservation) -> u8 {
+    match OrderStatus::of_line(line) {
+        OrderStatus::Cancelled if line.ended_with_its_order() => ENDED_WITH_ORDER,
+        OrderStatus::Cancelled => 0,
+        OrderStatus::Expired => 1,
+        OrderStatus::Refunded => 3,
+        OrderStatus::Paid => 4,
+        OrderStatus::Placed => 5,
+        OrderStatus::Held => 6,
+        OrderStatus::Capturing => 7,
+    }
+}
+
+/// Does a line with this rank count in an order whose highest rank is that one? Lines that ended by themselves count only while no
+/// other line is left, and those that ended with the order only beside others of their kind.
+fn counts(line: u8, highest: u8) -> bool {
+    highest < ENDED_WITH_ORDER || line >= highest.min(ENDED_WITH_ORDER + 1)
 }
 
 /// An idempotency key: 8–255 visible ASCII characters. Quotes around it are stripped.
@@ -371,6 +377,24 @@ mod tests {
             let order = Order::of_lines(OrderHeader::default(), first, made.collect());
             let seen = (order.status, order.amount, order.reason.as_deref(), order.version);
             assert_eq!(seen, (status, amount, reason, 3 * lines.len() as i64), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn lines_that_ended_with_the_whole_order_decide() {
+        use ReservationStatus as R;
+        for reason in ["shop_cancel", "not_paid_in_time", "capture_failed"] {
+            for other in [R::Expired, R::Cancelled] {
+                let (gone, mut ended) = (line(other, 0, 10), line(R::Cancelled, 0, 20));
+                ended.reason = Some(reason.into());
+                for (first, second) in [(gone.clone(), ended.clone()), (ended.clone(), gone.clone())] {
+                    let order = Order::of_lines(OrderHeader::default(), first, vec![second]);
+                    let seen = (order.status, order.amount, order.reason.as_deref());
+                    assert_eq!(seen, (OrderStatus::Cancelled, 20, Some(reason)), "beside {other:?}");
+                }
+                let order = Order::of_lines(OrderHeader::default(), ended, vec![line(R::Sold, 2, 40)]);
+                assert_eq!((order.status, order.amount), (OrderStatus::Refunded, 40));
+            }
         }
     }
 

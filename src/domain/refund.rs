@@ -64,6 +64,8 @@ pub struct PaidOrder<'o> {
     /// The money that was taken for it.
     pub captured: Minor,
     pub so_far: RefundedSoFar,
+    /// The shop has received the money itself, and gives it back itself: in any amount.
+    pub is_manual: bool,
     /// Other paid orders travel in its parcel, without a delivery fee of their own.
     pub is_parcel_shared: bool,
 }
@@ -82,15 +84,27 @@ pub struct Refundable {
 }
 
 impl PaidOrder<'_> {
+    fn step(&self) -> Minor {
+        if self.is_manual { 1 } else { amount_step(&self.order.currency) }
+    }
+
+    /// What is left of the delivery that was paid.
+    fn delivery_left(&self) -> Minor {
+        let amount = (self.captured - self.so_far.amount).max(0);
+        (self.quote.map_or(0, delivery_paid) - self.so_far.delivery).clamp(0, amount)
+    }
+
     pub fn refundable(&self) -> Refundable {
         if !self.order.status.is_or_was_paid() {
             return Refundable::default();
         }
         let amount = (self.captured - self.so_far.amount).max(0);
-        let delivery = (self.quote.map_or(0, delivery_paid) - self.so_far.delivery).clamp(0, amount);
-        let kept = if self.is_parcel_shared { delivery } else { 0 };
-        let step = amount_step(&self.order.currency);
+        let delivery_left = self.delivery_left();
+        let kept = if self.is_parcel_shared { delivery_left } else { 0 };
+        let step = self.step();
         let whole = in_steps(amount - kept, amount, step);
+        // A rest of less than a step would be given back as 0, again and again.
+        let delivery = if delivery_left == amount { amount } else { delivery_left - delivery_left.rem_euclid(step) };
         Refundable { amount, delivery, whole, step }
     }
 
@@ -108,7 +122,7 @@ impl PaidOrder<'_> {
                 if lines.is_empty() && left.whole == 0 {
                     return Err(Refusal::AlreadyRefunded);
                 }
-                let delivery = if self.is_parcel_shared { 0 } else { left.delivery };
+                let delivery = if self.is_parcel_shared { 0 } else { self.delivery_left() };
                 Ok(RefundPlan { lines, delivery, amount: left.whole })
             }
             RefundScope::Part(part) => self.plan_part(part, left),
@@ -130,7 +144,7 @@ impl PaidOrder<'_> {
         let delivery = if part.delivery { left.delivery } else { 0 };
         let sum = lines.iter().map(|line| line.amount).fold(delivery, Minor::saturating_add);
         if part.amount.is_some_and(|amount| amount % left.step != 0 && amount != left.amount) {
-            return Err(Refusal::invalid_value("amount", "must end in a 0: no bank gives back less in this currency."));
+            return Err(Refusal::bad_field("amount", format!("must be a multiple of {} minor units.", left.step)));
         }
         let amount = part.amount.unwrap_or_else(|| in_steps(sum, left.amount, left.step));
         if lines.is_empty() && !part.delivery && part.amount.unwrap_or_default() < 1 {
@@ -191,7 +205,7 @@ impl PaidOrder<'_> {
         let until = |whole: Minor| share_of(whole, before.qty + qty, line.qty);
         let mut amount_until: Minor = until(paid)?;
         if before.qty + qty < line.qty {
-            amount_until -= amount_until.rem_euclid(amount_step(&line.currency));
+            amount_until -= amount_until.rem_euclid(self.step());
         }
         let (amount, goods) = ((amount_until - before.amount).max(0), (until(goods)? - before.goods).max(0));
         Ok(ReturnedLine { reservation: line.id, qty, amount, goods })
@@ -274,6 +288,7 @@ mod tests {
             quote: Some(&quote),
             captured: quote.total,
             so_far,
+            is_manual: false,
             is_parcel_shared,
         };
         let plan = |so_far: (Minor, Minor), scope: &RefundScope| {
@@ -345,7 +360,7 @@ mod tests {
     }
 
     fn of(order: &Order, so_far: RefundedSoFar) -> PaidOrder<'_> {
-        PaidOrder { order, quote: None, captured: 100, so_far, is_parcel_shared: false }
+        PaidOrder { order, quote: None, captured: 100, so_far, is_manual: false, is_parcel_shared: false }
     }
 
     fn add(so_far: &mut RefundedSoFar, given: &ReturnedLine, times: i64) {
@@ -363,7 +378,14 @@ mod tests {
         let order = order(vec![line]);
         let line = ReturnedLine { reservation: order.id, qty: 0, amount: 0, goods: 0 };
         let so_far = RefundedSoFar { amount: 0, delivery: 0, lines: vec![line] };
-        let mut paid = PaidOrder { order: &order, quote: None, captured: 10_010, so_far, is_parcel_shared: false };
+        let mut paid = PaidOrder {
+            order: &order,
+            quote: None,
+            captured: 10_010,
+            so_far,
+            is_manual: false,
+            is_parcel_shared: false,
+        };
         let unit = part(&[(order.id, 1)], false, None);
         let mut given = Vec::new();
         for _ in 0..3 {
@@ -376,8 +398,28 @@ mod tests {
         assert_eq!(given, [3_330, 3_340, 3_340], "a third is 3.336 or 3.337, and together they are the whole");
         paid.so_far.amount = 0;
         let odd = paid.plan(&part(&[], false, Some(3_335))).unwrap_err();
-        assert_eq!(odd.code(), "invalid_value");
+        assert_eq!(odd.to_string(), "amount must be a multiple of 10 minor units.");
+        let cash = PaidOrder { is_manual: true, ..paid.clone() };
+        assert_eq!((cash.refundable().step, cash.plan(&part(&[], false, Some(3_335))).unwrap().amount), (1, 3_335));
         assert_eq!(paid.plan(&part(&[], false, Some(3_330))).unwrap().amount, 3_330);
+    }
+
+    #[test]
+    fn rest_of_a_delivery_below_the_step_is_not_given_back_again() {
+        let mut line = sold(10_005, 1);
+        line.currency = "KWD".into();
+        let order = order(vec![line]);
+        let rules = QuoteRules { delivery_fee: 1_005, ..QuoteRules::default() };
+        let quote = quote(&order, rules);
+        let so_far = RefundedSoFar::default();
+        let (quote, captured) = (Some(&quote), quote.total);
+        let mut paid = PaidOrder { order: &order, quote, captured, so_far, is_manual: false, is_parcel_shared: false };
+        let plan = paid.plan(&part(&[], true, None)).unwrap();
+        assert_eq!((plan.amount, plan.delivery), (1_000, 1_000));
+        (paid.so_far.amount, paid.so_far.delivery) = (1_000, 1_000);
+        assert_eq!(paid.refundable().delivery, 0);
+        assert_eq!(paid.plan(&part(&[], true, None)).unwrap_err().code(), "invalid_value");
+        assert_eq!(paid.plan(&RefundScope::Whole).unwrap().amount, captured - 1_000);
     }
 
     proptest! {
@@ -394,7 +436,7 @@ mod tests {
             let quote = quote(&order, rules);
             let line = ReturnedLine { reservation: order.id, qty: 0, amount: 0, goods: 0 };
             let so_far = RefundedSoFar { amount: 0, delivery: 0, lines: vec![line] };
-            let mut paid = PaidOrder { order: &order, quote: Some(&quote), captured: quote.total, so_far, is_parcel_shared: false };
+            let mut paid = PaidOrder { order: &order, quote: Some(&quote), captured: quote.total, so_far, is_manual: false, is_parcel_shared: false };
             let give = |paid: &mut PaidOrder<'_>, qty: i64| {
                 let plan = paid.plan(&part(&[(order.id, qty)], false, None)).unwrap();
                 assert!(0 <= plan.amount && plan.amount <= quote.total - paid.so_far.amount, "{plan:?}");

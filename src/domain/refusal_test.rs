@@ -26,8 +26,10 @@ fn page_texts(language: &str) -> String {
 #[test]
 fn every_text_key_has_a_page_text_in_each_language() {
     // Errors of the page itself, which no server sends.
-    const PAGE_ONLY: [&str; 10] = [
+    const PAGE_ONLY: [&str; 12] = [
         "added_or_not",
+        "card_form_unreachable",
+        "card_incomplete",
         "cookies_blocked",
         "network",
         "offline",

@@ -82,4 +82,10 @@ impl Reservation {
     pub fn order_id(&self) -> OrderId {
         self.order.unwrap_or(self.id)
     }
+
+    /// Did it end together with its whole order, whose units were certain? Other lines end by themselves, before that.
+    pub fn ended_with_its_order(&self) -> bool {
+        let of_order = |reason: &str| matches!(reason, "shop_cancel" | "not_paid_in_time" | "capture_failed");
+        self.status == ReservationStatus::Cancelled && self.reason.as_deref().is_some_and(of_order)
+    }
 }

@@ -3,7 +3,7 @@
 //! The form of letters is that of [`blocklist::fold`](super::blocklist::fold): case, vowel signs, the forms of alef, yeh, teh marbuta and
 //! kaf, and both styles of digits do not matter. A word is what stands between other signs.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::blocklist::fold;
 
@@ -83,32 +83,56 @@ pub fn alike(typed: &str, known: impl IntoIterator<Item = String>) -> Vec<String
     found.into_iter().map(|(_, word)| word).collect()
 }
 
-/// Which of these documents, each with its words, have all words of a search, or words that are like them; in their order. For some
-/// thousands: more need an index.
-pub fn matching(search: &str, documents: &[Vec<String>]) -> Vec<usize> {
-    let terms = terms(search);
-    let begins: Vec<Vec<String>> = terms.iter().map(|term| beginnings(term, documents)).collect();
-    let has = |words: &[String], begins: &[String]| {
-        words.iter().any(|word| begins.iter().any(|begin| word.starts_with(begin.as_str())))
-    };
-    let is_found = |at: &usize| !terms.is_empty() && begins.iter().all(|begins| has(&documents[*at], begins));
-    (0..documents.len()).filter(is_found).collect()
+/// Documents with their words, ready for many searches. For some thousands: more need an index.
+pub struct SearchedWords {
+    documents: Vec<Vec<String>>,
+    /// Every word once, sorted.
+    known: Vec<String>,
+    /// Where the words without a digit that have a gram stand in `known`: a number that differs in a digit is another number.
+    with_gram: HashMap<String, Vec<usize>>,
 }
 
-/// What words of the documents begin with that are meant by a term: the term itself, or else words that share parts with it and are alike.
-fn beginnings(term: &str, documents: &[Vec<String>]) -> Vec<String> {
-    if documents.iter().flatten().any(|word| word.starts_with(term)) {
-        return vec![term.to_owned()];
+impl SearchedWords {
+    pub fn new(documents: Vec<Vec<String>>) -> Self {
+        let known: Vec<String> = documents.iter().flatten().collect::<BTreeSet<_>>().into_iter().cloned().collect();
+        let mut with_gram: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, word) in known.iter().enumerate().filter(|(_, word)| !is_number(word)) {
+            for gram in grams(word) {
+                with_gram.entry(gram).or_default().push(at);
+            }
+        }
+        Self { documents, known, with_gram }
     }
-    // A number that differs in a digit is another number.
-    let is_number = |word: &str| word.chars().any(char::is_numeric);
-    if is_number(term) {
-        return Vec::new();
+
+    /// Which of the documents have all words of a search, or words that are like them; in their order.
+    pub fn matching(&self, search: &str) -> Vec<usize> {
+        let terms = terms(search);
+        let begins: Vec<Vec<String>> = terms.iter().map(|term| self.beginnings(term)).collect();
+        let has = |words: &[String], begins: &[String]| {
+            words.iter().any(|word| begins.iter().any(|begin| word.starts_with(begin.as_str())))
+        };
+        let is_found = |at: &usize| !terms.is_empty() && begins.iter().all(|begins| has(&self.documents[*at], begins));
+        (0..self.documents.len()).filter(is_found).collect()
     }
-    let parts = grams(term);
-    let known: BTreeSet<&String> = documents.iter().flatten().filter(|word| !is_number(word)).collect();
-    let near = known.into_iter().filter(|word| grams(word).iter().any(|gram| parts.contains(gram)));
-    alike(term, near.cloned())
+
+    /// What words of the documents begin with that are meant by a term: the term itself, or else words that share parts with it and are
+    /// alike.
+    fn beginnings(&self, term: &str) -> Vec<String> {
+        let first = self.known.partition_point(|word| word.as_str() < term);
+        if self.known.get(first).is_some_and(|word| word.starts_with(term)) {
+            return vec![term.to_owned()];
+        }
+        if is_number(term) {
+            return Vec::new();
+        }
+        let near: BTreeSet<usize> =
+            grams(term).iter().filter_map(|gram| self.with_gram.get(gram)).flatten().copied().collect();
+        alike(term, near.into_iter().map(|at| self.known[at].clone()))
+    }
+}
+
+fn is_number(word: &str) -> bool {
+    word.chars().any(char::is_numeric)
 }
 
 /// How many letters must be added, left out, changed or exchanged with their neighbour to make one word of the other.
@@ -182,6 +206,7 @@ mod tests {
     fn documents_with_all_words_or_words_like_them_are_found() {
         let documents: Vec<Vec<String>> =
             ["Evening show Noura lamps", "عرض الحذاء الأحمر", "Perfume night 2030", ""].map(words).into();
+        let documents = SearchedWords::new(documents);
         for (search, expected) in [
             ("lamp", &[0][..]),
             ("noura even", &[0]),
@@ -194,7 +219,7 @@ mod tests {
             ("", &[]),
             ("!!", &[]),
         ] {
-            assert_eq!(matching(search, &documents), expected, "{search}");
+            assert_eq!(documents.matching(search), expected, "{search}");
         }
     }
 

@@ -12,12 +12,13 @@ use super::error::Problem;
 use super::origin::normalize_origin;
 
 /// The first parts of our own routes. A shop below one of them could not be told from the route.
-const OWN_ROUTES: [&str; 19] = [
+const OWN_ROUTES: [&str; 20] = [
     "v1",
     "assets",
     "pictures",
     "watch",
     "orders",
+    "invoice",
     "host",
     "hosts",
     "products",

@@ -67,6 +67,8 @@ pub struct MediaMtxRequest {
     action: String,
     /// One part of it is the id of the show.
     path: String,
+    /// `hls`: a show is read without a token, because browsers have none for playlists and their parts.
+    protocol: Option<String>,
     /// The bearer token.
     token: Option<String>,
     password: Option<String>,
@@ -86,6 +88,9 @@ pub async fn mediamtx(
         "read" | "playback" => MediaAction::View,
         _ => return Err(Refusal::TokenInvalid.into()),
     };
+    if asked.action == "read" && asked.protocol.as_deref() == Some("hls") && stream_of_path(&asked.path).is_some() {
+        return Ok(StatusCode::NO_CONTENT);
+    }
     let query = asked.query.as_deref().and_then(token_of_query);
     let given = [asked.token.as_deref(), asked.password.as_deref(), query];
     match is_allowed(&state, action, &asked.path, given.into_iter().flatten()).await? {

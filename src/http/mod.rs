@@ -211,7 +211,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(order::list, order::open))
         .routes(routes!(order::reservation, order::cancel_reservation))
         .routes(routes!(order::by_key))
-        .routes(routes!(order::show))
+        .routes(routes!(order::reservation_by_key))
+        .routes(routes!(order::show, order::change))
         .routes(routes!(order::create_link))
         .routes(routes!(order::of_link))
         .routes(routes!(oidc::begin))
@@ -329,9 +330,12 @@ pub fn router(state: AppState) -> Router {
     let base_path = state.origins.base_path().to_owned();
     let routes = routes
         .merge(verb::routes())
+        // What buying makes is a reservation; the document has the path with the order that it is in.
+        .route("/v1/offers/{offer}/reservations", verb::handler_of("buy"))
         .route("/v1/streams/{stream}/live", get(websocket::live))
-        // The key may also be a part of the path. It is not in the document: tools find it ambiguous beside `/v1/orders/{order}/…`.
+        // The key may also be a part of the path. These are not in the document: tools find them ambiguous beside `/v1/orders/{order}/…`.
         .route("/v1/orders/by-key/{key}", get(order::by_key_in_path))
+        .route("/v1/reservations/by-key/{key}", get(order::reservation_by_key_in_path))
         .route("/v1/openapi.json", get(move |headers: HeaderMap| ops::json_document(openapi.clone(), headers)))
         .route("/v1/asyncapi.json", get(move |headers: HeaderMap| ops::json_document(asyncapi.clone(), headers)))
         .route("/healthz", get(ops::healthz))

@@ -11,7 +11,7 @@ use super::client_address::ClientIp;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams, idempotency_key};
 use super::withdrawal::WithdrawalView;
-use crate::domain::{IdempotencyKey, OrderId, ReservationId, StreamId};
+use crate::domain::{Address, IdempotencyKey, OrderId, ReservationId, StreamId};
 use crate::protocol::{OrderDetail, OrderView, ReservationView};
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -96,6 +96,47 @@ pub async fn by_key_in_path(
     PathId(key): PathId<String>,
 ) -> ApiResult<Json<OrderView>> {
     Ok(Json(state.app.checkout.order_by_key(&actor, &IdempotencyKey::parse(&key)?).await?))
+}
+
+/// The reservation of an idempotency key: for a client that did not get the response of its purchase. The key may also be the last part
+/// of the path.
+#[utoipa::path(get, operation_id = "reservation_by_key", path = "/v1/reservations/by-key", tag = "orders",
+    params(("Idempotency-Key" = String, Header, description = "The key of the purchase")),
+    responses((status = 200, body = ReservationView), (status = "default", body = Problem)))]
+pub async fn reservation_by_key(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    headers: HeaderMap,
+) -> ApiResult<Json<ReservationView>> {
+    Ok(Json(state.app.checkout.reservation_by_key(&actor, &idempotency_key(&headers)?).await?))
+}
+
+pub async fn reservation_by_key_in_path(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    PathId(key): PathId<String>,
+) -> ApiResult<Json<ReservationView>> {
+    Ok(Json(state.app.checkout.reservation_by_key(&actor, &IdempotencyKey::parse(&key)?).await?))
+}
+
+/// What a buyer may change of an order.
+#[derive(Deserialize, ToSchema)]
+pub struct ChangeOrderRequest {
+    /// The delivery address, as in `PUT /v1/orders/{order}/address`.
+    address: Address,
+}
+
+/// Changes my order before it has ended, and gives it with the quote that follows.
+#[utoipa::path(put, operation_id = "orders_change", path = "/v1/orders/{order}", tag = "orders", params(("order" = OrderId, Path)),
+    request_body = ChangeOrderRequest, responses((status = 200, body = OrderDetail), (status = "default", body = Problem)))]
+pub async fn change(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    PathId(order): PathId<OrderId>,
+    JsonBody(form): JsonBody<ChangeOrderRequest>,
+) -> ApiResult<Json<OrderDetail>> {
+    state.app.checkout.set_address(&actor, order, form.address).await?;
+    Ok(Json(state.app.checkout.order_detail(&actor, order).await?))
 }
 
 /// One of my orders, with its history and its address.

@@ -54,6 +54,10 @@ pub struct PagePolicy {
     is_https: bool,
 }
 
+/// Where the card form of Stripe comes from. Its frames come from there, from hosts below it, and from `hooks.stripe.com`.
+const STRIPE: &str = "https://js.stripe.com";
+const BELOW_STRIPE: &str = "https://*.js.stripe.com";
+
 /// A page, by who may frame it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Framing {
@@ -63,8 +67,14 @@ pub enum Framing {
 }
 
 impl PagePolicy {
-    /// `frames`: the origins that may frame the viewer pages.
-    pub fn new(frames: &[String], base_url: Option<&str>, hosts: &ContentHosts) -> Result<Self, String> {
+    /// `frames`: the origins that may frame the viewer pages. `card_form`: the script of the payment provider's card form, if the pages have
+    /// one.
+    pub fn new(
+        frames: &[String],
+        base_url: Option<&str>,
+        hosts: &ContentHosts,
+        card_form: Option<&str>,
+    ) -> Result<Self, String> {
         hosts.check()?;
         let list = |own: &str, default: &str, given: &[String]| match given {
             [] => format!("{own} {default}"),
@@ -72,9 +82,30 @@ impl PagePolicy {
         };
         // A script that plays a video reads its playlists and segments itself, so where connections are limited they may also go to
         // the hosts of videos.
-        let connect = if hosts.connect.is_empty() { Vec::new() } else { [&hosts.connect[..], &hosts.media].concat() };
+        let mut connect =
+            if hosts.connect.is_empty() { Vec::new() } else { [&hosts.connect[..], &hosts.media].concat() };
+        let (scripts, framed_here) = match card_form {
+            None => ("'self'".to_owned(), String::new()),
+            Some(script) => {
+                let origin =
+                    url::Url::parse(script).map_err(|_| format!("`{script}` is not the address of a script"))?;
+                let origin = origin.origin().ascii_serialization();
+                let (scripts, frames, api) = match origin.as_str() {
+                    STRIPE => (
+                        format!("{STRIPE} {BELOW_STRIPE}"),
+                        format!("{STRIPE} {BELOW_STRIPE} https://hooks.stripe.com"),
+                        "https://api.stripe.com".to_owned(),
+                    ),
+                    _ => (origin.clone(), origin.clone(), origin.clone()),
+                };
+                if !connect.is_empty() {
+                    connect.push(api);
+                }
+                (format!("'self' {scripts}"), format!("frame-src 'self' {frames}; "))
+            }
+        };
         let common = format!(
-            "default-src 'self'; img-src {}; media-src {}; connect-src {}; style-src 'self'; script-src 'self'; \
+            "default-src 'self'; img-src {}; media-src {}; connect-src {}; style-src 'self'; script-src {scripts}; {framed_here}\
              object-src 'none'; base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'; frame-ancestors ",
             list("'self' data:", "https:", &hosts.images),
             list("'self' blob:", "https: http:", &hosts.media),
@@ -99,10 +130,10 @@ impl PagePolicy {
     }
 }
 
-/// The pages use none of these. `autoplay` and `fullscreen` are for the video, `web-share` and `clipboard-write` for the share button.
+/// The pages use none of these. `autoplay` and `fullscreen` are for the video, `web-share` and `clipboard-write` for the share button, `payment` for the wallets in the card form.
 const PERMISSIONS: &str = "accelerometer=(), bluetooth=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), \
-    magnetometer=(), microphone=(), midi=(), payment=(self), serial=(), usb=(), autoplay=(self), fullscreen=(self), web-share=(self), \
-    clipboard-write=(self)";
+    magnetometer=(), microphone=(), midi=(), payment=(self \"https://js.stripe.com\" \"https://*.js.stripe.com\"), serial=(), \
+    usb=(), autoplay=(self), fullscreen=(self), web-share=(self), clipboard-write=(self)";
 /// A year. Subdomains are left to the operator, who may have others.
 const HSTS: &str = "max-age=31536000";
 
@@ -133,7 +164,28 @@ mod tests {
     use super::*;
 
     fn policy(hosts: &ContentHosts) -> Result<PagePolicy, String> {
-        PagePolicy::new(&["https://shop.example".to_owned()], Some("https://live.shop.example"), hosts)
+        PagePolicy::new(&["https://shop.example".to_owned()], Some("https://live.shop.example"), hosts, None)
+    }
+
+    #[test]
+    fn only_the_card_form_of_the_provider_may_be_loaded_from_elsewhere() {
+        let limited = ContentHosts { connect: vec!["wss://live.shop.example".into()], ..ContentHosts::default() };
+        let text = |form| {
+            let policy = PagePolicy::new(&[], None, &limited, form).unwrap();
+            policy.content_security_policy(Framing::Never).to_str().unwrap().to_owned()
+        };
+        assert!(text(None).contains("script-src 'self'; object-src"), "{}", text(None));
+        let stripe = text(Some("https://js.stripe.com/v3/"));
+        for part in [
+            "script-src 'self' https://js.stripe.com https://*.js.stripe.com;",
+            "frame-src 'self' https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com;",
+            "connect-src 'self' wss://live.shop.example https://api.stripe.com;",
+        ] {
+            assert!(stripe.contains(part), "{stripe}");
+        }
+        let stand_in = text(Some("http://127.0.0.1:7/element.js"));
+        assert!(stand_in.contains("script-src 'self' http://127.0.0.1:7;"), "{stand_in}");
+        assert!(!stand_in.contains("stripe.com"), "{stand_in}");
     }
 
     #[test]

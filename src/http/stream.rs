@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 use super::AppState;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams};
-use crate::app;
+use crate::app::{self, StripeCardForm};
 use crate::domain::product::SEARCH_LENGTH_MAX;
 use crate::domain::{Millis, Refusal, StreamId, StreamStatus, Titles};
-use crate::protocol::{ShopView, StreamView};
+use crate::protocol::{ShopView, StreamView, StripeFormView};
 
 /// The shop.
 #[utoipa::path(get, operation_id = "shop_show", path = "/v1/shop", tag = "shop", responses((status = 200, body = ShopView)))]
@@ -20,7 +20,9 @@ pub async fn shop(State(state): State<AppState>) -> Json<ShopView> {
     let payments = state.app.checkout.payment_provider();
     let (dev_login, emails) = (state.app.settings().is_dev_login_enabled, state.app.mail.has_server());
     let (shop, profile) = (state.app.shop(), state.app.profile());
-    Json(ShopView::of((&shop, &profile), dev_login, payments, emails, state.origins.base_url()))
+    let form = state.app.settings().stripe.as_ref().and_then(|stripe| stripe.card_form.clone());
+    let stripe = form.map(|StripeCardForm { publishable_key, script }| StripeFormView { publishable_key, script });
+    Json(ShopView::of((&shop, &profile), dev_login, payments, stripe, emails, state.origins.base_url()))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{MethodFilter, on};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -22,15 +22,26 @@ use crate::verbs::{InputSource, Method, RestReply, RestRoute, VERBS, VerbContext
 static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 pub fn routes() -> Router<AppState> {
-    VERBS.iter().filter_map(|entry| Some((entry, entry.rest?))).fold(Router::new(), |router, (entry, route)| {
-        let method = match route.method {
-            Method::Post => MethodFilter::POST,
-            Method::Put => MethodFilter::PUT,
-            Method::Delete => MethodFilter::DELETE,
-        };
-        let handler = move |State(state): State<AppState>, request: Request| run(entry, route, state, request);
-        router.route(route.path, on(method, handler))
-    })
+    VERBS
+        .iter()
+        .filter_map(|entry| Some((entry, entry.rest?)))
+        .fold(Router::new(), |router, (entry, route)| router.route(route.path, handler(entry, route)))
+}
+
+/// What answers for the verb with this name, for another path with the same parameters.
+pub fn handler_of(name: &str) -> MethodRouter<AppState> {
+    let mut named = VERBS.iter().filter(|entry| entry.name == name);
+    let found = named.next().and_then(|entry| Some((entry, entry.rest?)));
+    found.map_or_else(MethodRouter::new, |(entry, route)| handler(entry, route))
+}
+
+fn handler(entry: &'static VerbEntry, route: RestRoute) -> MethodRouter<AppState> {
+    let method = match route.method {
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Delete => MethodFilter::DELETE,
+    };
+    on(method, move |State(state): State<AppState>, request: Request| run(entry, route, state, request))
 }
 
 /// Collects the input of the verb from path, body or query, and header; runs it.

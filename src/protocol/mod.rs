@@ -45,7 +45,7 @@ pub use problem::RefusalFacts;
 pub use product::{PriceChangeView, ProductDetailView, ProductView, StockChangeView, VariantView};
 pub use rehearsal::{RehearsalStatus, RehearsalView};
 pub use server::{HelloHead, SharedTail, SnapshotReason};
-pub use shop::ShopView;
+pub use shop::{ShopView, StripeFormView};
 pub use shop_order::{
     OrderNoteView, PaymentAttemptView, RefundLineView, RefundView, RefundableView, ShopOrderDetail, ShopOrderView,
 };

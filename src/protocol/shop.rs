@@ -7,6 +7,16 @@ use crate::domain::policy::PolicyKind;
 use crate::domain::shop_settings::ShopProfile;
 use crate::domain::{Minor, QuoteRules, Shop, ShopId, Titles};
 
+/// What a page needs to show the card form of Stripe.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+#[schema(as = StripeForm)]
+pub struct StripeFormView {
+    /// The publishable key of the account.
+    pub publishable_key: String,
+    /// The address of the script.
+    pub script: String,
+}
+
 /// The shop.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 #[schema(as = Shop)]
@@ -25,6 +35,8 @@ pub struct ShopView {
     /// shop takes no payments, and reservations end at
     /// their time.
     pub payments: Option<&'static str>,
+    /// The card form of Stripe for pages of browsers; null: the operator gave no publishable key, or payments are not those of Stripe.
+    pub stripe: Option<StripeFormView>,
     /// Whether the shop sends e-mails: then an address that a buyer gives with the delivery address gets some.
     pub emails: bool,
     /// The shop's public URL, if the operator has set it. Links for sharing begin with it.
@@ -52,6 +64,7 @@ impl ShopView {
         (shop, profile): (&Shop, &ShopProfile),
         dev_login: bool,
         payments: Option<&'static str>,
+        stripe: Option<StripeFormView>,
         emails: bool,
         base_url: Option<&str>,
     ) -> Self {
@@ -68,6 +81,7 @@ impl ShopView {
             decimals,
             dev_login,
             payments,
+            stripe,
             emails,
             base_url,
             country: country.clone(),

@@ -170,7 +170,7 @@ async fn run_room(seed: u64) -> u64 {
     for viewer_check in &mut here {
         for _ in 0..200 {
             clock.advance(5);
-            match viewer_check.read(&events_by_position, Duration::from_millis(3)).await {
+            match viewer_check.read(&events_by_position, Duration::from_millis(20)).await {
                 Ok(more) => frames += more,
                 Err(()) => {
                     closed += 1;

@@ -136,14 +136,18 @@ impl Store {
         .await
     }
 
-    /// Erases the address of an order. To erase it again is no error. `false`: the order is paid and was not sent, so the address
-    /// stays.
+    /// Erases the address of an order. To erase it again is no error. `false`: the address stays, because the order is placed, or paid
+    /// and not sent, or its invoice is still to be made.
     pub async fn erase_address(&self, order: OrderId) -> Result<bool> {
         self.transaction(async |tx| {
             let erase = concat!(
-                "delete from addresses where order_id = $1 and not (",
+                "delete from addresses where order_id = $1 and not exists (select 1 from orders d where d.id = $1
+                    and d.documented is null and d.paid_at >= (select since from billing_begin where one = 1))
+                and case ",
                 order_status!("$1"),
-                " in ('capturing', 'placed', 'paid') and not exists (select 1 from shipments s where s.order_id = $1))"
+                " when 'placed' then false
+                    when 'capturing' then exists (select 1 from shipments s where s.order_id = $1)
+                    when 'paid' then exists (select 1 from shipments s where s.order_id = $1) else true end"
             );
             tx.query(erase).bind(order.0).execute().await?;
             let left: Option<i64> = tx

@@ -14,11 +14,13 @@ pub(super) const CLOCKS_DIFFER_MS: Millis = 86_400_000;
 /// The largest time that an id can have.
 pub(super) const ID_TIME_MAX: Millis = (1 << 48) - 1;
 
-/// The orders, named by their first reservation `o`, whose address the shop still needs: open or placed, or paid and not sent.
+/// The orders, named by their first reservation `o`, whose address the shop still needs: open or placed, paid and not sent, or without
+/// the invoice that names it.
 macro_rules! needs_address {
     () => {
         concat!(
-            "(case ",
+            "(exists (select 1 from orders d where d.id = o.id and d.documented is null
+                and d.paid_at >= (select since from billing_begin where one = 1)) or case ",
             $crate::store::order::order_status!("o.id"),
             " when 'held' then true when 'capturing' then true when 'placed' then true
                 when 'paid' then not exists (select 1 from shipments s where s.order_id = o.id) else false end)"
@@ -50,11 +52,14 @@ impl Store {
             let old = concat!(
                 "select a.order_id from addresses a join reservations o on o.id = a.order_id
                     left join shipments p on p.order_id = a.order_id
-                    where a.order_id < $1 and not ",
+                    where a.order_id < $1 and (not ",
                 needs_address!(),
-                " and (case ",
+                // Nobody may ever note its payment: it waits no longer than a paid one.
+                " or p.sent_at is not null and exists
+                        (select 1 from orders d where d.id = o.id and d.status = 'placed'))
+                    and (case ",
                 order_status!("o.id"),
-                " when 'paid' then p.sent_at else (select max(c.changed_at) from reservations c
+                " when 'paid' then p.sent_at when 'placed' then p.sent_at else (select max(c.changed_at) from reservations c
                     where c.id = o.id or c.order_id = o.id) end) < $2 limit $3"
             );
             let created_before = OrderId::first_at(before.saturating_add(CLOCKS_DIFFER_MS).min(ID_TIME_MAX));

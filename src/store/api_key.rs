@@ -108,8 +108,11 @@ impl Store {
             let row: Option<ApiKeyRow> = tx.query(api_keys!("where id = $1")).bind(id.0).fetch_optional().await?;
             let before = row.map(ApiKeyRow::into_key).transpose()?.filter(|key| key.is_in_force(now));
             let before = before.ok_or(Refusal::NoSuchApiKey)?;
-            // A key that was meant to end at a certain time is replaced by one that ends then.
-            let (name, scopes, expires_at) = (before.name.clone(), before.scopes.clone(), before.expires_at);
+            // A key that was meant to end at a certain time is replaced by one that ends then. The end that an earlier rotation gave it
+            // is not meant for the new one.
+            let read = "select meant_end from api_keys where id = $1";
+            let expires_at: Option<i64> = tx.query(read).bind(id.0).fetch_value().await?;
+            let (name, scopes) = (before.name.clone(), before.scopes.clone());
             let next = ApiKey { name, scopes, expires_at, ..next.clone() };
             let end = "update api_keys set expires_at = $2 where id = $1 and (expires_at is null or expires_at > $2)";
             tx.query(end).bind(id.0).bind(ends_at).execute().await?;
@@ -171,8 +174,8 @@ async fn insert_api_key(tx: &mut Transaction<'_>, key: &ApiKey, secret: &SecretH
     }
     let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.name()).collect();
     let insert = "insert into api_keys
-            (id, key_hash, name, hint, scopes, made_by, by_name, created_at, expires_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+            (id, key_hash, name, hint, scopes, made_by, by_name, created_at, expires_at, meant_end)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
     tx.query(insert)
         .bind(key.id.0)
         .bind(&secret[..])

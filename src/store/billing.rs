@@ -90,12 +90,18 @@ const DOCUMENTS_OF_ORDER: &str =
 impl Store {
     /// Finds payments and refunds without a document, the oldest first; all payments come before all refunds.
     pub async fn due_documents(&self, most: i64) -> Result<Vec<DueDocument>> {
+        self.due_documents_beyond((0, 0), most).await
+    }
+
+    /// The same without the first payments and refunds: so many of each could not get theirs now.
+    pub async fn due_documents_beyond(&self, left_out: (i64, i64), most: i64) -> Result<Vec<DueDocument>> {
         let paid = "select id, paid_at from orders where documented is null and paid_at is not null
-            and paid_at >= (select since from billing_begin where one = 1) order by paid_at limit $1";
-        let paid: Vec<(Uuid, i64)> = self.query(paid).bind(most).fetch_all().await?;
+            and paid_at >= (select since from billing_begin where one = 1) order by paid_at, id limit $1 offset $2";
+        let paid: Vec<(Uuid, i64)> = self.query(paid).bind(most).bind(left_out.0).fetch_all().await?;
         let given_back = "select order_id, n, changed_at from refunds where documented is null and status = 'done'
-            and changed_at >= (select since from billing_begin where one = 1) order by changed_at limit $1";
-        let given_back: Vec<(Uuid, i64, i64)> = self.query(given_back).bind(most).fetch_all().await?;
+            and changed_at >= (select since from billing_begin where one = 1) order by changed_at, order_id, n limit $1
+                offset $2";
+        let given_back: Vec<(Uuid, i64, i64)> = self.query(given_back).bind(most).bind(left_out.1).fetch_all().await?;
         let paid = paid.into_iter().map(|(order, at)| DueDocument { order: OrderId(order), refund: None, at });
         let given_back =
             given_back.into_iter().map(|(order, n, at)| DueDocument { order: OrderId(order), refund: Some(n), at });

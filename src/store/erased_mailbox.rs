@@ -5,7 +5,8 @@ use super::transaction::Transaction;
 use super::{Result, Store};
 use crate::domain::{AccountId, EmailAddress, PersonKey};
 
-/// True while a mute or a block of the person is in force, or a sale in which the person bought is not over. `$p`: the person.
+/// True while a mute or a block of the person is in force, a sale in which the person bought is not over, or an order that the person
+/// placed is not paid. `$p`: the person.
 macro_rules! something_binds {
     ($p:literal, $now:literal) => {
         concat!(
@@ -16,7 +17,9 @@ macro_rules! something_binds {
             ")) or exists (select 1 from offers o where o.stage <> 'closed' and exists
                 (select 1 from reservations r where r.offer = o.id and r.person = ",
             $p,
-            ")))"
+            ")) or exists (select 1 from orders u where u.status = 'placed' and u.person = ",
+            $p,
+            "))"
         )
     };
 }

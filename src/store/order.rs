@@ -50,9 +50,12 @@ macro_rules! order_lines {
 macro_rules! order_status {
     ($id:literal) => {
         concat!(
-            "(select case max(case l.status when 'capturing' then 6 when 'held' then 5 when 'placed' then 4
-                    when 'sold' then case when l.returned < l.qty then 3 else 2 end when 'expired' then 1 else 0 end)
-                when 6 then 'capturing' when 5 then 'held' when 4 then 'placed' when 3 then 'paid' when 2 then 'refunded'
+            "(select case max(case l.status when 'capturing' then 7 when 'held' then 6 when 'placed' then 5
+                    when 'sold' then case when l.returned < l.qty then 4 else 3 end
+                    when 'cancelled' then case when l.reason in ('shop_cancel', 'not_paid_in_time', 'capture_failed')
+                        then 2 else 0 end
+                    when 'expired' then 1 else 0 end)
+                when 7 then 'capturing' when 6 then 'held' when 5 then 'placed' when 4 then 'paid' when 3 then 'refunded'
                 when 1 then 'expired' else 'cancelled' end
             from reservations l where l.order_id = ",
             $id,

@@ -14,9 +14,6 @@ use crate::domain::{
 
 /// The verb of the idempotency keys.
 const PLACE: &str = "place";
-/// Orders that one look of the job finds.
-const DUE_ORDERS_MAX: i64 = 200;
-
 const FLASH_UNITS: &str = "select cast(count(*) as bigint) from reservations r join offers o on o.id = r.offer
     where (r.id = $1 or r.order_id = $1) and r.status = 'held' and o.kind = 'flash'";
 
@@ -148,12 +145,19 @@ impl Store {
         .await
     }
 
-    /// Finds placed orders that are past their date and were not sent, the oldest first.
-    pub async fn placed_orders_due(&self, now: Millis) -> Result<Vec<OrderId>> {
+    /// Finds placed orders that are past their date and were not sent, the oldest first, `most` at most.
+    pub async fn placed_orders_due(&self, now: Millis, most: i64) -> Result<Vec<OrderId>> {
         let read = "select o.id from orders o where o.status = 'placed' and o.due_at <= $1
             and not exists (select 1 from shipments s where s.order_id = o.id) order by o.due_at limit $2";
-        let ids: Vec<Uuid> = self.query(read).bind(now).bind(DUE_ORDERS_MAX).fetch_values().await?;
+        let ids: Vec<Uuid> = self.query(read).bind(now).bind(most).fetch_values().await?;
         Ok(ids.into_iter().map(OrderId).collect())
+    }
+
+    /// Counts them, up to `most`.
+    pub async fn count_placed_orders_due(&self, now: Millis, most: i64) -> Result<i64> {
+        let count = "select cast(count(*) as bigint) from (select o.id from orders o where o.status = 'placed'
+            and o.due_at <= $1 and not exists (select 1 from shipments s where s.order_id = o.id) limit $2) d";
+        self.query(count).bind(now).bind(most).fetch_value().await
     }
 
     /// Is a unit of this order of a flash sale?

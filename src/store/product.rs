@@ -247,15 +247,20 @@ pub(super) async fn insert_product(
     Ok(())
 }
 
+pub(super) const SELECT_SHOP: &str = "select id, title, titles, currency from shops order by created_at limit 1";
+
+/// Id, title, titles and currency.
+pub(super) type ShopRow = (Uuid, String, String, String);
+
+pub(super) fn read_shop((id, title, titles, currency): ShopRow) -> Result<Shop> {
+    Ok(Shop { id: ShopId(id), title, titles: titles_from_json(&titles)?, currency })
+}
+
 impl Store {
     /// The one shop of this server; `None` before it is created.
     pub async fn shop(&self) -> Result<Option<Shop>> {
-        let read = "select id, title, titles, currency from shops order by created_at limit 1";
-        let row: Option<(Uuid, String, String, String)> = self.query(read).fetch_optional().await?;
-        row.map(|(id, title, titles, currency)| {
-            Ok(Shop { id: ShopId(id), title, titles: titles_from_json(&titles)?, currency })
-        })
-        .transpose()
+        let row: Option<ShopRow> = self.query(SELECT_SHOP).fetch_optional().await?;
+        row.map(read_shop).transpose()
     }
 
     /// Creates the shop, unless another node created it first. Gives the shop that exists.

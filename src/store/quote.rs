@@ -34,10 +34,11 @@ const SOLD_ITEMS: &str = "select r.id, p.title, p.titles, v.name as variant_name
     from reservations r join offers o on o.id = r.offer join variants v on v.id = o.variant
     join products p on p.id = v.product where r.id = $1 or r.order_id = $1";
 
-/// The open parcel of a buyer: the oldest order of the same show that is paid or placed, that goes to the same place, was not sent, and is not being given back. Materialized:
-/// otherwise the planner may follow the order of the ids, and read everybody's reservations.
+/// The open parcel of a buyer: the oldest order of the same show that is paid, that goes to the same place, was not sent, and is not
+/// being given back. A placed order opens none: its buyer may never pay its delivery. Materialized: otherwise the planner may follow
+/// the order of the ids, and read everybody's reservations.
 const OPEN_PARCEL: &str = "with theirs as materialized (select r.order_id from reservations r
-        where r.buyer = $2 and r.stream = $3 and r.status in ('placed', 'sold') and r.returned < r.qty)
+        where r.buyer = $2 and r.stream = $3 and r.status = 'sold' and r.returned < r.qty)
     select t.order_id from theirs t join addresses a on a.order_id = t.order_id join addresses b on b.order_id = $1
         where t.order_id <> $1 and (a.name, a.lines, a.city, a.country) = (b.name, b.lines, b.city, b.country)
             and coalesce(a.region, '') = coalesce(b.region, '') and coalesce(a.postcode, '') = coalesce(b.postcode, '')

@@ -13,9 +13,9 @@ use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, ids_to_json, require_known};
 use crate::domain::{
-    IdempotencyKey, MailContent, Millis, Minor, OfferStage, Order, OrderId, OrderQuote, PaidOrder, Refund, RefundPlan,
-    RefundScope, RefundStatus, Refundable, RefundedSoFar, Refusal, RequestHash, Reservation, ReservationStatus,
-    ReturnedLine, UserId,
+    IdempotencyKey, MailContent, ManualMethod, Millis, Minor, OfferStage, Order, OrderId, OrderQuote, PaidOrder,
+    Refund, RefundPlan, RefundScope, RefundStatus, Refundable, RefundedSoFar, Refusal, RequestHash, Reservation,
+    ReservationStatus, ReturnedLine, UserId,
 };
 
 /// What a member of the team requests with `refund`.
@@ -36,7 +36,7 @@ pub struct RefundRecord {
     pub refund: Refund,
     /// The part of the amount that is for the delivery.
     pub delivery: Minor,
-    /// Its units are back, or on their way: also when the bank sent the money back after it was done.
+    /// Its units count as returned: also when the bank sent the money back after it was done.
     pub has_units: bool,
     pub reason: Option<String>,
     /// Empty: it gave back no units, or every line before there were refunds of lines.
@@ -113,10 +113,12 @@ macro_rules! refund_money {
         let read = "select quote from orders where id = $1";
         let quote: Option<Option<String>> = $source.query(read).bind(order.id.0).fetch_optional_value().await?;
         let quote = quote.flatten().as_deref().map(parse_quote).transpose()?;
-        let captured: Option<i64> = $source.query(CAPTURED).bind(order.id.0).fetch_optional_value().await?;
+        let captured: Option<(i64, String)> = $source.query(CAPTURED).bind(order.id.0).fetch_optional().await?;
+        let (captured, provider) = captured.unwrap_or_default();
+        let is_manual = ManualMethod::parse(&provider).is_some();
         let shared: i64 = $source.query(PARCEL_ORDERS).bind(order.id.0).fetch_value().await?;
         let so_far = RefundedSoFar { amount, delivery, lines };
-        RefundMoney { quote, captured: captured.unwrap_or(0), so_far, is_parcel_shared: shared > 0 }
+        RefundMoney { quote, captured, so_far, is_manual, is_parcel_shared: shared > 0 }
     }};
 }
 
@@ -128,7 +130,8 @@ const RETURNED_LINES: &str = "select l.reservation, cast(sum(l.qty) as bigint), 
     where l.order_id = $1 and (f.status <> 'failed' or f.was_done = 1) group by l.reservation order by l.reservation";
 
 /// What was taken for an order.
-const CAPTURED: &str = "select p.amount from payments p join orders o on o.id = p.order_id and o.attempt = p.attempt
+const CAPTURED: &str =
+    "select p.amount, p.provider from payments p join orders o on o.id = p.order_id and o.attempt = p.attempt
     where o.id = $1 and p.status = 'captured'";
 
 /// How many other orders travel in the parcel of an order without a delivery fee of their own: they are paid or placed, or are being paid.
@@ -373,14 +376,16 @@ struct RefundMoney {
     quote: Option<OrderQuote>,
     captured: Minor,
     so_far: RefundedSoFar,
+    is_manual: bool,
     is_parcel_shared: bool,
 }
 
 impl RefundMoney {
     fn of<'o>(&'o self, order: &'o Order) -> PaidOrder<'o> {
-        let Self { quote, captured, so_far, is_parcel_shared } = self;
+        let Self { quote, captured, so_far, is_manual, is_parcel_shared } = self;
         let (captured, so_far, is_parcel_shared) = (*captured, so_far.clone(), *is_parcel_shared);
-        PaidOrder { order, quote: quote.as_ref(), captured, so_far, is_parcel_shared }
+        let is_manual = *is_manual;
+        PaidOrder { order, quote: quote.as_ref(), captured, so_far, is_manual, is_parcel_shared }
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use uuid::{NoContext, Timestamp, Uuid};
 
+use super::address_retention::needs_address;
 use super::mail::{queue_order_mail, unqueue_sent_mail};
 use super::order::{lock_lines, order_status, read_order};
 use super::row::from_row;
@@ -421,9 +422,15 @@ async fn set_step(
     Ok((after.into_fulfilment(), before.done_at(step).is_none()))
 }
 
-/// A user who asked for erasure waits no longer once the order was sent.
+/// A user who asked for erasure waits no longer once the order was sent, unless its invoice is still to be made: the job that erases old
+/// addresses comes back to it.
 async fn erase_address_that_waited(tx: &mut Transaction<'_>, order: OrderId) -> Result<()> {
-    let erase = "delete from addresses where order_id = $1 and erase_when_done = 1";
+    let erase = concat!(
+        "delete from addresses where order_id = $1 and erase_when_done = 1
+            and not exists (select 1 from reservations o where o.id = $1 and ",
+        needs_address!(),
+        ")"
+    );
     tx.query(erase).bind(order.0).execute().await?;
     Ok(())
 }

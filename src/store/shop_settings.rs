@@ -5,10 +5,11 @@
 use serde::de::DeserializeOwned;
 
 use super::audit::insert_audit_entry;
+use super::product::{SELECT_SHOP, ShopRow, read_shop};
 use super::transaction::Transaction;
 use super::{Error, Result, Store, titles_to_json, to_json};
 use crate::domain::mail_settings::MailSettings;
-use crate::domain::shop_settings::ShopProfile;
+use crate::domain::shop_settings::{ShopForm, ShopProfile};
 use crate::domain::{AuditEntry, Refusal, Shop};
 
 const PROFILE: &str = "shop";
@@ -63,10 +64,18 @@ impl Store {
         self.transaction(async |tx| write(tx, SETUP, "\"open\"").await).await
     }
 
-    /// Writes the shop and its profile. The currency is refused once the shop has a product: its prices would mean something else.
-    pub async fn update_shop(&self, shop: &Shop, profile: &ShopProfile, entry: &AuditEntry) -> Result<()> {
+    /// Applies a form to the shop and its profile as they are stored, so that forms that are saved at the same time, on any node, keep each
+    /// other's changes. The currency is refused once the shop has a product: its prices would mean something else.
+    pub async fn update_shop(&self, form: &ShopForm, entry: &AuditEntry) -> Result<()> {
         self.transaction(async |tx| {
-            write_profile(tx, shop, profile).await?;
+            tx.lock_name("shop_settings").await?;
+            let read = "select value from shop_settings where name = $1";
+            let stored: Option<String> = tx.query(read).bind(PROFILE).fetch_optional_value().await?;
+            let profile: ShopProfile = stored.map(|value| parse(PROFILE, &value)).transpose()?.unwrap_or_default();
+            let row: Option<ShopRow> = tx.query(SELECT_SHOP).fetch_optional().await?;
+            let shop = read_shop(row.ok_or_else(|| Error::CorruptRow("there is no shop".to_owned()))?)?;
+            let (shop, profile) = form.clone().apply(&shop, &profile)?;
+            write_profile(tx, &shop, &profile).await?;
             insert_audit_entry(tx, entry).await
         })
         .await

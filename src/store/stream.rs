@@ -214,14 +214,16 @@ impl Store {
         rows.into_iter().map(StreamRow::into_stream).collect()
     }
 
-    /// Reads what a search compares of the newest shows: id and texts, newest first.
-    pub async fn show_texts(&self, most: i64) -> Result<Vec<(StreamId, String)>> {
-        let read = "select id, title, titles, host, tags from streams order by id desc limit $1";
-        let rows: Vec<(Uuid, String, String, String, String)> = self.report_query(read).bind(most).fetch_all().await?;
-        let texts = |(id, title, titles, host, tags): (Uuid, String, String, String, String)| {
+    /// Reads what a search compares of the newest shows: id, status and texts, newest first.
+    pub async fn show_texts(&self, most: i64) -> Result<Vec<(StreamId, StreamStatus, String)>> {
+        let read = "select id, status, title, titles, host, tags from streams order by id desc limit $1";
+        let rows: Vec<(Uuid, String, String, String, String, String)> =
+            self.report_query(read).bind(most).fetch_all().await?;
+        let texts = |(id, status, title, titles, host, tags): (Uuid, String, String, String, String, String)| {
+            let status = require_known(StreamStatus::parse(&status), "stream status", &status)?;
             let titles: Vec<String> = titles_from_json(&titles)?.into_values().collect();
             let tags: Vec<String> = from_json(&tags)?;
-            Ok((StreamId(id), [vec![title, host], titles, tags].concat().join("\n")))
+            Ok((StreamId(id), status, [vec![title, host], titles, tags].concat().join("\n")))
         };
         rows.into_iter().map(texts).collect()
     }

@@ -18,7 +18,7 @@ pub struct ErasureReport {
     pub orders: u64,
     /// Addresses that the shop still needs. They are erased when their order was sent or has ended.
     pub addresses_kept: u64,
-    /// Invoices and credit notes, which name the user: the law wants them kept.
+    /// Invoices and credit notes, which name the user; they are kept because tax law requires it.
     pub documents: u64,
     /// Reasons and other free texts of the team that named the user, or were about the user; they are erased.
     pub texts: u64,

@@ -78,10 +78,13 @@ impl Verb for Pay {
     }
 }
 
-/// Cancels a held order and releases its units.
+/// Cancels a held order and releases its units; with `reservation`, only this line of it.
 #[derive(Deserialize, ToSchema)]
 pub struct Cancel {
-    order: OrderId,
+    /// The order, or one of its reservations. On the socket it may be left out beside `reservation`.
+    order: Option<OrderId>,
+    /// One held reservation: its order keeps the other lines. To cancel it again changes nothing, with any key.
+    reservation: Option<ReservationId>,
     /// The idempotency key: 8 to 255 visible ASCII characters. Over REST it is the header `Idempotency-Key`.
     key: Option<String>,
 }
@@ -95,7 +98,13 @@ impl Verb for Cancel {
 
     async fn run(self, context: &VerbContext<'_>) -> Result<ChangedOrder> {
         let key = idempotency_key(self.key.as_deref())?;
-        context.app.checkout.cancel(context.actor, self.order, key).await.map(ChangedOrder)
+        let checkout = &context.app.checkout;
+        let cancelled = match (self.order, self.reservation) {
+            (order, Some(line)) => checkout.cancel_line(context.actor, order, line).await,
+            (Some(order), None) => checkout.cancel(context.actor, order, key).await,
+            (None, None) => Err(Refusal::bad_field("order", "is missing.").into()),
+        };
+        cancelled.map(ChangedOrder)
     }
 }
 

@@ -12,6 +12,7 @@ import { openOrder } from './order_sheet.js';
 import { sendParcel } from './parcel_part.js';
 import { openPickList, parcelsOf } from './pick_list.js';
 import { SavedViews } from './saved_views.js';
+import { isSendable, isToSend } from './sendable.js';
 
 /** @import { Fulfilment, Shop, ShopOrder, Stream } from '../types.d.ts' */
 
@@ -130,11 +131,11 @@ export class OrderList {
     this.paintSelection();
   }
 
-  /** What a pick list has: the selected orders, else those on the screen that are paid and were not sent. */
+  /** What a pick list has: the selected orders, else those on the screen that are still to be sent. */
   ordersToPick() {
     const all = [...this.orders.values()];
     if (this.selected.size) return all.filter(({ id }) => this.selected.has(id));
-    return all.filter(({ status, fulfilment }) => status === 'paid' && !fulfilment.sent_at);
+    return all.filter(isToSend);
   }
 
   /** The rows in the order of the list, or one group for each buyer and show. */
@@ -359,13 +360,14 @@ export class OrderList {
 }
 
 /**
- * How far the order is: its fulfilment once it is paid, its status before.
+ * How far the order is: its fulfilment once it is paid or something was done, its status before.
  * @param {ShopOrder} order
  */
 export function statusBadge(order) {
-  const isPaid = order.status === 'paid';
-  const key = isPaid ? `desk.is.${order.fulfilment_status}` : `status.${order.status}`;
-  return el(`span.status.${isPaid ? order.fulfilment_status : order.status}`, {}, t(key));
+  const hasStep = order.fulfilment_status !== 'unfulfilled';
+  const isOnItsWay = order.status === 'paid' || (isSendable(order) && hasStep);
+  const key = isOnItsWay ? `desk.is.${order.fulfilment_status}` : `status.${order.status}`;
+  return el(`span.status.${isOnItsWay ? order.fulfilment_status : order.status}`, {}, t(key));
 }
 
 /**

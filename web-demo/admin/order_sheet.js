@@ -15,6 +15,7 @@ import { orderMails } from './mail_list.js';
 import { parcelPart, sendParcel } from './parcel_part.js';
 import { printSlip } from './packing_slip.js';
 import { placedControls } from './placed_controls.js';
+import { isSendable } from './sendable.js';
 import { openRefund, refundList } from './refund_form.js';
 
 /** @import { Fulfilment, FulfilmentStep, Refusal, Shop, ShopOrder, ShopOrderDetail, Stream } from '../types.d.ts' */
@@ -109,9 +110,9 @@ class OrderSheet {
   /** @param {ShopOrderDetail} order */
   fulfilmentPart(order) {
     const { fulfilment, status } = order;
-    const isCash = status === 'placed' && order.placement?.method === 'cash_on_delivery';
-    const isSendable = status === 'paid' || status === 'refunded' || isCash;
-    if (!isSendable) return part(t('desk.fulfilment'), el('p.fine', {}, t('desk.not_paid')));
+    if (!isSendable(order) && status !== 'refunded') {
+      return part(t('desk.fulfilment'), el('p.fine', {}, t('desk.not_paid')));
+    }
     const rows = STEPS.map((step) => this.stepRow(order, step));
     return part(
       t('desk.fulfilment'),

@@ -4,6 +4,7 @@ import { asRefusal, get, post } from '../api.js';
 import { refusalText, t } from '../i18n.js';
 import { orderTitle } from '../order_lines.js';
 import { el } from '../ui.js';
+import { isToSend } from './sendable.js';
 
 /** @import { Fulfilment, ShopOrder } from '../types.d.ts' */
 
@@ -23,14 +24,14 @@ export async function sendParcel(orders, consignment = {}) {
 }
 
 /**
- * The paid orders of the same buyer in the same show that were not sent yet, without this one.
+ * The orders of the same buyer in the same show that are still to be sent, without this one.
  * @param {ShopOrder} order
  */
 async function ordersToSendWith(order) {
-  const query = new URLSearchParams({ stream: order.stream, buyer: order.buyer, status: 'paid', limit: '100' });
+  const query = new URLSearchParams({ stream: order.stream, buyer: order.buyer, limit: '100' });
   /** @type {{ items: ShopOrder[] }} */
   const page = await get(`/shop/orders?${query}`);
-  const others = page.items.filter(({ id, fulfilment }) => id !== order.id && !fulfilment.sent_at);
+  const others = page.items.filter((other) => other.id !== order.id && isToSend(other));
   return others.slice(0, ORDERS_MAX - 1);
 }
 
@@ -41,7 +42,7 @@ async function ordersToSendWith(order) {
  */
 export function parcelPart(order, onsend) {
   const root = el('div.parcel', { 'data-test': 'parcel', hidden: true });
-  if (order.status !== 'paid' || order.fulfilment.sent_at) return root;
+  if (!isToSend(order)) return root;
   const show = (/** @type {ShopOrder[]} */ others) => {
     if (!others.length) return;
     const boxes = others.map((other) => ({

@@ -122,7 +122,12 @@ export function openRefund(order, onrefunded) {
   const amount = field({
     label: t('desk.refund_amount', { currency: order.currency }),
     test: 'refund-amount',
-    check: (text) => (text ? price(order.currency)(text) : null),
+    check: (text) => {
+      if (!text) return null;
+      const typed = price(order.currency)(text);
+      if (typed % step === 0 || typed === left) return typed;
+      throw new Error(t('desk.refund_step', { amount: formatMoney(step, order.currency) }));
+    },
     inputMode: 'decimal',
     hint: t('desk.refund_left', { amount: formatMoney(left, order.currency) }),
   });

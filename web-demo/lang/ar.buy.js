@@ -336,6 +336,7 @@ export default {
   'order.place_it': 'تأكيد الطلب · {amount}',
   'order.cancelled_by_shop': 'ألغى المتجر طلبك',
   'order.not_paid_in_time': 'أُلغي الطلب: لم تصل الدفعة في الموعد',
+  'order.not_sent_in_time': 'أُلغي الطلب: لم يرسله المتجر في الموعد',
   'order.cancelled_more': 'لا يلزمك دفع أي مبلغ. إذا كنت قد دفعت بالفعل فتواصل مع المتجر.',
   'payment.how': 'طريقة الدفع',
   'payment.cash_on_delivery': 'الدفع عند الاستلام',
@@ -357,4 +358,10 @@ export default {
   'error.method_off': 'لا يمكن دفع هذا الطلب بهذه الطريقة. اختر طريقة أخرى.',
   'error.method_needs_email': 'للدفع لاحقًا سجّل الدخول أولًا بالبريد الإلكتروني.',
   'error.too_many_placed': 'لديك طلبات كثيرة لم تُدفع بعد. ادفع أحدها أولًا أو اختر طريقة دفع أخرى.',
+  'payment.card': 'بطاقة',
+  'payment.card.more': 'تذهب بيانات البطاقة إلى Stripe، ولا يراها المتجر أبدًا.',
+  'payment.own_tab': 'افتح المتجر في علامة تبويب مستقلة للدفع بالبطاقة',
+  'card.loading': 'جارٍ تحميل نموذج البطاقة…',
+  'error.card_form_unreachable': 'تعذّر تحميل نموذج البطاقة. تحقق من اتصالك أو من مانع النصوص البرمجية.',
+  'error.card_incomplete': 'تحقق مما كتبته في نموذج البطاقة.',
 };

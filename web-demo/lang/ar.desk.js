@@ -114,6 +114,7 @@ export default {
   'desk.refund_delivery': 'ردّ رسوم التوصيل ({amount})',
   'desk.refund_amount': 'مبلغ آخر بعملة {currency} (اختياري)',
   'desk.refund_left': '{amount} على الأكثر.',
+  'desk.refund_step': 'اكتب مبلغًا من مضاعفات {amount}.',
   'desk.refund_reason': 'السبب، لسجلّاتكم (اختياري)',
   'desk.refund.pending': 'قيد الاسترداد',
   'desk.refund.done': 'استُرد',

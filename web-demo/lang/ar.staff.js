@@ -190,7 +190,7 @@ export default {
   'scope.offers_write': 'تعديل العروض',
   'scope.orders_read': 'رؤية الطلبات والعناوين',
   'scope.orders_write': 'تجهيز الطلبات وشحنها',
-  'scope.refunds_write': 'ردّ مبالغ الطلبات',
+  'scope.refunds_write': 'ردّ مبالغ الطلبات، وتسوية الطلبات المسجّلة أو إلغاؤها',
   'error.no_such_api_key': 'مفتاح API هذا غير موجود أو انتهى.',
   'error.scope_missing': 'لا يُسمح لمفتاح API هذا بذلك.',
   'audit.create_api_key': 'أنشأ {by} مفتاح API باسم {name}',
@@ -207,7 +207,7 @@ export default {
   'manual.about':
     'يستلم المتجر هذه المدفوعات بنفسه. تُسحب القطع من البيع فور تسجيل الطلب. الطلب الذي لم يُدفع ولم يُرسل حتى موعده يُلغى.',
   'manual.cash_on_delivery': 'يمكن للمشترين الدفع عند الاستلام',
-  'manual.cash_days': 'عدد الأيام حتى موعد الدفع عند الاستلام',
+  'manual.cash_days': 'عدد الأيام التي ترسل خلالها طلب الدفع عند الاستلام، ثم يُلغى',
   'manual.bank_transfer': 'يمكن للمشترين الدفع بتحويل بنكي',
   'manual.transfer_days': 'عدد الأيام حتى موعد التحويل',
   'manual.bank_details': 'إلى أين يدفع المشترون',

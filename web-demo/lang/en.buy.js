@@ -276,7 +276,7 @@ export default {
   'error.lines_gone': 'A reservation in this order expired, so you weren’t charged. The rest is still yours.',
   'error.capture_failed': 'The payment failed and your order was cancelled. You weren’t charged.',
   'error.card_limit':
-    'This card has already paid for as many as one person can have here, under another name. You weren’t charged, and the reservation has ended.',
+    'This card was already used under another name to buy the most that one person can have. Nothing was charged, and the reservation has ended.',
   'error.already_paid': 'This order is already paid.',
   'error.payments_off':
     'This shop takes no payments right now. You won’t be charged, and your reservation ends at the time shown.',
@@ -328,6 +328,7 @@ export default {
   'order.place_it': 'Place order · {amount}',
   'order.cancelled_by_shop': 'The shop cancelled your order',
   'order.not_paid_in_time': 'Cancelled: no payment arrived in time',
+  'order.not_sent_in_time': 'Cancelled: the shop did not send it in time',
   'order.cancelled_more': 'You don’t have to pay. If you have paid already, contact the shop.',
   'payment.how': 'Payment method',
   'payment.cash_on_delivery': 'Cash on delivery',
@@ -351,4 +352,10 @@ export default {
   'error.method_needs_email': 'To pay later, sign in with your e-mail address first.',
   'error.too_many_placed':
     'You have too many orders that aren’t paid yet. Pay for one of them first, or choose another way to pay.',
+  'payment.card': 'Card',
+  'payment.card.more': 'Card details go to Stripe. The shop never sees them.',
+  'payment.own_tab': 'Open the shop in a tab of its own to pay by card',
+  'card.loading': 'Loading the card form…',
+  'error.card_form_unreachable': 'The card form could not be loaded. Check your connection, or your script blocker.',
+  'error.card_incomplete': 'Check what you typed into the card form.',
 };

@@ -82,6 +82,7 @@ export default {
   'desk.refund_delivery': 'Give the delivery fee back ({amount})',
   'desk.refund_amount': 'Another amount in {currency} (optional)',
   'desk.refund_left': 'At most {amount}.',
+  'desk.refund_step': 'Type a multiple of {amount}.',
   'desk.refund_reason': 'Reason, for your records (optional)',
   'desk.refund.pending': 'being refunded',
   'desk.refund.done': 'refunded',

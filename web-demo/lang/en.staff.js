@@ -195,7 +195,7 @@ export default {
   'scope.offers_write': 'Change offers',
   'scope.orders_read': 'See orders and addresses',
   'scope.orders_write': 'Pack and send orders',
-  'scope.refunds_write': 'Refund orders',
+  'scope.refunds_write': 'Refund orders, and settle or cancel placed ones',
   'error.no_such_api_key': 'This API key does not exist, or it has ended.',
   'error.scope_missing': 'This API key may not do that.',
   'audit.create_api_key': '{by} made the API key {name}',
@@ -212,7 +212,7 @@ export default {
   'manual.about':
     'The shop receives these payments itself. The units are taken off sale as soon as an order is placed. An order that is neither paid nor sent by its date is cancelled.',
   'manual.cash_on_delivery': 'Buyers can pay in cash on delivery',
-  'manual.cash_days': 'Days until cash on delivery is due',
+  'manual.cash_days': 'Days within which you send an order by cash on delivery; then it is cancelled',
   'manual.bank_transfer': 'Buyers can pay by bank transfer',
   'manual.transfer_days': 'Days until a transfer is due',
   'manual.bank_details': 'Where buyers pay to',

@@ -334,6 +334,7 @@ export default {
   'order.place_it': 'Buat pesanan · {amount}',
   'order.cancelled_by_shop': 'Toko membatalkan pesanan Anda',
   'order.not_paid_in_time': 'Dibatalkan: pembayaran tidak masuk tepat waktu',
+  'order.not_sent_in_time': 'Dibatalkan: toko tidak mengirimnya tepat waktu',
   'order.cancelled_more': 'Anda tidak perlu membayar. Jika sudah membayar, hubungi toko.',
   'payment.how': 'Cara pembayaran',
   'payment.cash_on_delivery': 'Bayar di tempat (COD)',
@@ -357,4 +358,10 @@ export default {
   'error.method_needs_email': 'Untuk membayar nanti, masuk dulu dengan alamat email Anda.',
   'error.too_many_placed':
     'Terlalu banyak pesanan Anda yang belum dibayar. Bayar salah satunya dulu, atau pilih cara bayar lain.',
+  'payment.card': 'Kartu',
+  'payment.card.more': 'Data kartu dikirim ke Stripe. Toko tidak pernah melihatnya.',
+  'payment.own_tab': 'Buka toko di tab tersendiri untuk membayar dengan kartu',
+  'card.loading': 'Memuat formulir kartu…',
+  'error.card_form_unreachable': 'Formulir kartu tidak dapat dimuat. Periksa koneksi Anda, atau pemblokir skrip.',
+  'error.card_incomplete': 'Periksa isian formulir kartu Anda.',
 };

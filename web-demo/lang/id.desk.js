@@ -80,6 +80,7 @@ export default {
   'desk.refund_delivery': 'Kembalikan ongkos kirim ({amount})',
   'desk.refund_amount': 'Jumlah lain dalam {currency} (opsional)',
   'desk.refund_left': 'Paling banyak {amount}.',
+  'desk.refund_step': 'Ketik kelipatan {amount}.',
   'desk.refund_reason': 'Alasan, untuk catatan toko (opsional)',
   'desk.refund.pending': 'dana sedang dikembalikan',
   'desk.refund.done': 'dana dikembalikan',

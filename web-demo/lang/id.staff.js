@@ -195,7 +195,7 @@ export default {
   'scope.offers_write': 'Mengubah penawaran',
   'scope.orders_read': 'Melihat pesanan dan alamat',
   'scope.orders_write': 'Mengemas dan mengirim pesanan',
-  'scope.refunds_write': 'Mengembalikan dana pesanan',
+  'scope.refunds_write': 'Mengembalikan dana pesanan, dan melunasi atau membatalkan yang tercatat',
   'error.no_such_api_key': 'Kunci API ini tidak ada atau sudah berakhir.',
   'error.scope_missing': 'Kunci API ini tidak boleh melakukan itu.',
   'audit.create_api_key': '{by} membuat kunci API {name}',
@@ -212,7 +212,7 @@ export default {
   'manual.about':
     'Toko menerima pembayaran ini sendiri. Unit langsung tidak dijual lagi begitu pesanan tercatat. Pesanan yang belum dibayar dan belum dikirim sampai tanggalnya akan dibatalkan.',
   'manual.cash_on_delivery': 'Pembeli bisa bayar di tempat (COD)',
-  'manual.cash_days': 'Hari sampai bayar di tempat jatuh tempo',
+  'manual.cash_days': 'Batas hari untuk mengirim pesanan bayar di tempat; setelah itu pesanan dibatalkan',
   'manual.bank_transfer': 'Pembeli bisa membayar lewat transfer bank',
   'manual.transfer_days': 'Hari sampai transfer jatuh tempo',
   'manual.bank_details': 'Ke mana pembeli membayar',

@@ -22,6 +22,9 @@ pub async fn answer(
 ) -> Option<Sent> {
     let now = shared.now_s();
     Some(match (method, segments) {
+        ("GET", ["element.js"]) => {
+            Sent::Page { kind: "text/javascript; charset=utf-8", body: include_str!("element.js").to_owned() }
+        }
         ("GET", ["3ds", id]) => Sent::Page { kind: "text/html; charset=utf-8", body: question(id) },
         ("POST", ["3ds", id]) => {
             let agrees = given.text("answer") == Some("yes");

@@ -195,9 +195,10 @@ impl Server {
         Server { process, url, started, folder }.ready().await
     }
 
-    /// Starts `livesouk serve` on a port that was free a moment ago, with the test provider for payments.
+    /// Starts `livesouk serve` on a port that was free a moment ago, with the test provider for payments unless `more` names another.
     pub async fn serve(store: &str, auth_key: &str, more: &[&str]) -> Server {
-        Server::serve_without_payments(store, auth_key, &[&["--payments", "test"], more].concat()).await
+        let payments: &[&str] = if more.contains(&"--payments") { &[] } else { &["--payments", "test"] };
+        Server::serve_without_payments(store, auth_key, &[payments, more].concat()).await
     }
 
     /// Starts `livesouk serve` as an operator does who takes no payments.

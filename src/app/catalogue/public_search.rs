@@ -1,8 +1,9 @@
 //! Searches of people who are not of the team: few at a time, so that they leave connections for the reports and lists of the team.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::app::error::Result;
@@ -20,31 +21,57 @@ const RETRY_MS: i64 = 1_000;
 
 pub struct PublicSearches {
     places: Semaphore,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 impl Default for PublicSearches {
     fn default() -> Self {
-        Self { places: Semaphore::new(RUNNING_MAX + WAITING_MAX), turns: Semaphore::new(RUNNING_MAX) }
+        Self { places: Semaphore::new(RUNNING_MAX + WAITING_MAX), turns: Arc::new(Semaphore::new(RUNNING_MAX)) }
     }
 }
 
 impl PublicSearches {
     /// Runs a search when its turn comes; refused as `busy` when too many wait or it takes too long.
     pub async fn run<T>(&self, search: impl Future<Output = store::Result<T>>) -> Result<T> {
+        self.run_with_turn(async move |_turn| search.await).await
+    }
+
+    /// The same for a search that goes on when nobody waits for it any more: it keeps the turn until its work is done.
+    pub async fn run_with_turn<T>(
+        &self,
+        search: impl AsyncFnOnce(OwnedSemaphorePermit) -> store::Result<T>,
+    ) -> Result<T> {
         let busy = || Refusal::Busy { retry_ms: RETRY_MS };
         let _place = self.places.try_acquire().map_err(|_| busy())?;
-        let turn = timeout(TURN_TIMEOUT, self.turns.acquire()).await;
-        let Ok(Ok(_turn)) = turn else { return Err(busy().into()) };
-        Ok(timeout(DEADLINE, search).await.map_err(|_| busy())??)
+        let turn = timeout(TURN_TIMEOUT, self.turns.clone().acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else { return Err(busy().into()) };
+        Ok(timeout(DEADLINE, search(turn)).await.map_err(|_| busy())??)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn turn_of_work_that_goes_on_stays_taken_when_the_client_hangs_up() {
+        let searches = Arc::new(PublicSearches::default());
+        let (give, given) = tokio::sync::oneshot::channel();
+        let running = searches.clone();
+        let client = tokio::spawn(async move {
+            let search = async move |turn| {
+                let _ = give.send(turn);
+                std::future::pending::<store::Result<()>>().await
+            };
+            running.run_with_turn(search).await
+        });
+        let turn = given.await.unwrap();
+        client.abort();
+        assert!(client.await.unwrap_err().is_cancelled());
+        assert!(searches.run(async { Ok(1) }).await.is_err(), "the work goes on");
+        drop(turn);
+        assert_eq!(searches.run(async { Ok(2) }).await.ok(), Some(2));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn search_waits_for_its_turn_and_is_refused_when_it_does_not_come() {

@@ -28,7 +28,7 @@ impl Checkout {
             .await
     }
 
-    /// Erases the address. That of a paid order stays until the order was sent.
+    /// Erases the address. That of a placed or paid order stays until the order was sent, is paid and has its invoice.
     pub async fn erase_address(self: &Arc<Self>, actor: &Actor, id: OrderId) -> Result<()> {
         let id = self.own_order(actor, id).await?.id;
         let this = self.clone();
@@ -37,7 +37,10 @@ impl Checkout {
                 if this.context.store.erase_address(id).await? {
                     return Ok(());
                 }
-                Err(Refusal::WrongStatus("The order is paid: its address stays until the order was sent.").into())
+                Err(Refusal::WrongStatus(
+                    "The shop still needs the address: until the order was sent, is paid and has its invoice.",
+                )
+                .into())
             })
             .await
     }

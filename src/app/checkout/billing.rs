@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::Checkout;
 use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
+use crate::domain::billing::BillingBuyer;
 use crate::domain::{
     Actor, AuditAction, AuditEntry, BillingDocumentId, DocumentKind, Issuer, Millis, Order, OrderId, Permission,
     Refusal,
@@ -17,8 +18,10 @@ use crate::protocol::BillingDocumentView;
 use crate::store::{BillingDocument, DueDocument, IssuedDocument};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
-/// Payments, and as many refunds, that one run looks at.
+/// Payments, and as many refunds, that are read at once.
 const DUE_BATCH_MAX: i64 = 50;
+/// Such pages that one run reads.
+const PAGES_PER_RUN_MAX: i64 = 20;
 const EXPORT_PAGE_SIZE: i64 = 100;
 
 /// Makes the documents of payments and refunds. Several nodes may run it: the store gives one number at a time.
@@ -47,30 +50,54 @@ pub struct BillingFilter {
 }
 
 impl Checkout {
-    /// Makes documents, the oldest payments first. One that cannot be made keeps no other from its document.
+    /// Makes documents, the oldest payments first. A document that cannot be made does not delay the others.
     pub async fn issue_due_documents(&self) -> Result<NextRun> {
         let store = &self.context.store;
-        let due = store.due_documents(DUE_BATCH_MAX).await?;
         let issuer = Issuer::of(&self.context.shop(), &self.context.profile());
-        let mut done = 0;
-        for one in &due {
-            if self.context.stop.is_cancelled() {
-                break;
-            }
-            match store.issue_document(one, &issuer, self.context.now()).await {
-                Ok(IssuedDocument::NotYet) => {}
-                Ok(_) => done += 1,
-                Err(fault) => {
-                    let DueDocument { order, refund, .. } = one;
-                    tracing::error!(order.id = %order, refund, error = %fault, "an invoice or a credit note could not be made");
+        // Payments and refunds that stay without a document in this run: the next page begins after them.
+        let mut left_out = (0, 0);
+        let mut is_full = false;
+        for _ in 0..PAGES_PER_RUN_MAX {
+            let due = store.due_documents_beyond(left_out, DUE_BATCH_MAX).await?;
+            for one in &due {
+                if self.context.stop.is_cancelled() {
+                    break;
+                }
+                if !self.issue_due_document(one, &issuer).await {
+                    match one.refund {
+                        None => left_out.0 += 1,
+                        Some(_) => left_out.1 += 1,
+                    }
                 }
             }
+            is_full = due.len() as i64 >= DUE_BATCH_MAX;
+            if !is_full || self.context.stop.is_cancelled() {
+                break;
+            }
         }
-        let is_full = due.len() as i64 >= DUE_BATCH_MAX;
-        let left = if done == 0 { due } else { store.due_documents(1).await? };
+        let left = store.due_documents(1).await?;
         let oldest = left.iter().map(|one| one.at).min().unwrap_or(0);
         self.context.counters.billing_oldest_at.store(oldest, Ordering::Relaxed);
-        Ok(if is_full && done > 0 { NextRun::Immediately } else { NextRun::AfterInterval })
+        let has_progress = left_out.0 + left_out.1 < PAGES_PER_RUN_MAX * DUE_BATCH_MAX;
+        Ok(if is_full && has_progress { NextRun::Immediately } else { NextRun::AfterInterval })
+    }
+
+    /// Makes one document. `false`: it is still to be made.
+    async fn issue_due_document(&self, due: &DueDocument, issuer: &Issuer) -> bool {
+        let DueDocument { order, refund, .. } = due;
+        match self.context.store.issue_document(due, issuer, self.context.now()).await {
+            Ok(IssuedDocument::NotYet) => false,
+            Ok(_) => true,
+            // Another node holds the numbers, or the order is being changed.
+            Err(fault) if fault.is_transient() => {
+                tracing::warn!(order.id = %order, refund, error = %fault, "an invoice or a credit note could not be made yet");
+                false
+            }
+            Err(fault) => {
+                tracing::error!(order.id = %order, refund, error = %fault, "an invoice or a credit note could not be made");
+                false
+            }
+        }
     }
 
     /// The documents of an order, for its buyer and for those who sell in its show. The audit log records who of the team read who bought.
@@ -101,7 +128,8 @@ impl Checkout {
         Ok(documents.into_iter().map(document_view).collect())
     }
 
-    /// A page of all documents of the shop, the newest first, for those who sell in it.
+    /// A page of all documents of the shop, the newest first, for those who sell in it. As in the list of orders, buyers have their name
+    /// here and not their address: whoever reads an address reads the documents of one order, which the audit log records.
     pub async fn shop_documents(
         &self,
         actor: &Actor,
@@ -112,7 +140,12 @@ impl Checkout {
         self.stream_cache.authorize_in_shop(actor, Permission::ManageOffers).await?;
         let BillingFilter { kind, since, until } = filter;
         let documents = self.context.store.billing_documents(kind, (since, until), after, limit).await?;
-        Ok(documents.into_iter().map(document_view).collect())
+        let mut documents: Vec<BillingDocumentView> = documents.into_iter().map(document_view).collect();
+        for buyer in documents.iter_mut().filter_map(|document| document.body.buyer.as_mut()) {
+            let BillingBuyer { name, country, .. } = std::mem::take(buyer);
+            *buyer = BillingBuyer { name, country, ..Default::default() };
+        }
+        Ok(documents)
     }
 
     /// Begins an export of documents, for those who may list them. The audit log records it.

@@ -240,6 +240,24 @@ impl Checkout {
             .map_err(as_outcome_unknown)
     }
 
+    /// The same, as the verb `cancel` does it: gives the order of the reservation. `order`: the order that it must be in.
+    pub async fn cancel_line(
+        self: &Arc<Self>,
+        actor: &Actor,
+        order: Option<OrderId>,
+        line: ReservationId,
+    ) -> Result<OrderResult> {
+        if let Some(order) = order
+            && !self.own_order(actor, order).await?.lines.iter().any(|known| known.id == line)
+        {
+            return Err(Refusal::NoSuchOrder.into());
+        }
+        let is_replay = self.own_reservation(actor, line).await?.status == ReservationStatus::Cancelled;
+        self.cancel_reservation(actor, line).await?;
+        let order = self.own_order(actor, line).await?;
+        Ok(OrderResult { order: self.catalogue.order_view(&order).await, is_replay })
+    }
+
     async fn own_reservation(&self, actor: &Actor, id: ReservationId) -> Result<Reservation> {
         self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
         let reservation = self.context.store.reservation(id).await?.ok_or(Refusal::NotYours)?;
@@ -255,6 +273,12 @@ impl Checkout {
         self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
         let reservation = self.context.store.reservation_by_key(&actor.user, key).await?.ok_or(Refusal::NoSuchOrder)?;
         self.order_of_purchase(&reservation).await
+    }
+
+    pub async fn reservation_by_key(&self, actor: &Actor, key: &IdempotencyKey) -> Result<ReservationView> {
+        self.stream_cache.authorize_in_shop(actor, Permission::UseOwnData).await?;
+        let reservation = self.context.store.reservation_by_key(&actor.user, key).await?.ok_or(Refusal::NoSuchOrder)?;
+        Ok(self.catalogue.reservation_view(&reservation).await)
     }
 
     /// The caller's own orders, newest first.

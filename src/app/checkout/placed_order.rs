@@ -14,12 +14,16 @@ use crate::domain::manual_payment::check_buyer;
 use crate::domain::order::request_hash;
 use crate::domain::{
     Actor, AuditAction, IdempotencyKey, ManualMethod, Millis, Minor, Order, OrderId, OrderStatus, Permission, Place,
-    Refusal, Reservation, authorize_by_role,
+    Refusal, Reservation, ReservationStatus, authorize_by_role,
 };
 use crate::protocol::{ManualMethodView, OrderView};
 use crate::store::{NewPlacement, OrderEnd, ReceivedPayment};
 
 const INTERVAL: Duration = Duration::from_secs(60);
+/// Orders that one run of the job looks at.
+const DUE_BATCH_MAX: i64 = 200;
+/// The metric counts so many at most.
+const OVERDUE_COUNTED_MAX: i64 = 10_000;
 
 /// Cancels placed orders that are past their date.
 pub struct PlacedOrderJob(pub Arc<Checkout>);
@@ -32,8 +36,7 @@ impl BackgroundJob for PlacedOrderJob {
     async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
         let checkout = self.0.clone();
         // In a task of its own: a transaction must not be cancelled with the job.
-        self.0.context.spawn_write(async move { checkout.cancel_overdue_orders().await }).await?;
-        Ok(NextRun::AfterInterval)
+        self.0.context.spawn_write(async move { checkout.cancel_overdue_orders().await }).await
     }
 }
 
@@ -90,7 +93,9 @@ impl Checkout {
                 this.outbox_changed.notify_one();
                 this.context.mail_queued.notify_one();
                 let now = this.context.now();
-                order.lines.iter().for_each(|line| this.context.counters.record_hold_end(line, now));
+                // The hold of a line that expired ended before.
+                let placed = order.lines.iter().filter(|line| line.status == ReservationStatus::Placed);
+                placed.for_each(|line| this.context.counters.record_hold_end(line, now));
                 this.notify_order_changed(&order).await;
             }
             Ok::<_, Error>(OrderResult { order: this.catalogue.order_view(&order).await, is_replay: !is_new })
@@ -114,6 +119,7 @@ impl Checkout {
                 let (paid, is_new) = this.context.store.receive_payment(&received).await?;
                 if is_new {
                     this.context.mail_queued.notify_one();
+                    this.billing_due.notify_one();
                     let detail = Some(format!("amount {amount}"));
                     this.record_order_action(&actor, &paid, AuditAction::MarkPaid, detail);
                     this.notify_order_changed(&paid).await;
@@ -141,6 +147,7 @@ impl Checkout {
                     let detail = Some(if restock { "restock" } else { "written_off" }.to_owned());
                     this.record_order_action(&actor, &now, AuditAction::CancelOrder, detail);
                     this.publish_ended_order(&ended).await?;
+                    return Ok(this.catalogue.order_view(&now).await);
                 }
                 match now.status {
                     OrderStatus::Cancelled => Ok(this.catalogue.order_view(&now).await),
@@ -163,26 +170,32 @@ impl Checkout {
     }
 
     /// Cancels the placed orders that are past their date and were not sent. Several nodes may run it at once: each order ends once.
-    pub async fn cancel_overdue_orders(&self) -> Result<()> {
+    pub async fn cancel_overdue_orders(&self) -> Result<NextRun> {
         let store = &self.context.store;
-        let due = store.placed_orders_due(store.now().await?).await?;
-        let mut left = 0;
-        for id in due {
-            match store.end_order(id, OrderEnd::NotPaidInTime).await {
+        let now = store.now().await?;
+        let due = store.placed_orders_due(now, DUE_BATCH_MAX).await?;
+        let mut done = 0;
+        for id in &due {
+            match store.end_order(*id, OrderEnd::NotPaidInTime).await {
                 Ok(ended) if ended.is_empty() => {}
                 Ok(ended) => {
+                    done += 1;
                     self.context.mail_queued.notify_one();
-                    self.publish_ended_order(&ended).await?;
+                    // The order has ended all the same: every node reads it again sooner or later.
+                    if let Err(fault) = self.publish_ended_order(&ended).await {
+                        tracing::warn!(order.id = %id, error = %fault, "the end of a placed order could not be published");
+                    }
                 }
                 // The others must not wait for this one.
                 Err(fault) => {
-                    left += 1;
                     tracing::warn!(order.id = %id, error = %fault, "a placed order past its date could not be cancelled yet");
                 }
             }
         }
-        self.context.counters.placed_orders_overdue.store(left, Ordering::Relaxed);
-        Ok(())
+        let overdue = store.count_placed_orders_due(now, OVERDUE_COUNTED_MAX).await?;
+        self.context.counters.placed_orders_overdue.store(overdue.unsigned_abs(), Ordering::Relaxed);
+        let is_full = due.len() as i64 >= DUE_BATCH_MAX;
+        Ok(if is_full && done > 0 { NextRun::Immediately } else { NextRun::AfterInterval })
     }
 
     /// Publishes the offers whose units came back, and notifies the buyer.

@@ -100,8 +100,9 @@ impl Checkout {
         let (timestamps, address) = (store.order_timestamps(order.id).await?, store.address(order.id).await?);
         let id = order.id;
         let mails = store.mails_of_order(id).await?;
-        // A mail names an address too.
-        if (address.is_some() || !mails.is_empty()) && order.buyer != actor.user {
+        let documents = self.documents_of(&order).await?;
+        // A mail and a document name an address too.
+        if (address.is_some() || !mails.is_empty() || !documents.is_empty()) && order.buyer != actor.user {
             self.record_order_action(actor, &order, AuditAction::ReadAddress, None);
         }
         let replay_ms = store.stream(order.stream).await?.and_then(|stream| stream.replay_position(order.created_at));
@@ -112,7 +113,7 @@ impl Checkout {
             payments: store.payments_of_order(id).await?.into_iter().map(attempt_view).collect(),
             refunds: store.refunds_of_order(id).await?.into_iter().map(refund_view).collect(),
             refundable: store.refundable(&order).await?.into(),
-            documents: self.documents_of(&order).await?,
+            documents,
             notes: store.order_notes(id).await?.into_iter().map(note_view).collect(),
             mails: mails.into_iter().map(mail_view).collect(),
             order: self.whole_shop_order(order).await?,

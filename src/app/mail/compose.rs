@@ -115,7 +115,9 @@ fn order_words(words: &Words, content: &MailContent, order: &Order, is_part: boo
         MailContent::OrderPlaced { .. } if is_transfer(order) => (words.placed_subject, words.placed_transfer_intro),
         MailContent::OrderPlaced { .. } => (words.placed_subject, words.placed_cash_intro),
         MailContent::OrderCancelled { .. } if order.reason.as_deref() == Some("not_paid_in_time") => {
-            (words.cancelled_subject, words.not_paid_intro)
+            // Cash is paid when the parcel arrives: the shop did not send it.
+            let intro = if is_transfer(order) { words.not_paid_intro } else { words.not_sent_intro };
+            (words.cancelled_subject, intro)
         }
         MailContent::OrderCancelled { .. } => (words.cancelled_subject, words.cancelled_intro),
         MailContent::OrderSent { .. } => (words.sent_subject, words.sent_intro),
@@ -128,6 +130,11 @@ fn order_words(words: &Words, content: &MailContent, order: &Order, is_part: boo
 
 fn is_transfer(order: &Order) -> bool {
     order.placement.is_some_and(|placement| placement.method == ManualMethod::BankTransfer)
+}
+
+/// What the lines cost that the buyer pays for.
+fn goods(order: &Order) -> Minor {
+    order.quote.as_ref().map_or(order.amount, |quote| quote.goods)
 }
 
 fn order_rows(
@@ -175,7 +182,7 @@ fn order_rows(
         return rows;
     }
     if all().any(|order| order.quote.as_ref().is_some_and(|quote| !quote.is_plain() || quote.tax > 0)) {
-        add(words.goods, money(language, sum(|order| order.amount), &order.currency));
+        add(words.goods, money(language, sum(goods), &order.currency));
         let delivery = sum(|order| order.quote.as_ref().map_or(0, |quote| quote.delivery));
         add(words.delivery, money(language, delivery, &order.currency));
         let tax = sum(|order| order.quote.as_ref().map_or(0, |quote| quote.tax));
@@ -198,6 +205,13 @@ fn order_rows(
                 add(words.pay_to, lines.join("\n"));
                 let reference = order.number.map_or_else(|| order.id.to_string(), |number| format!("#{number}"));
                 add(words.reference, left_to_right(language, &reference));
+            }
+        }
+        MailContent::OrderCancelled { .. } => {
+            // The intro says why, and names the date.
+            let is_late = is_transfer(order) && order.reason.as_deref() == Some("not_paid_in_time");
+            if let Some(placement) = order.placement.filter(|_| is_late) {
+                add(words.due_at, date_time(language, placement.due_at));
             }
         }
         MailContent::OrderConfirmed { .. } => {

@@ -138,11 +138,11 @@ const KEPT: [(&str, [&str; 3]); 6] = [
     (
         "mailbox",
         [
-            "A hash of the e-mail address, until a mute, a block or a sale with a limit per buyer ends: it holds for the person, also \
+            "A hash of the e-mail address, until a mute, a block or a sale with a limit per buyer ends and placed orders are paid: it holds for the person, also \
              under a new account.",
-            "بصمة مشفّرة لعنوان البريد الإلكتروني، إلى أن ينتهي الكتم أو الحظر أو عرض محدود الكمية لكل مشترٍ: فهو يسري على الشخص، \
+            "بصمة مشفّرة لعنوان البريد الإلكتروني، إلى أن ينتهي الكتم أو الحظر أو عرض محدود الكمية لكل مشترٍ وتُدفع الطلبات المسجّلة: فهو يسري على الشخص، \
              ولو بحساب جديد.",
-            "Hash dari alamat email, sampai pembisuan, blokir, atau penjualan dengan batas per pembeli berakhir: hal itu berlaku \
+            "Hash dari alamat email, sampai pembisuan, blokir, atau penjualan dengan batas per pembeli berakhir dan pesanan yang tercatat dibayar: hal itu berlaku \
              bagi orangnya, juga dengan akun baru.",
         ],
     ),

@@ -44,12 +44,11 @@ impl SettingsSync {
     /// Changes what the form has. It holds on this node when this returns, on all others within two seconds.
     pub async fn change(self: &Arc<Self>, actor: &Actor, form: ShopForm) -> Result<(Arc<Shop>, Arc<ShopProfile>)> {
         self.stream_cache.authorize_in_shop(actor, Permission::ManageSettings).await?;
-        let (shop, profile) = form.apply(&self.context.shop(), &self.context.profile())?;
         let entry = self.audit.audit_entry(actor, AuditEntry::WHOLE_SHOP, AuditAction::ChangeSettings);
         let this = self.clone();
         self.context
             .spawn_write(async move {
-                this.context.store.update_shop(&shop, &profile, &entry).await?;
+                this.context.store.update_shop(&form, &entry).await?;
                 this.refresh_after_change().await;
                 Ok(())
             })

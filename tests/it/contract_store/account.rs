@@ -3,13 +3,14 @@
 use livesouk::domain::email_code::hash_email_code;
 use livesouk::domain::sign_in_session::SESSIONS_OF_USER_MAX;
 use livesouk::domain::{
-    Account, AuditAction, EmailAddress, EmailCodeId, Language, Name, PurchaseRequest, Refusal, Sanction, SanctionKind,
-    SecretHash, SessionSecret, SignInSession,
+    Account, AuditAction, EmailAddress, EmailCodeId, Language, ManualMethod, Name, PurchaseRequest, Refusal, Sanction,
+    SanctionKind, SecretHash, SessionSecret, SignInSession,
 };
-use livesouk::store::{NewEmailCode, NewSession, TypedEmailCode};
+use livesouk::store::{NewEmailCode, NewSession, OrderEnd, TypedEmailCode};
 
 use super::builders::{audit_entry, purchase_request, refusal, user};
 use super::fixture::{Fixture, facts};
+use super::placed_order::placed;
 use super::sanction::sanction;
 
 facts! {
@@ -20,6 +21,7 @@ facts! {
     accounts_of_one_mailbox_are_one_person_also_when_they_are_made_at_once
     blocked_person_stays_blocked_when_the_account_was_erased_and_made_again
     limit_of_a_sale_holds_after_the_account_was_erased_and_made_again
+    mailbox_of_an_erased_account_is_kept_while_a_placed_order_is_not_paid
     mailbox_of_an_erased_account_is_forgotten_when_nothing_binds_its_person
     account_has_at_most_fifty_sessions
     expired_sessions_and_old_codes_are_deleted
@@ -109,6 +111,20 @@ async fn limit_of_a_sale_holds_after_the_account_was_erased_and_made_again(shop:
     shop.store.erase_user_data(&first.id.user()).await.unwrap();
     let again = account_of(&shop, "ann@example.com").await;
     assert!(matches!(buy(&again, "second-key").await, Err(Refusal::BuyerLimit { .. })));
+}
+
+async fn mailbox_of_an_erased_account_is_kept_while_a_placed_order_is_not_paid(shop: Fixture) {
+    let ann = account_of(&shop, "ann@example.com").await;
+    let offer = shop.offer(9, 1).await;
+    let order = placed(&shop, offer, ann.id.user().as_str(), ManualMethod::BankTransfer).await;
+    let debtor = ann.person.as_str();
+    shop.run(&format!("update orders set person = '{debtor}' where id = {}", shop.id(order.id.0))).await;
+    // The sale is over and binds nobody any more.
+    shop.store.close_offer(offer).await.unwrap();
+    assert_eq!(shop.store.erase_user_data(&ann.id.user()).await.unwrap().mailboxes, 1);
+    assert_eq!(shop.store.delete_erased_mailboxes(500).await.unwrap(), 0);
+    shop.store.end_order(order.id, OrderEnd::ShopCancel { restock: true }).await.unwrap();
+    assert_eq!(shop.store.delete_erased_mailboxes(500).await.unwrap(), 1);
 }
 
 async fn mailbox_of_an_erased_account_is_forgotten_when_nothing_binds_its_person(shop: Fixture) {

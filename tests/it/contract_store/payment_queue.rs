@@ -42,6 +42,7 @@ impl Rush {
                     api_base: fake.base().to_owned(),
                     webhook_secrets: vec![WebhookSecret::new("whsec_of-the-tests")],
                     return_url: "https://shop.example/".to_owned(),
+                    card_form: None,
                 }),
                 is_test_provider_enabled: false,
                 are_requests_limited: false,

@@ -5,10 +5,11 @@ use livesouk::app::{App, Error};
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
     FulfilmentStep, ManualMethod, ManualPayments, OfferId, OfferKind, Order, OrderId, OrderStatus, PaymentStatus,
-    QuoteRules, Refusal, ReservationStatus, Role,
+    QuoteRules, Refusal, ReservationStatus, Role, ShopOrderFilter,
 };
-use livesouk::store::{self, NewPlacement, OrderEnd, ReceivedPayment};
+use livesouk::store::{self, NewPlacement, OrderEnd, ReceivedPayment, ReleaseReason};
 
+use super::address::address;
 use super::builders::{actor, key, person, purchase_request, refusal, user};
 use super::fixture::{Fixture, facts};
 
@@ -25,6 +26,9 @@ facts! {
     money_is_given_back_by_hand
     units_of_placed_orders_count_for_the_limit_of_their_buyer
     only_cash_on_delivery_is_sent_unpaid
+    order_with_an_expired_line_is_cancelled_as_a_whole
+    placed_order_opens_no_parcel_until_it_is_paid
+    address_of_a_placed_order_stays_until_it_is_paid_and_has_its_invoice
 }
 
 const ALL_MISMATCHES: &str =
@@ -218,7 +222,7 @@ async fn order_that_is_not_paid_in_time_is_cancelled_unless_it_was_sent(shop: Fi
         shop.run(&format!("update orders set due_at = 1000 where id = {}", shop.id(order.0))).await;
     }
     let now = shop.store.now().await.unwrap();
-    let mut due = shop.store.placed_orders_due(now).await.unwrap();
+    let mut due = shop.store.placed_orders_due(now, 200).await.unwrap();
     due.sort_unstable();
     assert_eq!(due, orders[..2]);
     // The date is looked at again under the lock.
@@ -356,4 +360,86 @@ async fn only_cash_on_delivery_is_sent_unpaid(shop: Fixture) {
     assert!(shop.mark_sent(transfer.id).await.is_some());
     let delivered = shop.store.set_fulfilment(cash.id, FulfilmentStep::Delivered, None, &user("noura")).await;
     assert!(delivered.is_ok());
+}
+
+async fn order_with_an_expired_line_is_cancelled_as_a_whole(shop: Fixture) {
+    let app = shop.app_with_provider(10_000).await;
+    let mut host = actor("noura");
+    host.role = Role::Host;
+    for (buyer, reason) in [("ann", "shop_cancel"), ("bob", "not_paid_in_time")] {
+        let offers = [shop.offer(5, 5).await, shop.offer(5, 5).await];
+        let mut lines = Vec::new();
+        for (n, offer) in offers.iter().enumerate() {
+            let request = purchase_request(buyer, &format!("key-of-{buyer}-{n}"), n as i64 + 1);
+            lines.push(shop.buy(*offer, &request).await.unwrap().reservation.id);
+        }
+        let order = shop.store.open_order(&user(buyer), &lines).await.unwrap().id;
+        shop.store.release_reservations(offers[0], &lines[..1], ReleaseReason::BuyerCancel, None).await.unwrap();
+        // As the job leaves it when the hold of this line ends first.
+        let expire = "update reservations set status = 'expired', reason = 'hold_ended' where id = ";
+        shop.run(&format!("{expire}{}", shop.id(lines[0].0))).await;
+        let seen = shop.store.quote(&shop.order(order).await, QuoteRules::default()).await.unwrap().unwrap();
+        let new = placement(order, buyer, ManualMethod::CashOnDelivery);
+        let new = NewPlacement { quote_version: Some(seen.version), ..new };
+        let total = shop.store.place_order(&new).await.unwrap().0.total();
+        if reason == "shop_cancel" {
+            let view = app.checkout.cancel_placed(&host, order, true).await.unwrap();
+            assert_eq!(view.status, OrderStatus::Cancelled);
+            let again = app.checkout.cancel_placed(&host, order, true).await.unwrap();
+            assert_eq!(again.status, OrderStatus::Cancelled, "to cancel it again changes nothing");
+        } else {
+            shop.run(&format!("update orders set due_at = 1000 where id = {}", shop.id(order.0))).await;
+            app.checkout.cancel_overdue_orders().await.unwrap();
+        }
+        let ended = shop.order(order).await;
+        assert_eq!((ended.status, ended.reason.as_deref(), ended.qty), (OrderStatus::Cancelled, Some(reason), 2));
+        assert_eq!((ended.amount, ended.total()), (2 * 4_900, total), "it keeps what it would have cost");
+        let filter = ShopOrderFilter { status: Some(OrderStatus::Cancelled), ..ShopOrderFilter::default() };
+        let listed = shop.store.shop_orders(&filter, None, 9).await.unwrap();
+        assert!(listed.orders.iter().any(|listed| listed.order.id == order), "the store has the same rule");
+    }
+    assert_eq!(shop.number(ALL_MISMATCHES).await, 0);
+}
+
+async fn placed_order_opens_no_parcel_until_it_is_paid(shop: Fixture) {
+    let offer = shop.offer(9, 9).await;
+    let rules = QuoteRules { delivery_fee: 2_000, ..QuoteRules::default() };
+    let held = async |with: &str| {
+        let id = shop.buy(offer, &purchase_request("ann", with, 1)).await.unwrap().reservation.id;
+        assert!(shop.store.set_address(id, &address("Ann")).await.unwrap());
+        id
+    };
+    let quote = async |id| shop.store.quote(&shop.order(id).await, rules).await.unwrap().unwrap();
+    let first = held("key-first").await;
+    let transfer = placement(first, "ann", ManualMethod::BankTransfer);
+    let transfer = NewPlacement { rules, quote_version: Some(quote(first).await.version), ..transfer };
+    let (placed, _) = shop.store.place_order(&transfer).await.unwrap();
+    let second = held("key-second").await;
+    assert_eq!((quote(second).await.joins, quote(second).await.delivery), (None, 2_000), "it may never be paid");
+    receive(&shop, &placed).await.unwrap();
+    assert_eq!((quote(second).await.joins, quote(second).await.delivery), (Some(first), 0));
+}
+
+async fn address_of_a_placed_order_stays_until_it_is_paid_and_has_its_invoice(shop: Fixture) {
+    let offer = shop.offer(9, 1).await;
+    let mut orders = Vec::new();
+    for buyer in ["ann", "bob"] {
+        let order = placed(&shop, offer, buyer, ManualMethod::CashOnDelivery).await;
+        assert!(shop.store.set_address(order.id, &address(buyer)).await.unwrap());
+        shop.mark_sent(order.id).await.unwrap();
+        assert!(!shop.store.erase_address(order.id).await.unwrap(), "nobody has paid the parcel yet");
+        orders.push(order);
+    }
+    let [ann, bob] = &orders[..] else { unreachable!() };
+    receive(&shop, ann).await.unwrap();
+    assert!(!shop.store.erase_address(ann.id).await.unwrap(), "its invoice names the address");
+    assert_eq!(shop.store.erase_user_data(&user("ann")).await.unwrap().addresses_kept, 1);
+    assert_eq!(shop.store.erase_addresses_before(0).await.unwrap(), 0);
+    shop.run(&format!("update orders set documented = 1 where id = {}", shop.id(ann.id.0))).await;
+    assert_eq!(shop.store.erase_addresses_before(0).await.unwrap(), 1, "now nobody needs it");
+    // Whoever never pays a parcel that was sent is not kept for ever.
+    let sent_at = shop.store.sent_at(bob.id).await.unwrap().unwrap();
+    assert_eq!(shop.store.erase_addresses_before(sent_at).await.unwrap(), 0);
+    assert_eq!(shop.store.erase_addresses_before(sent_at + 1).await.unwrap(), 1);
+    assert_eq!(shop.store.address(bob.id).await.unwrap(), None);
 }

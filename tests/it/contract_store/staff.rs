@@ -1,7 +1,7 @@
 //! The staff, set-up links and settings on both databases.
 
 use livesouk::domain::setup::NewOwner;
-use livesouk::domain::shop_settings::ShopProfile;
+use livesouk::domain::shop_settings::{ShopForm, ShopProfile};
 use livesouk::domain::staff::{LinkHash, STAFF_INVITES_MAX, StaffInvite, StaffRole, link_hash};
 use livesouk::domain::{
     Account, AccountId, Actor, AuditAction, AuditEntry, Author, EmailAddress, Language, Name, Refusal, Role,
@@ -19,6 +19,7 @@ facts! {
     setup_link_makes_one_owner_also_when_many_open_it_at_once
     nodes_that_start_at_once_have_one_signing_key
     settings_have_a_version_that_grows
+    settings_that_are_saved_at_once_all_stay
 }
 
 fn email(text: &str) -> EmailAddress {
@@ -148,15 +149,50 @@ async fn nodes_that_start_at_once_have_one_signing_key(shop: Fixture) {
 
 async fn settings_have_a_version_that_grows(shop: Fixture) {
     let before = shop.store.shop_settings_version().await.unwrap();
-    let stored = shop.store.shop().await.unwrap().unwrap();
-    let profile = ShopProfile::of_country("KW").unwrap();
     let change = entry(AuditAction::ChangeSettings);
-    shop.store.update_shop(&stored, &profile, &change).await.unwrap();
+    let form = ShopForm { country: Some("KW".into()), ..ShopForm::default() };
+    shop.store.update_shop(&form, &change).await.unwrap();
+    let profile = ShopProfile { country: Some("KW".into()), ..ShopProfile::default() };
     let settings = shop.store.shop_settings().await.unwrap();
     assert_eq!((settings.profile, settings.is_setup_open), (profile.clone(), false));
     assert!(before < settings.version);
-    let other = livesouk::domain::Shop { currency: "JPY".into(), ..stored };
-    let refused = shop.store.update_shop(&other, &profile, &change).await;
+    let other = ShopForm { currency: Some("JPY".into()), ..ShopForm::default() };
+    let refused = shop.store.update_shop(&other, &change).await;
     assert_eq!(refusal(refused).code(), "invalid_value", "the shop has products");
     assert_eq!(shop.store.shop_settings_version().await.unwrap(), settings.version, "nothing was changed");
+}
+
+/// Members of the team who save different forms at the same time, on any node, do not undo each other's changes.
+async fn settings_that_are_saved_at_once_all_stay(shop: Fixture) {
+    let policy = |text: &str| [("en".to_owned(), text.to_owned())].into();
+    let forms = [
+        ShopForm { country: Some("KW".into()), ..ShopForm::default() },
+        ShopForm { time_zone: Some("Asia/Kuwait".into()), ..ShopForm::default() },
+        ShopForm { tax_bp: Some(500), ..ShopForm::default() },
+        ShopForm { delivery_fee: Some(700), ..ShopForm::default() },
+        ShopForm { legal_name: Some("Noura LLC".into()), ..ShopForm::default() },
+        ShopForm { vat_number: Some("300000".into()), ..ShopForm::default() },
+        ShopForm { title: Some("Lamps of Noura".into()), ..ShopForm::default() },
+        ShopForm { titles: Some(policy("Lamps")), ..ShopForm::default() },
+    ];
+    let mut saved = tokio::task::JoinSet::new();
+    for form in forms {
+        let store = shop.store.clone();
+        saved.spawn(async move { store.update_shop(&form, &entry(AuditAction::ChangeSettings)).await });
+    }
+    for result in saved.join_all().await {
+        result.unwrap();
+    }
+    let stored = shop.store.shop().await.unwrap().unwrap();
+    assert_eq!((stored.title.as_str(), stored.titles), ("Lamps of Noura", policy("Lamps")));
+    let expected = ShopProfile {
+        country: Some("KW".into()),
+        time_zone: Some("Asia/Kuwait".into()),
+        tax_bp: 500,
+        delivery_fee: 700,
+        legal_name: Some("Noura LLC".into()),
+        vat_number: Some("300000".into()),
+        ..ShopProfile::default()
+    };
+    assert_eq!(shop.store.shop_settings().await.unwrap().profile, expected);
 }

@@ -153,8 +153,9 @@ async fn show_texts_are_what_a_search_compares(shop: Fixture) {
     shop.store.create_stream(shop.shop.id, &stream(second)).await.unwrap();
     shop.store.start_stream(first, 5).await.unwrap();
     let texts = shop.store.show_texts(2).await.unwrap();
-    assert_eq!(texts.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [second, first], "the newest first");
-    assert_eq!(texts[1].1, "Show\nNoura\nمساء المصابيح\nhome");
+    assert_eq!(texts.iter().map(|(id, ..)| *id).collect::<Vec<_>>(), [second, first], "the newest first");
+    assert_eq!(texts[1].1, StreamStatus::Live);
+    assert_eq!(texts[1].2, "Show\nNoura\nمساء المصابيح\nhome");
     let read = async |status| {
         let found = shop.store.streams_by_id(&[first, second, StreamId::new()], status).await.unwrap();
         found.into_iter().map(|show| show.id).collect::<Vec<_>>()

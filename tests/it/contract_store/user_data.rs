@@ -73,7 +73,9 @@ async fn address_of_a_paid_order_stays_until_it_was_sent(shop: Fixture) {
         let order = shop.buy(offer, &purchase_request(buyer, key, 1)).await.unwrap().reservation.id;
         assert!(shop.store.set_address(order, &address(buyer)).await.unwrap());
         shop.begin_capture(order).await.unwrap().unwrap();
-        shop.store.finish_capture(order).await.unwrap().unwrap().id
+        let id = shop.store.finish_capture(order).await.unwrap().unwrap().id;
+        shop.run("update orders set documented = 1").await;
+        id
     };
     let (sent, waiting, other) =
         (paid("ann", "ann-key-1").await, paid("ann", "ann-key-2").await, paid("bob", "bob-key-1").await);
@@ -108,6 +110,7 @@ async fn addresses_are_erased_when_their_time_is_over(shop: Fixture) {
         shop.begin_capture(order).await.unwrap().unwrap();
         shop.store.finish_capture(order).await.unwrap().unwrap();
     }
+    shop.run("update orders set documented = 1").await;
     shop.store.release_reservations(offer, &[expired], ReleaseReason::BuyerCancel, None).await.unwrap();
     let sent_at = shop.mark_sent(sent).await.unwrap();
     let ended_at = shop.store.order_timestamps(expired).await.unwrap().changed_at;

@@ -89,9 +89,12 @@ async fn payment_gets_an_invoice_and_each_refund_a_credit_note() {
 
     // The bookkeeping: the newest first, and a file in which credit notes are less than 0.
     let list = shop.host.get("/v1/shop/documents?limit=2").await.expect(200);
-    assert_eq!(list["items"], json!([rest, first]));
+    assert_eq!(list["items"], json!([listed(&rest), listed(&first)]));
     let next = list["next"].as_str().unwrap();
-    assert_eq!(shop.host.get(&format!("/v1/shop/documents?after={next}")).await.expect(200)["items"], json!(made));
+    assert_eq!(
+        shop.host.get(&format!("/v1/shop/documents?after={next}")).await.expect(200)["items"],
+        json!([listed(&made[0])])
+    );
     let notes = shop.host.get("/v1/shop/documents?document_kind=credit_note").await.expect(200);
     assert_eq!(notes["items"].as_array().unwrap().len(), 2);
     let file = shop.host.get("/v1/shop/documents/documents.csv").await.expect(200);
@@ -126,4 +129,13 @@ async fn order_without_a_vat_number_gets_an_invoice_and_its_link_hides_the_buyer
     assert_eq!((&found["items"][0]["number"], &found["items"][0]["buyer"]), (&made[0]["number"], &Value::Null));
     let unknown = json!({"secret": "0".repeat(64)});
     shop.server.rest().post("/v1/order-links/documents", unknown).await.expect_problem(404, "not_yours");
+}
+
+/// A document as the list has it: the address of the buyer is read at its order.
+fn listed(document: &Value) -> Value {
+    let mut document = document.clone();
+    let (name, country) = (document["buyer"]["name"].clone(), document["buyer"]["country"].clone());
+    document["buyer"] =
+        json!({"name": name, "lines": [], "city": null, "region": null, "postcode": null, "country": country});
+    document
 }

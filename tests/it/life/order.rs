@@ -206,6 +206,23 @@ async fn two_purchases_are_paid_and_listed_as_one_order() {
     assert_eq!((&gone["status"], &gone["reason"]), (&json!("cancelled"), &json!("buyer_cancel")));
     assert_eq!(ann.get(&format!("/v1/orders/{third}")).await.expect(200)["amount"], json!(3_000));
 
+    // On the socket, a reservation is enough.
+    let fourth = id(&hold(&mut phone, &lamp, 1).await);
+    ann.post("/v1/orders", json!({"reservations": [fourth]})).await.expect(200);
+    let cancel = json!({"do": "cancel", "reservation": fourth, "key": key()});
+    for replayed in [false, true] {
+        let left = phone.ask(cancel.clone()).await.unwrap();
+        assert_eq!((&left["order"]["id"], &left["order"]["amount"]), (&order["id"], &json!(3_000)));
+        assert_eq!(left["replayed"].as_bool().unwrap_or_default(), replayed);
+    }
+    let neither = json!({"do": "cancel", "key": key()});
+    assert_eq!(phone.refused(neither).await, "bad_request");
+    let elsewhere =
+        json!({"do": "cancel", "order": "01890000-0000-7000-8000-000000000000", "reservation": a, "key": key()});
+    assert_eq!(phone.refused(elsewhere).await, "not_yours");
+    let theirs = json!({"do": "cancel", "reservation": a, "key": key()});
+    assert_eq!(shop.live("Bob", "viewer").await.refused(theirs).await, "not_yours");
+
     let paid = phone.ask(pay(&b, "ok", &key())).await.unwrap();
     assert_eq!((&paid["order"]["status"], &paid["order"]["lines"][1]["status"]), (&json!("paid"), &json!("sold")));
     let number = paid["order"]["number"].as_i64().expect("a paid order has a number");
@@ -213,8 +230,8 @@ async fn two_purchases_are_paid_and_listed_as_one_order() {
     let frame = laptop.until("the paid order", SOON, is_paid).await;
     assert_eq!(
         (&frame["order"]["id"], frame["order"]["lines"].as_array().map(Vec::len)),
-        (&order["id"], Some(3)),
-        "the line that is gone stays"
+        (&order["id"], Some(4)),
+        "the lines that are gone stay"
     );
 
     let listed = ann.get("/v1/orders").await.expect(200);
@@ -230,4 +247,28 @@ async fn two_purchases_are_paid_and_listed_as_one_order() {
     shop.assert_left(&lamp, 5).await;
     shop.assert_left(&vase, 5).await;
     shop.assert_audited().await;
+}
+
+#[tokio::test]
+async fn purchase_is_a_reservation_and_its_order_takes_an_address() {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(5, json!({})).await;
+    let (ann, bob) = (shop.rest("Ann", "viewer"), shop.rest("Bob", "viewer"));
+    let path = format!("/v1/offers/{offer}/reservations");
+    let bought = ann.post_keyed(&path, "key-of-ann", json!({"qty": 1})).await.expect(201);
+    let again = ann.post_keyed(&format!("/v1/offers/{offer}/orders"), "key-of-ann", json!({"qty": 1})).await;
+    assert_eq!(id(&again.expect(200)), id(&bought), "both paths are the same purchase");
+    let found = ann.get("/v1/reservations/by-key/key-of-ann").await.expect(200);
+    assert_eq!((&found["offer"], &found["status"]), (&json!(offer), &json!("held")));
+    bob.get("/v1/reservations/by-key/key-of-ann").await.expect_problem(404, "no_such_order");
+
+    let order = format!("/v1/orders/{}", id(&found));
+    let home = json!({"name": "Ann Example", "lines": ["12 King Fahd Rd"], "city": "Riyadh", "country": "SA"});
+    let changed = ann.put(&order, json!({"address": home})).await.expect(200);
+    assert_eq!((&changed["status"], &changed["address"]["city"]), (&json!("held"), &json!("Riyadh")));
+    bob.put(&order, json!({"address": home})).await.expect_problem(404, "not_yours");
+    ann.put(&order, json!({})).await.expect_problem(400, "bad_request");
+    let nowhere = json!({"address": {"name": "Ann Example", "lines": [], "city": "Riyadh", "country": "SA"}});
+    ann.put(&order, nowhere).await.expect_problem(400, "bad_request");
+    assert_eq!(ann.get(&order).await.expect(200)["address"]["city"], "Riyadh");
 }

@@ -113,6 +113,8 @@ const OWN_ORDER: &[(&str, &str)] = &[("order", "own_order")];
 const PAID_ORDER: &[(&str, &str)] = &[("order", "paid")];
 const SENT_ORDER: &[(&str, &str)] = &[("order", "sent")];
 const HOME: &str = r#"{"name":"Ann Example","lines":["12 King Fahd Rd"],"city":"Riyadh","country":"SA"}"#;
+const CHANGE_ORDER: &str =
+    r#"{"address":{"name":"Ann Example","lines":["12 King Fahd Rd"],"city":"Riyadh","country":"SA"}}"#;
 
 /// Every route of the API and every verb.
 pub const ROWS: &[Row] = &[
@@ -254,7 +256,10 @@ pub const ROWS: &[Row] = &[
     rest("GET /v1/reservations/{reservation}", OTHERS).on("of another user", &[]),
     rest("DELETE /v1/reservations/{reservation}", OTHERS).on("of another user", &[]),
     rest("GET /v1/orders/by-key", OWN).on("the caller's own", &[]),
+    rest("GET /v1/reservations/by-key", OWN).on("the caller's own", &[]),
     rest("GET /v1/orders/{order}", OWN).on("the caller's own", OWN_ORDER),
+    rest("PUT /v1/orders/{order}", OWN).body(CHANGE_ORDER).on("the caller's own", OWN_ORDER),
+    rest("PUT /v1/orders/{order}", OTHERS).body(CHANGE_ORDER).on("of another user", &[]),
     rest("GET /v1/orders/{order}", OTHERS).on("of another user", &[]),
     rest("POST /v1/orders/{order}/link", OWN).on("the caller's own", OWN_ORDER),
     rest("POST /v1/orders/{order}/link", OTHERS).on("of another user", &[]),
@@ -385,12 +390,14 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// Routes beside the API, and who gets an answer.
-pub const SERVICE_ROUTES: [(&str, &str); 27] = [
+pub const SERVICE_ROUTES: [(&str, &str); 29] = [
     (
         "/v1/streams/{stream}/live",
         "The socket. Everybody may watch; a banned user is closed with 4502, a revoked token with 4501",
     ),
     ("/v1/orders/by-key/{key}", "As `GET /v1/orders/by-key`, with the key in the path"),
+    ("/v1/reservations/by-key/{key}", "As `GET /v1/reservations/by-key`, with the key in the path"),
+    ("/v1/offers/{offer}/reservations", "As `POST /v1/offers/{offer}/orders`"),
     ("/v1/openapi.json", "Everybody"),
     ("/v1/asyncapi.json", "Everybody"),
     ("/healthz", "Everybody"),

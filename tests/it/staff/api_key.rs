@@ -222,3 +222,14 @@ async fn whoever_guesses_keys_is_refused_before_the_database_is_asked() {
     // A program at the same address that is known goes on.
     program.get("/v1/products").await.expect(200);
 }
+
+#[tokio::test]
+async fn key_that_is_rotated_twice_gives_the_new_key_the_end_that_was_meant() {
+    let (shop, owner, _) = demo_with_owner().await;
+    let (first, _) = new_key(&shop, &owner, "Warehouse", &["products:read"]).await;
+    let rotate = format!("/v1/api-keys/{first}/rotate");
+    let second = owner.post(&rotate, json!({})).await.expect(201);
+    owner.delete(&format!("/v1/api-keys/{}", id(&second["key"]))).await.expect(204);
+    let third = owner.post(&rotate, json!({})).await.expect(201);
+    assert_eq!(third["key"]["expires_at"], Value::Null, "the former key ends in a day, its replacement never");
+}

@@ -8,7 +8,7 @@ use crate::domain::{Minor, Payment};
 
 /// What a request needs besides the payment.
 pub struct Shop<'s> {
-    /// Where the bank sends the buyer back.
+    /// Where the bank sends the buyer back: the address to which the id of the order is added.
     pub return_url: &'s str,
 }
 
@@ -24,7 +24,7 @@ pub fn create(payment: &Payment, shop: &Shop<'_>) -> Option<String> {
         ("confirm", "true"),
         (method, &payment.token),
         ("automatic_payment_methods[enabled]", "true"),
-        ("return_url", shop.return_url),
+        ("return_url", &format!("{}{}", shop.return_url, payment.order)),
         ("metadata[order]", &payment.order.to_string()),
         ("metadata[attempt]", &payment.attempt.to_string()),
         ("expand[]", "latest_charge"),
@@ -87,7 +87,7 @@ mod tests {
             has_lost_lines: false,
             owed: None,
         };
-        let shop = Shop { return_url: "https://shop.example/live/" };
+        let shop = Shop { return_url: "https://shop.example/live/orders?order=" };
         let body = create(&payment, &shop).unwrap();
         let later = Payment {
             created_at: 9_000,
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(create(&later, &shop).unwrap(), body, "neither the time nor the state is in it");
         for part in [
             "amount=5120&currency=kwd&capture_method=manual&confirm=true&confirmation_token=ctoken_1",
-            "&return_url=https%3A%2F%2Fshop.example%2Flive%2F&",
+            "&return_url=https%3A%2F%2Fshop.example%2Flive%2Forders%3Forder%3D00000000-0000-0000-0000-000000000000&",
             "metadata%5Battempt%5D=2",
         ] {
             assert!(body.contains(part), "{body}");

@@ -14,6 +14,7 @@ pub const WORDS: Words = Words {
     cancelled_subject: "{shop}: your order was cancelled",
     cancelled_intro: "We have cancelled your order. Nothing has to be paid. If you have paid already, we will give the money back.",
     not_paid_intro: "We have received no payment for your order by the date shown, so it is cancelled. Nothing has to be paid. If you have paid already, write to us.",
+    not_sent_intro: "We did not send your order in time, so it is cancelled. Nothing has to be paid.",
     confirmed_subject: "{shop}: your order is confirmed",
     confirmed_intro: "Thank you for your order. We have received your payment.",
     sent_subject: "{shop}: your order is on its way",

@@ -14,6 +14,7 @@ pub const WORDS: Words = Words {
     cancelled_subject: "{shop}: pesanan Anda dibatalkan",
     cancelled_intro: "Kami membatalkan pesanan Anda. Tidak ada yang perlu dibayar. Jika Anda sudah membayar, uangnya kami kembalikan.",
     not_paid_intro: "Kami tidak menerima pembayaran untuk pesanan Anda sampai tanggal yang tertera, sehingga pesanan dibatalkan. Tidak ada yang perlu dibayar. Jika Anda sudah membayar, hubungi kami.",
+    not_sent_intro: "Kami tidak mengirim pesanan Anda tepat waktu, sehingga pesanan dibatalkan. Tidak ada yang perlu dibayar.",
     confirmed_subject: "{shop}: pesanan Anda dikonfirmasi",
     confirmed_intro: "Terima kasih atas pesanan Anda. Pembayaran Anda sudah kami terima.",
     sent_subject: "{shop}: pesanan Anda sedang dikirim",

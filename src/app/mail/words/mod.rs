@@ -22,6 +22,8 @@ pub struct Words {
     /// The shop cancelled it.
     pub cancelled_intro: &'static str,
     pub not_paid_intro: &'static str,
+    /// It was to be paid in cash on delivery, and the shop did not send it.
+    pub not_sent_intro: &'static str,
     pub confirmed_subject: &'static str,
     pub confirmed_intro: &'static str,
     pub sent_subject: &'static str,
@@ -137,6 +139,7 @@ mod tests {
                 words.cancelled_subject,
                 words.cancelled_intro,
                 words.not_paid_intro,
+                words.not_sent_intro,
                 words.confirmed_subject,
                 words.confirmed_intro,
                 words.sent_subject,

@@ -24,7 +24,8 @@ pub(super) async fn all(c: &Calls) {
         };
         call!(c, place_order(&new)).unwrap();
     }
-    call!(c, placed_orders_due(i64::MAX));
+    call!(c, placed_orders_due(i64::MAX, 200));
+    call!(c, count_placed_orders_due(i64::MAX, 10_000));
     call!(c, receive_payment(&ReceivedPayment { order: paid, amount: 4_900, paid_at: None })).unwrap();
     call!(c, end_order(cancelled, OrderEnd::NotPaidInTime));
     call!(c, end_order(cancelled, OrderEnd::ShopCancel { restock: false }));

@@ -32,6 +32,7 @@ pub(super) async fn all(c: &Calls, order: OrderId) {
     let refunded = c.shop.store.order(order).await.unwrap().unwrap();
     call!(c, refundable(&refunded));
     call!(c, due_documents(50));
+    call!(c, due_documents_beyond((2, 2), 50));
     for refund in [None, Some(1)] {
         call!(c, issue_document(&DueDocument { order, refund, at: 1 }, &Issuer::default(), 1_781_524_800_000));
     }

@@ -1,0 +1,202 @@
+// The card form of Stripe: its script comes from Stripe's own address, because the number of a card must not reach this shop. The form
+// stays where it is while the checkout is painted again: a frame that is moved forgets what was typed.
+
+import { t } from './i18n.js';
+import { Problem } from './api.js';
+import { el, setText, setVisible } from './ui.js';
+
+/** @import { Shop } from './types.d.ts' */
+
+/**
+ * What this page uses of Stripe.js.
+ * @typedef {{ error?: { message?: string } }} StripeAnswer
+ * @typedef {{
+ *   mount: (node: HTMLElement) => void,
+ *   unmount: () => void,
+ *   on: (event: string, done: (event: any) => void) => void,
+ * }} StripeElement
+ * @typedef {{
+ *   create: (kind: 'payment', options: object) => StripeElement,
+ *   update: (options: object) => void,
+ *   submit: () => Promise<StripeAnswer>,
+ * }} StripeElements
+ * @typedef {{
+ *   elements: (options: object) => StripeElements,
+ *   createConfirmationToken: (options: object) => Promise<StripeAnswer & { confirmationToken?: { id: string } }>,
+ * }} Stripe
+ */
+
+/** @type {Promise<(key: string, options: object) => Stripe> | null} */
+let loading = null;
+
+let isAllowed = false;
+
+/**
+ * The page takes no text as the address of a script (Trusted Types). The script of Stripe loads parts of itself, so addresses of its
+ * own host and of hosts below it are taken from now on; all others are still refused.
+ * @param {URL} script
+ */
+function allowScriptsOf(script) {
+  const { trustedTypes } = /** @type {any} */ (globalThis);
+  if (!trustedTypes || isAllowed) return;
+  isAllowed = true;
+  trustedTypes.createPolicy('default', {
+    createScriptURL: (/** @type {string} */ address) => {
+      const { protocol, host } = new URL(address, location.href);
+      const isOfProvider = host === script.host || host.endsWith(`.${script.host}`);
+      return protocol === script.protocol && isOfProvider ? address : null;
+    },
+  });
+}
+
+/** The longest that the form may take to load, and to make a token. */
+const LOAD_MS = 20_000;
+const TOKEN_MS = 30_000;
+/** The buyer may have a wallet to open and a finger to show. */
+const SUBMIT_MS = 180_000;
+
+/**
+ * @template T
+ * @param {Promise<T>} work
+ * @param {number} ms
+ * @returns {Promise<T>}
+ */
+function within(work, ms) {
+  return new Promise((done, fail) => {
+    const timer = setTimeout(() => fail(new Problem('card_form_unreachable')), ms);
+    work.then(done, fail).finally(() => clearTimeout(timer));
+  });
+}
+
+/**
+ * Loads the script once. After a failure the next form tries again.
+ * @param {string} url
+ */
+function loadScript(url) {
+  loading ??= new Promise((done, fail) => {
+    allowScriptsOf(new URL(url));
+    const script = document.createElement('script');
+    script.src = url;
+    const missing = () => fail(new Problem('card_form_unreachable'));
+    script.onload = () => {
+      const { Stripe } = /** @type {any} */ (globalThis);
+      if (Stripe) done(Stripe);
+      else missing();
+    };
+    script.onerror = missing;
+    document.head.append(script);
+  });
+  loading.catch(() => (loading = null));
+  return loading;
+}
+
+/**
+ * The unit in which Stripe counts: in a few currencies it is not that of ISO 4217.
+ * @param {number} amount
+ * @param {string} currency
+ */
+function amountForStripe(amount, currency) {
+  if (currency === 'MGA') return Math.round(amount / 100);
+  return ['ISK', 'UGX'].includes(currency) ? amount * 100 : amount;
+}
+
+export class CardForm {
+  /** @param {NonNullable<Shop['stripe']>} stripe */
+  constructor({ publishable_key, script }) {
+    this.key = publishable_key;
+    this.script = script;
+    this.frame = el('div', { 'data-test': 'card-frame' });
+    this.again = el(
+      'button.slim',
+      { type: 'button', hidden: true, 'data-test': 'card-again', onclick: () => void this.start() },
+      t('try_again'),
+    );
+    this.status = el('p.fine', { role: 'status', 'data-test': 'card-status' }, t('card.loading'));
+    this.root = el('div.card-form', { 'data-test': 'card-form', 'data-keep': '' }, this.status, this.again, this.frame);
+    /** @type {{ amount: number, currency: string } | null} */
+    this.due = null;
+    /** @type {Stripe | null} */
+    this.stripe = null;
+    /** @type {StripeElements | null} */
+    this.elements = null;
+    /** @type {StripeElement | null} */
+    this.element = null;
+    this.isReady = false;
+  }
+
+  /**
+   * Shows the form for this amount; a change of the amount keeps what was typed.
+   * @param {number} amount
+   * @param {string} currency
+   */
+  show(amount, currency) {
+    const due = { amount: amountForStripe(amount, currency), currency: currency.toLowerCase() };
+    const isChanged = this.due !== null && this.due.amount !== due.amount;
+    const isFirst = this.due === null;
+    this.due = due;
+    if (isFirst) void this.start();
+    else if (isChanged) this.elements?.update({ amount: due.amount });
+    // The sheet was closed and is opened again: a frame that was taken out of the page has lost its inside.
+    if (this.element && !this.root.isConnected) queueMicrotask(() => this.mountAgain());
+  }
+
+  mountAgain() {
+    this.isReady = false;
+    this.element?.unmount();
+    this.element?.mount(this.frame);
+  }
+
+  async start() {
+    setVisible(this.again, false);
+    setText(this.status, t('card.loading'));
+    setVisible(this.status, true);
+    try {
+      const make = await within(loadScript(this.script), LOAD_MS);
+      this.stripe = make(this.key, { locale: document.documentElement.lang });
+      this.elements = this.stripe.elements({ mode: 'payment', captureMethod: 'manual', ...this.due });
+      this.element = this.elements.create('payment', { layout: 'tabs' });
+      this.element.on('ready', () => {
+        this.isReady = true;
+        setVisible(this.status, false);
+        setVisible(this.again, false);
+      });
+      this.element.on('loaderror', () => this.fail());
+      this.element.mount(this.frame);
+      setTimeout(() => this.isReady || this.fail(), LOAD_MS);
+    } catch {
+      this.fail();
+    }
+  }
+
+  fail() {
+    setText(this.status, t('error.card_form_unreachable'));
+    setVisible(this.status, true);
+    setVisible(this.again, true);
+  }
+
+  /**
+   * Checks what the buyer typed. It must begin while the press of the button is handled: wallets open only then.
+   * @returns {Promise<void>} rejected with a refusal; the form says beside the field what is wrong
+   */
+  async check() {
+    if (!this.elements || !this.isReady) throw new Problem('card_form_unreachable');
+    const checked = await within(this.elements.submit(), SUBMIT_MS);
+    if (checked.error) throw new Problem('card_incomplete');
+  }
+
+  /**
+   * What the buyer typed, as a token that pays once.
+   * @param {string} name of the buyer
+   * @param {Promise<void>} checking what `check` gave
+   * @returns {Promise<string>}
+   */
+  async token(name, checking) {
+    await checking;
+    const { stripe, elements } = this;
+    if (!stripe || !elements) throw new Problem('card_form_unreachable');
+    const params = { payment_method_data: { billing_details: { name } } };
+    const made = await within(stripe.createConfirmationToken({ elements, params }), TOKEN_MS);
+    if (!made.confirmationToken) throw new Problem('card_incomplete');
+    return made.confirmationToken.id;
+  }
+}
