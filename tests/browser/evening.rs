@@ -59,6 +59,7 @@ async fn evening_catalogue_of_a_thousand_products_is_imported_and_put_into_the_l
 
     // In the console the picker finds one of them by a part that was mistyped; the hand stays on the keyboard.
     let console = shop.server.started["host_url"].as_str().unwrap();
+    host.forget_people().await;
     host.goto(console).await;
     host.wait_until_live().await;
     host.press("add-offer").await;
