@@ -82,6 +82,7 @@ impl Verb for Pay {
 #[derive(Deserialize, ToSchema)]
 pub struct Cancel {
     /// The order, or one of its reservations. On the socket it may be left out beside `reservation`.
+    #[schema(value_type = OrderId, required = false)]
     order: Option<OrderId>,
     /// One held reservation: its order keeps the other lines. To cancel it again changes nothing, with any key.
     reservation: Option<ReservationId>,
