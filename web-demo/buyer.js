@@ -100,7 +100,7 @@ export class Buyer {
     const [parts, list, cards] = await Promise.all([
       import('./purchase.js'),
       this.loadProductList(),
-      stripe && import('./card_form.js').then(({ CardForm }) => ({ stripe, CardForm })),
+      stripe && import('./card_form.js').then((module) => ({ stripe, ...module })),
     ]);
     /** @param {Offer} offer */
     const onbuy = (offer, qty = 1) => void this.press(offer, qty);

@@ -1,9 +1,14 @@
 // The card form of Stripe: its script comes from Stripe's own address, because the number of a card must not reach this shop. The form
 // stays where it is while the checkout is painted again: a frame that is moved forgets what was typed.
 
-import { t } from './i18n.js';
+import { load, t } from './i18n.js';
 import { Problem } from './api.js';
 import { el, setText, setVisible } from './ui.js';
+
+export { comeBack, goToBank } from './bank_page.js';
+export { replaceAround } from './replace_around.js';
+
+await load('card');
 
 /** @import { Shop } from './types.d.ts' */
 

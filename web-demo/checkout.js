@@ -10,24 +10,19 @@ import { isOpen } from './my_orders.js';
 import { OrderDetails } from './order_details.js';
 import { totalOf } from './order_quote.js';
 import { openSheet } from './sheet.js';
-import { el, replaceAround, speak, toast } from './ui.js';
+import { el, speak, toast } from './ui.js';
 
 /** @import { Address, LiveClient, Offer, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
 /** @import { OrderClient, PaymentUnderWay, PendingPurchase } from './order_client.js' */
 
 /**
- * The card form and what it needs; it is loaded only by shops that have one.
- * @typedef {{ stripe: NonNullable<Shop['stripe']>, CardForm: typeof import('./card_form.js').CardForm }} Cards
+ * The card form, what it needs, and the way to the bank and back; it is loaded only by shops that have one.
+ * @typedef {{ stripe: NonNullable<Shop['stripe']> } & typeof import('./card_form.js')} Cards
  */
 
 /** How long after the end of a reservation the sheet asks for the order, and how often. */
 const LATE_MS = 1_500;
 const ASK_AGAIN_MS = 2_500;
-/** How often the sheet looks at an order whose buyer comes back from the bank in another browser. */
-const LOOK_AFTER_BANK_MS = 2_000;
-const LOOKS_AFTER_BANK_MAX = 15;
-/** After this time on the same page the way to the bank has failed. */
-const AT_BANK_MS = 15_000;
 
 export class Checkout {
   /**
@@ -224,21 +219,6 @@ export class Checkout {
   }
 
   /**
-   * The buyer comes back from the bank: the payment that waits for its answer goes on. In another browser than the one that began it,
-   * the order is looked at until the server knows the answer.
-   * @param {Order} order
-   */
-  async comeBack(order) {
-    const underWay = this.orderClient.underWay(order);
-    this.showOrder(order);
-    if (underWay) return void (isOpen(order) && this.goOn(order, underWay));
-    for (let look = 0; look < LOOKS_AFTER_BANK_MAX && isOpen(order); look++) {
-      await new Promise((done) => setTimeout(done, LOOK_AFTER_BANK_MS));
-      order = (await this.orderClient.refresh(order).catch(() => null)) ?? order;
-    }
-  }
-
-  /**
    * The payment waits for its turn at the provider.
    * @param {Order} order
    * @param {number} place
@@ -294,27 +274,6 @@ export class Checkout {
   }
 
   /**
-   * The bank asks the buyer on a page of its own, and sends them back. The sheet stays busy until then, or until the buyer is back on
-   * this page by other ways.
-   * @param {Order} order
-   * @param {Refusal} refusal
-   */
-  goToBank(order, { detail }) {
-    const address = String(detail?.action_url ?? '');
-    // A path is that of the test provider, which has no page.
-    if (!/^https?:/.test(address)) return false;
-    const free = () => {
-      if (!this.busy.delete(order.id)) return;
-      if (this.isShown && this.stage === 'order') this.paint();
-      this.orderClient.refresh(order).catch(() => {});
-    };
-    addEventListener('pageshow', free, { once: true });
-    setTimeout(free, AT_BANK_MS);
-    location.assign(address);
-    return true;
-  }
-
-  /**
    * @param {Order} order
    * @param {() => Promise<Order>} verb
    */
@@ -328,7 +287,7 @@ export class Checkout {
       if (this.order?.id === order.id) this.order = this.client.orders.get(answer.id) ?? answer;
     } catch (error) {
       const refusal = asRefusal(error);
-      if (refusal.code === 'needs_action' && this.goToBank(order, refusal)) return;
+      if (refusal.code === 'needs_action' && this.cards?.goToBank(this, order, refusal)) return;
       this.failures.set(order.id, refusal);
       // Whatever failed, the order itself says what it is now: still held, expired, cancelled or paid.
       const now = await this.orderClient.refresh(order).catch(() => null);
@@ -363,7 +322,9 @@ export class Checkout {
 
   paint() {
     const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
-    replaceAround(this.body, this.content.render());
+    const content = this.content.render();
+    if (this.cards) this.cards.replaceAround(this.body, content);
+    else this.body.replaceChildren(...el('div', {}, content).childNodes);
     this.body.dataset.stage = this.stage;
     // A buyer who types goes on typing; the focus of a button goes to the button that replaces it.
     if (focused instanceof HTMLElement) {

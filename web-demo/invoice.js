@@ -1,4 +1,4 @@
-// An invoice or a credit note, for the buyer, for the team, and for whoever has the link of a guest's order. It is shown in the language of
+// An invoice or a credit note, for the buyer, for the team, and for readers of the link to a guest's order. It is shown in the language of
 // the shop, as it was when the document was made, and printed by the browser.
 
 import { asRefusal, get, post, UNKNOWN_OUTCOME } from './api.js';

@@ -10,14 +10,8 @@ import { withBusy } from './sheet.js';
 import { el, toast } from './ui.js';
 import { withdrawalPart } from './withdrawal_part.js';
 
-/** @import { BillingDocument, Order, OrderDetail, Withdrawal } from './types.d.ts' */
+/** @import { Order, OrderDetail, Withdrawal } from './types.d.ts' */
 /** @import { OrderClient } from './order_client.js' */
-
-/** An invoice is made a moment after the payment: how often it is asked for, and in which pauses. */
-const DOCUMENT_TRIES = 4;
-const DOCUMENT_PAUSE_MS = 3_000;
-/** The invoice of an order that was paid long ago is there, or there is none. */
-const JUST_PAID_MS = 120_000;
 
 export class OrderDetails {
   /**
@@ -32,10 +26,8 @@ export class OrderDetails {
     this.known = new Map();
     /** Order id → its withdrawal, as it was at a version. @type {Map<string, Withdrawal & { version: number }>} */
     this.withdrawals = new Map();
-    /** Order id → its invoice and credit notes, as they were at a version. @type {Map<string, { items: BillingDocument[], version: number }>} */
-    this.documents = new Map();
-    /** Loaded with the first documents. @type {typeof import('./document_links.js').documentLinks | null} */
-    this.documentLinks = null;
+    /** Loaded with the first order that is paid. @type {import('./order_documents.js').OrderDocuments | null} */
+    this.documents = null;
     /** @type {Order | null} */
     this.order = null;
   }
@@ -49,7 +41,7 @@ export class OrderDetails {
     this.paint();
     const known = this.known.get(order.id);
     if (known?.version === order.version) return;
-    this.loadDocuments(order, DOCUMENT_TRIES).catch(() => {}); // The order is shown without them.
+    this.loadDocuments(order).catch(() => {}); // The order is shown without them.
     try {
       const detail = await this.orderClient.refresh(order);
       const { history, address, version } = detail;
@@ -65,7 +57,7 @@ export class OrderDetails {
   paint() {
     this.root.replaceChildren(
       ...this.addressPart(),
-      ...this.documentsPart(),
+      ...((this.order && this.documents?.part(this.order)) ?? []),
       ...historyPart(this.history),
       ...this.withdrawalPart(),
       ...this.linkPart(),
@@ -110,30 +102,17 @@ export class OrderDetails {
     if (this.order?.id === order.id) this.paint();
   }
 
-  /**
-   * @param {Order} order
-   * @param {number} tries
-   */
-  async loadDocuments(order, tries) {
+  /** @param {Order} order */
+  async loadDocuments(order) {
     if (order.status !== 'paid' && order.status !== 'refunded') return;
-    /** @type {{ items: BillingDocument[] }} */
-    const { items } = await get(`/orders/${order.id}/documents`);
-    this.documentLinks ??= (await import('./document_links.js')).documentLinks;
-    this.documents.set(order.id, { items, version: order.version });
-    if (this.order?.id === order.id) this.paint();
-    if (items.length || tries <= 1 || !isJustPaid(order)) return;
-    await new Promise((resolve) => setTimeout(resolve, DOCUMENT_PAUSE_MS));
-    if (this.order?.id === order.id) await this.loadDocuments(order, tries - 1);
-  }
-
-  documentsPart() {
-    const { order } = this;
-    const known = order && this.documents.get(order.id);
-    if (!known || !this.documentLinks || (!known.items.length && !isJustPaid(order))) return [];
-    const content = known.items.length
-      ? this.documentLinks(known.items)
-      : el('small', { 'data-test': 'document-coming' }, t('document.coming'));
-    return [el('section.delivery', {}, el('h3', {}, t('document.title')), content)];
+    const { OrderDocuments } = await import('./order_documents.js');
+    const onload = (/** @type {Order} */ { id }) => {
+      const isShown = this.order?.id === id;
+      if (isShown) this.paint();
+      return isShown;
+    };
+    this.documents ??= new OrderDocuments(onload);
+    await this.documents.load(order);
   }
 
   withdrawalPart() {
@@ -184,9 +163,6 @@ export class OrderDetails {
     return [el('section.delivery', {}, button, made, el('small', {}, t('order.link_about')))];
   }
 }
-
-/** @param {Order} order */
-const isJustPaid = ({ paid_at, now, quote }) => quote?.total !== 0 && paid_at !== null && now - paid_at < JUST_PAID_MS;
 
 /**
  * What became of an order, the oldest step first.

@@ -21,7 +21,7 @@ import { withdrawalPart } from './withdrawal_part.js';
 /** The codes of a token or a session that is of no use any more. */
 const SIGN_IN_AGAIN = ['sign_in', 'token_expired', 'token_invalid', 'token_not_yet_valid', 'token_revoked'];
 
-/** @import { BillingDocument, LinkedOrder, Order, Refusal, Stream } from './types.d.ts' */
+/** @import { BillingDocument, LinkedOrder, Order, Refusal, Shop, Stream } from './types.d.ts' */
 
 /** How long after the end of a reservation its order is asked for, and how often. */
 const LATE_MS = 1_500;
@@ -80,8 +80,7 @@ async function start() {
       loadShop(),
     ]);
     checkout.payments = shop.payments;
-    const { stripe } = shop;
-    checkout.cards = stripe && { stripe, CardForm: (await import('./card_form.js')).CardForm };
+    checkout.cards = await loadCards(shop);
     checkout.emails = shop.emails;
     shows = new Map(streams.map((show) => [show.id, show]));
     for (const order of orders) client.applyOrder(order);
@@ -96,6 +95,16 @@ async function start() {
   }
 }
 
+/**
+ * The card form, if the shop has one. Without it the orders are still shown, and a reload tries again.
+ * @param {Shop} shop
+ */
+async function loadCards({ stripe }) {
+  if (!stripe) return null;
+  const module = await import('./card_form.js').catch(() => null);
+  return module && { stripe, ...module };
+}
+
 /** The bank sends the buyer back to this page with the order in the address, and with Stripe's parameters, which the page does not need. */
 function showAskedOrder() {
   const address = new URLSearchParams(location.search);
@@ -103,7 +112,8 @@ function showAskedOrder() {
   if (!order) return;
   for (const name of [...address.keys()]) if (name !== 'lang') address.delete(name);
   history.replaceState(null, '', `${location.pathname}${address.size ? `?${address}` : ''}`);
-  void checkout.comeBack(order);
+  if (checkout.cards) void checkout.cards.comeBack(checkout, order);
+  else checkout.showOrder(order);
 }
 
 function askToSignIn() {

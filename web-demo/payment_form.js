@@ -7,7 +7,7 @@ import { formatMoney, refusalText, t } from './i18n.js';
 import { showUnreachable } from './lazy.js';
 import { quoteTable, totalOf } from './order_quote.js';
 import { MANUAL_METHODS } from './placed_order.js';
-import { el, replaceAround, setText, setVisible } from './ui.js';
+import { el, setText, setVisible } from './ui.js';
 
 /** @import { Address, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
 /** @import { Cards } from './checkout.js' */
@@ -33,6 +33,7 @@ export class PaymentForm {
   constructor(order, { payments, cards, emails, onpay, oncancel }) {
     this.payments = payments;
     /** The card form, which stays in its place. */
+    this.cards = cards;
     this.card = cards && !isFramed ? new cards.CardForm(cards.stripe) : null;
     /** The page of the shop in a tab of its own has a card form, this one has not. */
     this.isCardElsewhere = Boolean(cards) && isFramed;
@@ -106,7 +107,7 @@ export class PaymentForm {
       const why = el('p.test-payments', { role: 'note', 'data-test': 'payments-off' }, text);
       return el('div.pay', {}, why, total, alert, cancel);
     }
-    replaceAround(this.form, [
+    const parts = [
       this.payments === 'test' &&
         el('p.test-payments', { role: 'note', 'data-test': 'test-payments' }, t('payment.banner')),
       address.root,
@@ -117,7 +118,9 @@ export class PaymentForm {
       alert,
       this.payButton,
       cancel,
-    ]);
+    ];
+    if (this.cards) this.cards.replaceAround(this.form, parts);
+    else this.form.replaceChildren(...el('div', {}, parts).childNodes);
     if (this.card) this.card.root.inert = isPaying;
     this.onchoice();
     if (isPaying) setText(this.payButton, t('order.capturing'));
@@ -134,7 +137,7 @@ export class PaymentForm {
     // What costs nothing needs no card.
     if (!this.due) return this.onpay(checked, TEST_PAYMENTS[0]);
     const checking = card.check();
-    // Whoever waits for it gets its refusal; nobody does when the address is refused first.
+    // The payment handles the refusal. When the address is refused first, nothing waits for it.
     checking.catch(() => {});
     this.onpay(checked, () => card.token(checked.name, checking));
   }

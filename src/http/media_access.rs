@@ -120,8 +120,8 @@ pub struct OvenMediaAnswer {
     allowed: bool,
 }
 
-/// OvenMediaEngine asks whether somebody may publish or watch the video of a show. Its signature is not checked: whoever has no key
-/// only learns that nothing is allowed.
+/// OvenMediaEngine asks whether somebody may publish or watch the video of a show. Its signature is not checked: without a token the
+/// answer is always that it is not allowed.
 #[utoipa::path(post, path = "/v1/media/ovenmediaengine", operation_id = "ask_ovenmediaengine", tag = "streams",
     request_body = OvenMediaRequest,
     responses((status = 200, body = OvenMediaAnswer), (status = "default", body = Problem)))]

@@ -28,6 +28,7 @@ const PARTS = [
   '.quick',
   '.bill',
   '.replay',
+  '.card',
 ];
 
 /** Language → key → text, of all parts. */

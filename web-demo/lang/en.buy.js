@@ -352,10 +352,4 @@ export default {
   'error.method_needs_email': 'To pay later, sign in with your e-mail address first.',
   'error.too_many_placed':
     'You have too many orders that aren’t paid yet. Pay for one of them first, or choose another way to pay.',
-  'payment.card': 'Card',
-  'payment.card.more': 'Card details go to Stripe. The shop never sees them.',
-  'payment.own_tab': 'Open the shop in a tab of its own to pay by card',
-  'card.loading': 'Loading the card form…',
-  'error.card_form_unreachable': 'The card form could not be loaded. Check your connection, or your script blocker.',
-  'error.card_incomplete': 'Check what you typed into the card form.',
 };

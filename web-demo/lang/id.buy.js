@@ -358,10 +358,4 @@ export default {
   'error.method_needs_email': 'Untuk membayar nanti, masuk dulu dengan alamat email Anda.',
   'error.too_many_placed':
     'Terlalu banyak pesanan Anda yang belum dibayar. Bayar salah satunya dulu, atau pilih cara bayar lain.',
-  'payment.card': 'Kartu',
-  'payment.card.more': 'Data kartu dikirim ke Stripe. Toko tidak pernah melihatnya.',
-  'payment.own_tab': 'Buka toko di tab tersendiri untuk membayar dengan kartu',
-  'card.loading': 'Memuat formulir kartu…',
-  'error.card_form_unreachable': 'Formulir kartu tidak dapat dimuat. Periksa koneksi Anda, atau pemblokir skrip.',
-  'error.card_incomplete': 'Periksa isian formulir kartu Anda.',
 };

@@ -28,7 +28,7 @@ impl Checkout {
             .await
     }
 
-    /// Erases the address. That of a placed or paid order stays until the order was sent, is paid and has its invoice.
+    /// Erases the address. The address of a placed or paid order stays until the order is sent and paid and has its invoice.
     pub async fn erase_address(self: &Arc<Self>, actor: &Actor, id: OrderId) -> Result<()> {
         let id = self.own_order(actor, id).await?.id;
         let this = self.clone();
@@ -38,7 +38,7 @@ impl Checkout {
                     return Ok(());
                 }
                 Err(Refusal::WrongStatus(
-                    "The shop still needs the address: until the order was sent, is paid and has its invoice.",
+                    "The shop needs the address until the order is sent and paid and has its invoice.",
                 )
                 .into())
             })

@@ -129,7 +129,7 @@ impl Checkout {
     }
 
     /// A page of all documents of the shop, the newest first, for those who sell in it. As in the list of orders, buyers have their name
-    /// here and not their address: whoever reads an address reads the documents of one order, which the audit log records.
+    /// here and not their address. Addresses are in the documents of one order, and the audit log records who reads them.
     pub async fn shop_documents(
         &self,
         actor: &Actor,

@@ -89,7 +89,7 @@ async fn other_lines_of_the_order_can_be_paid_with_another_card(shop: Fixture) {
     stripe.end().await;
 }
 
-/// Whoever pays when, with whichever of two cards: no card pays for more than one person may have, and every unit is sold or on sale.
+/// Many buyers pay at once with two cards: no card pays for more than one person may have, and every unit is sold or on sale.
 async fn accounts_with_one_card_cannot_exceed_the_limit_together(shop: Fixture) {
     const PER_BUYER: i64 = 3;
     let mut random = rand::rngs::StdRng::seed_from_u64(7);

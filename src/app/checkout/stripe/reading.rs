@@ -46,8 +46,8 @@ pub fn intent(value: &Value) -> Option<PaymentIntent> {
     })
 }
 
-/// What Stripe calls the card, or the account of another method: its details are under the name of its type. It is the same for the same
-/// card, whoever pays with it, also through a wallet.
+/// What Stripe calls the card, or the account of another method: its details are under the name of its type. It is the same
+/// for one card whatever account pays with it, also through a wallet.
 fn fingerprint(details: &Value) -> Option<String> {
     let method = details["type"].as_str()?;
     details[method]["fingerprint"].as_str().filter(|text| (1..=255).contains(&text.len())).map(str::to_owned)
