@@ -22,7 +22,7 @@ use crate::domain::shop_settings::{SELLER_LINE_MAX, TAX_BP_MAX, VAT_NUMBER_MAX};
 use crate::domain::staff::STAFF_ROLES;
 use crate::domain::stream_change;
 use crate::domain::test_provider::TestScenario;
-use crate::domain::{ApiScope, AuditAction, EmailAddress, ErrorCode, Name, Role, StreamStatus, UserId};
+use crate::domain::{ApiScope, AuditAction, EmailAddress, ErrorCode, Language, Name, Role, StreamStatus, UserId};
 
 /// Numbers in JSON are exact up to here in every language.
 const SAFE_INTEGER: i64 = (1 << 53) - 1;
@@ -150,7 +150,7 @@ impl Limiter {
             choices.push(Value::Null);
         }
         for (key, value) in defaults {
-            if key == "additionalProperties" {
+            if ["additionalProperties", "propertyNames"].contains(&key.as_str()) {
                 node.insert(key, value);
             } else {
                 node.entry(key).or_insert(value);
@@ -353,7 +353,7 @@ fn number_default(field: &str) -> Value {
     match field {
         _ if is_time => range((0, TIME_MAX)),
         "status" => range((400, 599)),
-        "v" | "position" => range((-SAFE_INTEGER, SAFE_INTEGER)),
+        "v" | "position" | "adjustment" => range((-SAFE_INTEGER, SAFE_INTEGER)),
         _ => range((0, SAFE_INTEGER)),
     }
 }
@@ -384,7 +384,13 @@ fn map_default(field: &str) -> Value {
         }),
         "policies" => json!({
             "maxProperties": PolicyKind::ALL.len(),
-            "additionalProperties": texts_by_language(POLICY_LENGTH_MAX),
+            "propertyNames": { "enum": PolicyKind::ALL.map(PolicyKind::name) },
+            "additionalProperties": {
+                "type": "object",
+                "maxProperties": Language::ALL.len(),
+                "propertyNames": { "enum": Language::ALL.map(Language::tag) },
+                "additionalProperties": { "type": "string", "maxLength": POLICY_LENGTH_MAX },
+            },
         }),
         "descriptions" => texts_by_language(product::DESCRIPTION_LENGTH_MAX),
         "deliveries" => texts_by_language(product::DELIVERY_LENGTH_MAX),

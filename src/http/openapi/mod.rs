@@ -35,9 +35,10 @@ impl Modify for BearerSecurity {
 
 /// Completes the generated document. `base_url` is the public address, if the operator has set it. `with_test_provider`: payments take
 /// the names of its scenarios.
-pub fn finish(document: Value, base_url: Option<&str>, with_test_provider: bool) -> Value {
-    let mut document = inline_primitive_schemas(document);
+pub fn finish(mut document: Value, base_url: Option<&str>, with_test_provider: bool) -> Value {
+    // First: a list that repeats its type would keep the parts of that type in use.
     name_lists(&mut document);
+    let mut document = inline_primitive_schemas(document);
     name_bodies(&mut document);
     simplify_nullable(&mut document);
     operations::complete(&mut document);
