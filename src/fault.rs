@@ -1,8 +1,13 @@
-//! Faults that are injected on purpose, so that the load test and the chaos test can prove that they detect them. Built only with the feature
-//! `fault-injection`, which a release refuses; `LIVESOUK_INJECTED_FAULT` picks one. See `scripts/fault-detection`.
+//! Faults that are injected on purpose, so that the load test and the chaos test can prove that they detect them. They occur only in a build
+//! with the feature `fault-injection`, which a release refuses; `LIVESOUK_INJECTED_FAULT` picks one. See `scripts/fault-detection`.
+//!
+//! Every build compiles this file, so the usual lints check it. Without the feature the constant is false, and the compiler removes the calls.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Whether this build can inject faults. Each call stands behind it.
+pub const IS_BUILT_IN: bool = cfg!(feature = "fault-injection");
 
 /// A fault occurs at one of this many opportunities. A fault that occurs everywhere would be too easy to detect.
 const DEFAULT_INTERVAL: u64 = 97;

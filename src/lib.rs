@@ -34,8 +34,7 @@ pub mod connection_url;
 /// The demo shop: its products, shows and offers.
 pub mod demo;
 /// Injected faults that the load test and the chaos test must detect. Never part of a release.
-#[cfg(feature = "fault-injection")]
-pub mod fault;
+mod fault;
 /// The first start of a shop: its signing key, and the links by which its owner comes.
 pub mod first_start;
 /// Addresses that a person typed on a page: resolved, checked, and only then connected to.

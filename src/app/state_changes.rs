@@ -10,11 +10,11 @@ pub fn stream_change(view: &StreamView, stream: &LiveStream, epoch: i64) -> Stat
 }
 
 pub fn offer_change(view: &OfferView) -> StateChange {
-    #[cfg(not(feature = "fault-injection"))]
-    let published = view;
-    #[cfg(feature = "fault-injection")]
-    let published = &OfferView { v: [view.v[0], crate::fault::stale_version(view.v[1])], ..view.clone() };
-    let json = json_bytes(published);
+    let json = if crate::fault::IS_BUILT_IN {
+        json_bytes(&OfferView { v: [view.v[0], crate::fault::stale_version(view.v[1])], ..view.clone() })
+    } else {
+        json_bytes(view)
+    };
     StateChange::Offer { id: view.id, v: view.v, closed: view.status == OfferStatus::Closed, json }
 }
 

@@ -180,8 +180,7 @@ impl ConnectionWriter {
         counters: &RoomCounters,
         mut shared: impl FnMut(SharedPart) -> Bytes,
     ) -> Option<Close> {
-        #[cfg(feature = "fault-injection")]
-        if self.receives_events() {
+        if crate::fault::IS_BUILT_IN && self.receives_events() {
             crate::fault::move_cursor(&mut self.cursor, ring_buffer.head());
         }
         let mut was_stalled = self.stalled_since.is_some();
