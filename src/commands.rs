@@ -238,6 +238,7 @@ fn app_settings(limits: &LimitArgs, payments: &PaymentArgs, kind: NodeKind) -> S
         mail_retention_ms: kept_ms(limits.mail_days),
         is_dev_login_enabled: matches!(kind, NodeKind::Demo),
         stripe: None,
+        adapter: None,
         payment_rate: payments.payment_rate,
         is_test_provider_enabled: matches!(kind, NodeKind::Demo | NodeKind::Serve { has_test_payments: true }),
         webhook_secret,
@@ -301,6 +302,8 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     let given = given.map_err(StartError::Config)?;
     let origins = Origins::new(&options.allow_origins, options.base_url.as_deref()).map_err(StartError::Config)?;
     let public_url = origins.base_url().map(str::to_owned);
+    let adapter = payment_settings::adapter(options.payment_provider, options.adapter, public_url.as_deref());
+    let adapter = adapter.map_err(StartError::Config)?;
     let PageArgs { img_hosts, media_hosts, connect_hosts } = options.pages;
     let content_hosts = ContentHosts { images: img_hosts, media: media_hosts, connect: connect_hosts };
     content_hosts.check().map_err(StartError::Config)?;
@@ -340,6 +343,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
             secrets_key,
             address_guard: AddressGuard::new(options.secrets.private_addresses),
             stripe: payment_settings::stripe(options.payment_provider, options.stripe, public_url.as_deref()),
+            adapter,
             pictures,
             public_url,
             ..app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments })

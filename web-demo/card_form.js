@@ -108,6 +108,7 @@ function amountForStripe(amount, currency) {
 export class CardForm {
   /** @param {NonNullable<Shop['stripe']>} stripe */
   constructor({ publishable_key, script }) {
+    this.way = 'card';
     this.key = publishable_key;
     this.script = script;
     this.frame = el('div', { 'data-test': 'card-frame' });

@@ -13,11 +13,14 @@ import { openSheet } from './sheet.js';
 import { el, speak, toast } from './ui.js';
 
 /** @import { Address, LiveClient, Offer, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
+/** @import { CardForm } from './card_form.js' */
+/** @import { HostedPage } from './hosted_page.js' */
 /** @import { OrderClient, PaymentUnderWay, PendingPurchase } from './order_client.js' */
 
 /**
- * The card form, what it needs, and the way to the bank and back; it is loaded only by shops that have one.
- * @typedef {{ stripe: NonNullable<Shop['stripe']> } & typeof import('./card_form.js')} Cards
+ * The card form, or the way to the page of another provider, and the way to the bank and back; it is loaded only by shops that have one.
+ * @typedef {{ makeForm: () => CardForm | HostedPage }
+ *   & Pick<typeof import('./card_form.js'), 'comeBack' | 'goToBank' | 'replaceAround'>} Cards
  */
 
 /** How long after the end of a reservation the sheet asks for the order, and how often. */

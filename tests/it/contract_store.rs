@@ -28,6 +28,7 @@ mod offer;
 mod open_order;
 mod order;
 mod payment;
+mod payment_adapter;
 mod payment_faults;
 mod payment_flow;
 mod payment_hold;
