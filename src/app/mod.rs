@@ -108,8 +108,8 @@ pub use accounts::{OidcAnswer, PasskeyChallenge, PasskeyUse, StartedSession};
 pub use api_key::ApiKeyForm;
 pub use catalogue::{Gallery, NewProduct, NewQuickItem, NewVariant};
 pub use checkout::{
-    BillingFilter, ExportedOrder, HoldJob, OrderResult, OwnDataPlace, Pacer, PurchaseResult, STRIPE_BASE,
-    WithdrawalState, is_live_stripe_key,
+    BillingFilter, Comparison, Difference, DifferenceState, ExportedOrder, HoldJob, OrderResult, OwnDataPlace, Pacer,
+    PurchaseResult, STRIPE_BASE, WithdrawalState, is_live_stripe_key,
 };
 pub use counters::AppCounters;
 pub use error::{Error, Result};
@@ -186,6 +186,20 @@ impl App {
     /// Starts the services and their background jobs.
     pub async fn start(
         store: Store,
+        broker: (Broker, mpsc::Receiver<BrokerEvent>),
+        clock: Clock,
+        shop: Shop,
+        settings: Settings,
+        stop: CancellationToken,
+    ) -> Result<Self> {
+        let app = Self::without_jobs(store, broker, clock, shop, settings, stop).await?;
+        app.start_jobs();
+        Ok(app)
+    }
+
+    /// The services alone, for a command that does one thing.
+    pub async fn without_jobs(
+        store: Store,
         (broker, broker_events): (Broker, mpsc::Receiver<BrokerEvent>),
         clock: Clock,
         shop: Shop,
@@ -247,7 +261,6 @@ impl App {
             cluster_sync,
             node,
         };
-        services.start_jobs();
         Ok(Self(Arc::new(services)))
     }
 }

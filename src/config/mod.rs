@@ -5,6 +5,7 @@ mod mail;
 mod oidc;
 mod payment_adapter;
 mod pictures;
+mod reconcile;
 mod secrets;
 mod sources;
 mod stripe;
@@ -22,6 +23,7 @@ pub use mail::{MailAction, MailArgs, MailCommandArgs};
 pub use oidc::OidcArgs;
 pub use payment_adapter::AdapterArgs;
 pub use pictures::{PictureArgs, PicturePlace, folder_beside};
+pub use reconcile::ReconcileArgs;
 pub use secrets::{SecretArgs, SecretsAction, SecretsCommandArgs};
 pub use sources::{command, parse};
 pub use stripe::StripeArgs;
@@ -56,6 +58,9 @@ pub enum Command {
     Owner(OwnerArgs),
     /// Encrypt the secrets in the database with another key: `livesouk secrets rekey`
     Secrets(SecretsCommandArgs),
+    /// Compare the payment provider with the orders, as after a restore of the database: repairs what follows from both, and prints the rest.
+    /// Exit code 0: nothing is left to do, 3: something is
+    Reconcile(ReconcileArgs),
     /// Check the health of the node on this machine: exit code 0 if it answers; for containers without a shell
     Healthy(HealthArgs),
     /// Print the completions of a shell: `livesouk completions bash > /etc/bash_completion.d/livesouk`
@@ -434,11 +439,7 @@ impl ServeArgs {
         if self.currency.len() != 3 || !self.currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err("--currency (LIVESOUK_CURRENCY) must be three capital letters, like SAR".to_owned());
         }
-        match self.payment_provider {
-            Some(PaymentProviderName::Stripe) => self.stripe.check(self.base_url.as_deref())?,
-            Some(PaymentProviderName::Http) => self.adapter.check(self.base_url.as_deref())?,
-            Some(PaymentProviderName::Test) | None => {}
-        }
+        check_provider(self.payment_provider, &self.stripe, &self.adapter, self.base_url.as_deref())?;
         self.payments.check()
     }
 
@@ -450,6 +451,20 @@ impl ServeArgs {
     pub fn warning(&self) -> Option<&'static str> {
         (self.store.starts_with("postgres") && !self.uses_redis())
             .then_some("PostgreSQL with --broker local: nodes share offers and orders, but not rooms and chat")
+    }
+}
+
+/// Checks what the payment provider needs. `Err` is a message for the operator.
+fn check_provider(
+    provider: Option<PaymentProviderName>,
+    stripe: &StripeArgs,
+    adapter: &AdapterArgs,
+    base_url: Option<&str>,
+) -> Result<(), String> {
+    match provider {
+        Some(PaymentProviderName::Stripe) => stripe.check(base_url),
+        Some(PaymentProviderName::Http) => adapter.check(base_url),
+        Some(PaymentProviderName::Test) | None => Ok(()),
     }
 }
 

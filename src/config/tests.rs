@@ -38,7 +38,7 @@ fn serve(args: &[&str], variables: Variables<'_>) -> ServeArgs {
 }
 
 /// The commands that have settings, with the arguments that they need.
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 9] = [
     &["demo"],
     &["serve"],
     &["migrate", "--store", "sqlite:x.db"],
@@ -47,6 +47,7 @@ const COMMANDS: [&[&str]; 8] = [
     &["mail", "test", "--to", "ann@shop.example"],
     &["owner", "recover"],
     &["secrets", "rekey"],
+    &["reconcile", "--since", "2026-11-29T14:00:00Z", "--payments", "stripe"],
 ];
 
 /// The settings of a command: flag, variable, and the definition.

@@ -13,6 +13,7 @@ mod both_databases;
 mod builders;
 mod chat;
 mod checkout;
+mod comparison;
 mod connection_settings;
 mod fixture;
 mod full_disk;

@@ -5,6 +5,7 @@ mod address;
 mod address_retention;
 mod billing;
 mod buyer_limit;
+mod comparison;
 mod hold;
 mod order;
 mod order_link;
@@ -48,6 +49,7 @@ use test_provider::{TEST_WEBHOOK_QUEUE_MAX, TestProvider, TestWebhook};
 
 pub use address_retention::AddressRetentionJob;
 pub use billing::{BillingFilter, BillingJob};
+pub use comparison::{Comparison, Difference, DifferenceState};
 pub use hold::HoldJob;
 pub use order::{OrderResult, PurchaseResult};
 pub use outbox::OutboxJob;

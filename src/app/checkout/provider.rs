@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::adapter::{self, AdapterProvider};
-use super::provider_call::{ProviderCalls, ProviderOutcome, call_with_deadline};
+use super::provider_call::{PaymentPage, ProviderCalls, ProviderOutcome, call_with_deadline};
 use super::stripe::{self, StripeProvider};
 use super::test_provider::TestProvider;
 use crate::app::message_signature::MESSAGE_HEADERS;
@@ -149,6 +149,21 @@ impl PaymentProvider {
                 call_with_deadline(adapter.calls(), adapter.fetch_by_reference(reference)).await
             }
             PaymentProvider::Free => ProviderOutcome::Done(None),
+        }
+    }
+
+    /// A page of the payments that were made in this time; `after`: the `next` of the page before. Refused: the provider gives no list.
+    pub async fn list(&self, from: Millis, until: Millis, after: Option<&str>) -> ProviderOutcome<PaymentPage> {
+        match self {
+            PaymentProvider::Stripe(stripe) => {
+                call_with_deadline(stripe.calls(), stripe.list(from, until, after)).await
+            }
+            PaymentProvider::Adapter(adapter) => {
+                call_with_deadline(adapter.calls(), adapter.list(from, until, after)).await
+            }
+            PaymentProvider::Test(_) | PaymentProvider::Free => {
+                ProviderOutcome::Refused("The payment provider gives no list of its payments.")
+            }
         }
     }
 

@@ -34,7 +34,7 @@ facts! {
     dispute_at_the_provider_calls_a_person
 }
 
-const KEY: &str = "whsec_dGhlLWtleS1vZi10aGUtdGVzdHMtMzItYnl0ZXM=";
+pub const KEY: &str = "whsec_dGhlLWtleS1vZi10aGUtdGVzdHMtMzItYnl0ZXM=";
 const OLD_KEY: &str = "whsec_dGhlLW9sZC1rZXktb2YtdGhlLXRlc3RzLTMyYg==";
 const NAMES: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
 
@@ -53,7 +53,7 @@ impl Adapter {
         Self::start_with(shop, false).await
     }
 
-    async fn start_with(shop: &Fixture, is_live: bool) -> Self {
+    pub async fn start_with(shop: &Fixture, is_live: bool) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sample = PaymentAdapter::start(KEY, &format!("http://{}/", listener.local_addr().unwrap())).await;
         let settings = Settings {
@@ -98,7 +98,7 @@ impl Adapter {
     }
 
     /// Sends the buyer to the page of the provider, and gives its address.
-    async fn page(&self, buyer: &str, order: OrderId) -> String {
+    pub async fn page(&self, buyer: &str, order: OrderId) -> String {
         let asked = self.pay(buyer, order, "page", "pay-00001").await;
         let Err(Error::Refused(Refusal::NeedsAction { action_url })) = asked else { panic!("{asked:?}") };
         action_url
@@ -118,7 +118,7 @@ impl Adapter {
     }
 
     /// The payments at the provider: status, captured and refunded amount.
-    async fn payments(&self) -> Vec<(String, i64, i64)> {
+    pub async fn payments(&self) -> Vec<(String, i64, i64)> {
         let (status, listed) =
             self.ask(&json!({ "type": "list_payments", "from": 0, "until": i64::MAX, "after": null }), "l").await;
         assert_eq!((status, &listed["next"]), (200, &Value::Null), "{listed}");
@@ -138,7 +138,7 @@ impl Adapter {
     }
 
     /// Nothing has gone wrong in the adapter.
-    async fn end(self) {
+    pub async fn end(self) {
         assert_eq!(self.sample.stderr(), "");
         self.app.stopping().cancel();
         self.app.finish().await;
@@ -151,7 +151,7 @@ async fn deliver(app: &Arc<App>, signature: &[String], raw: &[u8]) -> Result<(),
 }
 
 /// What the buyer presses on the page of the provider.
-async fn press(page: &str, button: &str) {
+pub async fn press(page: &str, button: &str) {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let answer = client.post(page).body(format!("pay={button}")).send().await.unwrap();
     assert_eq!(answer.status(), 303);

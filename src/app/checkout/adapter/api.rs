@@ -23,6 +23,8 @@ pub enum Reply {
     Done(Value),
     /// The adapter says that nothing was done, and that nothing will be.
     Refused,
+    /// The adapter does not know this type of request.
+    NotBuilt,
     /// It may or may not have been done: no answer, or one that the contract does not know.
     Unknown,
 }
@@ -85,7 +87,11 @@ fn classify(status: u16, body: &[u8]) -> Sent<Reply> {
     }
     // The text is not logged: it may quote what was sent.
     tracing::warn!(status, "the payment adapter did not do what it was asked");
-    if status == 429 { Sent::TooMany } else { Sent::Answered(Reply::Unknown) }
+    match status {
+        429 => Sent::TooMany,
+        501 => Sent::Answered(Reply::NotBuilt),
+        _ => Sent::Answered(Reply::Unknown),
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +114,7 @@ mod tests {
             (422, "{}", "Answered(Unknown"),
             (429, "", "TooMany"),
             (500, r#"{"payment":null}"#, "Answered(Unknown"),
+            (501, "{}", "Answered(NotBuilt"),
         ] {
             let said = format!("{:?}", classify(status, body.as_bytes()));
             assert!(said.starts_with(expected), "{status} {body}: {said}");

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::app::checkout::provider_call::PaymentPage;
 use crate::domain::{
     Millis, Minor, OrderId, PaymentIntent, PaymentIntentStatus, ProviderRefund, ProviderRefundStatus, Refusal,
 };
@@ -128,13 +129,13 @@ pub fn payment(answer: Value) -> Result<Option<PaymentIntent>, String> {
 }
 
 /// A page of payments, those of this shop, and where the next one begins.
-pub fn payments(answer: Value) -> Result<(Vec<PaymentIntent>, Option<String>), String> {
+pub fn payments(answer: Value) -> Result<PaymentPage, String> {
     let answer: PaymentsAnswer = serde_json::from_value(answer).map_err(|error| error.to_string())?;
     let mut payments = Vec::with_capacity(answer.payments.len());
     for listed in answer.payments {
         payments.extend(intent(listed)?);
     }
-    Ok((payments, answer.next))
+    Ok(PaymentPage { payments, next: answer.next })
 }
 
 pub fn refund(answer: Value) -> Result<ProviderRefund, String> {

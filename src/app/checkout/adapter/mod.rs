@@ -8,7 +8,7 @@ mod contract;
 use std::sync::Arc;
 
 use super::pacer::{Endpoint, Pacer};
-use super::provider_call::{ProviderCalls, ProviderOutcome};
+use super::provider_call::{PaymentPage, ProviderCalls, ProviderOutcome};
 use super::provider_turn::{CALL_DEADLINE, CONFIRM_DEADLINE, Turn, search_window};
 use crate::app::message_signature::verify_message;
 use crate::app::settings::AdapterSettings;
@@ -97,7 +97,7 @@ impl AdapterProvider {
                 _ => ProviderOutcome::Unknown,
             },
             Reply::Refused => ProviderOutcome::Refused("The payment adapter refused the request."),
-            Reply::Unknown => ProviderOutcome::Unknown,
+            Reply::NotBuilt | Reply::Unknown => ProviderOutcome::Unknown,
         }
     }
 
@@ -117,6 +117,14 @@ impl AdapterProvider {
     async fn look(&self, request: &Request<'_>) -> ProviderOutcome<Option<PaymentIntent>> {
         match self.api.ask(request, None, Turn::of(Endpoint::Look)).await {
             Reply::Done(answer) => understood(contract::payment(answer)),
+            Reply::Refused | Reply::NotBuilt | Reply::Unknown => ProviderOutcome::Unknown,
+        }
+    }
+
+    pub async fn list(&self, from: Millis, until: Millis, after: Option<&str>) -> ProviderOutcome<PaymentPage> {
+        match self.api.ask(&Request::ListPayments { from, until, after }, None, Turn::of(Endpoint::Look)).await {
+            Reply::Done(answer) => understood(contract::payments(answer)),
+            Reply::NotBuilt => ProviderOutcome::Refused("The payment adapter gives no list of its payments."),
             Reply::Refused | Reply::Unknown => ProviderOutcome::Unknown,
         }
     }
@@ -160,7 +168,7 @@ impl AdapterProvider {
     async fn list_refunds(&self, payment: &str) -> ProviderOutcome<Vec<ProviderRefund>> {
         match self.api.ask(&Request::ListRefunds { payment }, None, Turn::of(Endpoint::Look)).await {
             Reply::Done(answer) => understood(contract::refunds(answer)),
-            Reply::Refused | Reply::Unknown => ProviderOutcome::Unknown,
+            Reply::Refused | Reply::NotBuilt | Reply::Unknown => ProviderOutcome::Unknown,
         }
     }
 
@@ -175,7 +183,7 @@ impl AdapterProvider {
         match self.api.ask(&request, Some(key), Turn::of(Endpoint::Refund)).await {
             Reply::Done(answer) => understood(contract::refund(answer)),
             Reply::Refused => ProviderOutcome::Refused("The payment adapter refused the refund."),
-            Reply::Unknown => ProviderOutcome::Unknown,
+            Reply::NotBuilt | Reply::Unknown => ProviderOutcome::Unknown,
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::pacer::{Endpoint, Pacer};
-use super::provider_call::{ProviderCalls, ProviderOutcome};
+use super::provider_call::{PaymentPage, ProviderCalls, ProviderOutcome};
 use super::provider_turn::{CALL_DEADLINE, CONFIRM_DEADLINE, search_window};
 use crate::app::settings::StripeSettings;
 use crate::domain::{Millis, Minor, Payment, PaymentIntent, ProviderRefund, Refusal};
@@ -131,25 +131,36 @@ impl StripeProvider {
         let Some((from, to)) = window_in_seconds(payment) else { return ProviderOutcome::Done(None) };
         let mut after: Option<String> = None;
         for _ in 0..PAGES_MAX {
-            let query = request::list(from, to, after.as_deref());
-            let Reply::Done(page) = self.api.get("/v1/payment_intents", &query).await else {
-                return ProviderOutcome::Unknown;
-            };
-            let Some(intents) = page["data"].as_array() else { return ProviderOutcome::Unknown };
+            let Some(page) = self.page(from, to, after.as_deref()).await else { return ProviderOutcome::Unknown };
             let is_ours = |intent: &PaymentIntent| (intent.order, intent.attempt) == (payment.order, payment.attempt);
-            if let Some(found) = intents.iter().filter_map(reading::intent).find(is_ours) {
+            if let Some(found) = page.payments.into_iter().find(is_ours) {
                 return ProviderOutcome::Done(Some(found));
             }
-            if page["has_more"] != true {
-                return ProviderOutcome::Done(None);
-            }
-            after = intents.last().and_then(|last| last["id"].as_str()).map(str::to_owned);
+            after = page.next;
             if after.is_none() {
-                return ProviderOutcome::Unknown;
+                return ProviderOutcome::Done(None);
             }
         }
         tracing::error!(order.id = %payment.order, "a payment was not found among the provider's newest payments; it stays unknown");
         ProviderOutcome::Unknown
+    }
+
+    pub async fn list(&self, from: Millis, until: Millis, after: Option<&str>) -> ProviderOutcome<PaymentPage> {
+        let page = self.page(from.div_euclid(1_000), until.div_euclid(1_000) + 1, after).await;
+        page.map_or(ProviderOutcome::Unknown, ProviderOutcome::Done)
+    }
+
+    /// A page of the intents that were created in this time, in seconds. `None`: it could not be read.
+    async fn page(&self, from: i64, to: i64, after: Option<&str>) -> Option<PaymentPage> {
+        let Reply::Done(page) = self.api.get("/v1/payment_intents", &request::list(from, to, after)).await else {
+            return None;
+        };
+        let intents = page["data"].as_array()?;
+        let next = match page["has_more"] == true {
+            true => Some(intents.last()?["id"].as_str()?.to_owned()),
+            false => None,
+        };
+        Some(PaymentPage { payments: intents.iter().filter_map(reading::intent).collect(), next })
     }
 
     pub async fn capture(&self, reference: &str, key: String) -> ProviderOutcome<PaymentIntent> {
