@@ -44,7 +44,7 @@ impl AdapterProvider {
         self.settings.is_live
     }
 
-    /// What a token means is the adapter's concern; our pages send [`PAGE_TOKEN`](crate::protocol).
+    /// What a token means is the adapter's concern; our pages send `page`.
     pub fn check_token(&self, token: &str) -> Result<(), Refusal> {
         let is_plain =
             (1..=TOKEN_BYTES_MAX).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic());
