@@ -54,9 +54,7 @@ fn report(comparison: &Comparison) -> (String, ExitCode) {
     let (repaired, repairable, left) =
         (count(DifferenceState::Repaired), count(DifferenceState::Repairable), count(DifferenceState::Left));
     let compared = comparison.compared;
-    text.push_str(&format!(
-        "{compared} payments compared: {repaired} repaired, {repairable} to repair, {left} to do\n"
-    ));
+    text.push_str(&format!("compared: {compared}, repaired: {repaired}, to repair: {repairable}, to do: {left}\n"));
     let code = if repairable + left == 0 { ExitCode::SUCCESS } else { ExitCode::from(DIFFERENCES_LEFT) };
     (text, code)
 }
