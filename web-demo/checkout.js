@@ -12,7 +12,7 @@ import { totalOf } from './order_quote.js';
 import { openSheet } from './sheet.js';
 import { el, speak, toast } from './ui.js';
 
-/** @import { Address, LiveClient, Offer, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
+/** @import { Address, LiveClient, Offer, Order, OrderDetail, OrderQuote, Refusal, Shop } from './types.d.ts' */
 /** @import { CardForm } from './card_form.js' */
 /** @import { HostedPage } from './hosted_page.js' */
 /** @import { OrderClient, PaymentUnderWay, PendingPurchase } from './order_client.js' */
@@ -231,10 +231,11 @@ export class Checkout {
   }
 
   /**
-   * What a held order costs comes with its details only, not with every frame.
-   * @param {Order} order
+   * What a held order costs comes with its details only, not with every frame, and so does its address.
+   * @param {Order & Partial<Pick<OrderDetail, 'address'>>} order
    */
   learnQuote(order) {
+    if (order.address && isOpen(order)) this.content.formOf(order).address.restore(order.address);
     if (!order.quote) return this.quotes.get(order.id);
     const before = this.quotes.get(order.id);
     this.quotes.set(order.id, order.quote);
