@@ -1,6 +1,6 @@
 //! The commands: each reads its settings and does its work; a node runs until a signal arrives.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;

@@ -142,12 +142,6 @@ export class AddressForm {
     }
   }
 
-  /** What the order has already, for a buyer who comes back from another page. What somebody types now stays. @param {Address} address */
-  restore(address) {
-    const { name, line1, city } = this.fields;
-    if (![name, line1, city].some((field) => field.value)) this.fill(address);
-  }
-
   /** @returns {Address} */
   value() {
     const { name, line1, line2, city, region, postcode, country, phone, email } = this.fields;

@@ -45,6 +45,7 @@ export function goToBank(checkout, order, { detail }) {
 export async function comeBack(checkout, order) {
   const underWay = checkout.orderClient.underWay(order);
   checkout.showOrder(order);
+  void fillAddress(checkout, order).catch(() => {}); // Then the buyer types it again.
   if (underWay) {
     if (!isOpen(order)) return;
     returned.add(order.id);
@@ -56,4 +57,15 @@ export async function comeBack(checkout, order) {
     await new Promise((done) => setTimeout(done, LOOK_MS));
     order = (await checkout.orderClient.refresh(order).catch(() => null)) ?? order;
   }
+}
+
+/**
+ * The address that the buyer gave before. What somebody types meanwhile stays.
+ * @param {Checkout} checkout
+ * @param {Order} order
+ */
+async function fillAddress(checkout, order) {
+  const { address } = await checkout.orderClient.refresh(order);
+  const form = checkout.content.formOf(order).address;
+  if (address && !form.fields.line1.value) form.fill(address);
 }

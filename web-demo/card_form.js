@@ -105,7 +105,10 @@ function amountForStripe(amount, currency) {
   return ['ISK', 'UGX'].includes(currency) ? amount * 100 : amount;
 }
 
-export class CardForm {
+/** @param {Shop} shop */
+export const makeForm = ({ stripe }) => new CardForm(/** @type {NonNullable<Shop['stripe']>} */ (stripe));
+
+class CardForm {
   /** @param {NonNullable<Shop['stripe']>} stripe */
   constructor({ publishable_key, script }) {
     this.way = 'card';

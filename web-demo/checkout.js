@@ -12,15 +12,12 @@ import { totalOf } from './order_quote.js';
 import { openSheet } from './sheet.js';
 import { el, speak, toast } from './ui.js';
 
-/** @import { Address, LiveClient, Offer, Order, OrderDetail, OrderQuote, Refusal, Shop } from './types.d.ts' */
-/** @import { CardForm } from './card_form.js' */
-/** @import { HostedPage } from './hosted_page.js' */
+/** @import { Address, LiveClient, Offer, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
 /** @import { OrderClient, PaymentUnderWay, PendingPurchase } from './order_client.js' */
 
 /**
  * The card form, or the way to the page of another provider, and the way to the bank and back; it is loaded only by shops that have one.
- * @typedef {{ makeForm: () => CardForm | HostedPage }
- *   & Pick<typeof import('./card_form.js'), 'comeBack' | 'goToBank' | 'replaceAround'>} Cards
+ * @typedef {{ shop: Shop } & (typeof import('./card_form.js') | typeof import('./hosted_page.js'))} Cards
  */
 
 /** How long after the end of a reservation the sheet asks for the order, and how often. */
@@ -231,11 +228,10 @@ export class Checkout {
   }
 
   /**
-   * What a held order costs comes with its details only, not with every frame, and so does its address.
-   * @param {Order & Partial<Pick<OrderDetail, 'address'>>} order
+   * What a held order costs comes with its details only, not with every frame.
+   * @param {Order} order
    */
   learnQuote(order) {
-    if (order.address && isOpen(order)) this.content.formOf(order).address.restore(order.address);
     if (!order.quote) return this.quotes.get(order.id);
     const before = this.quotes.get(order.id);
     this.quotes.set(order.id, order.quote);

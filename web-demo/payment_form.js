@@ -32,7 +32,7 @@ export class PaymentForm {
     this.payments = payments;
     /** The card form, which stays in its place, or the way to the page of the provider. */
     this.cards = cards;
-    this.card = cards && !isFramed ? cards.makeForm() : null;
+    this.card = cards && !isFramed ? cards.makeForm(cards.shop) : null;
     /** The choice of the card form. */
     this.way = this.card?.way ?? '';
     /** The page of the shop in a tab of its own has a card form, this one has not. */

@@ -7,22 +7,13 @@ import { style } from './ui.js';
 
 await Promise.all([load('buy'), style('sheet', 'fields', 'checkout')]);
 
-/** @import { Shop } from './types.d.ts' */
-/** @import { Cards } from './checkout.js' */
-
 /**
- * How the pages take money, if they do: by the card form of Stripe, or on the page of another provider.
- * @param {Shop} shop
- * @returns {Promise<Cards | null>}
+ * The card form of Stripe, or the way to the page of another provider.
+ * @param {import('./types.d.ts').Shop} shop
  */
-export async function loadCards({ payments, stripe }) {
-  if (payments === 'http') {
-    const { HostedPage, ...more } = await import('./hosted_page.js');
-    return { ...more, makeForm: () => new HostedPage() };
-  }
-  if (!stripe) return null;
-  const { CardForm, ...more } = await import('./card_form.js');
-  return { ...more, makeForm: () => new CardForm(stripe) };
+export async function loadCards(shop) {
+  const loading = shop.payments === 'http' ? import('./hosted_page.js') : shop.stripe && import('./card_form.js');
+  return loading && { shop, ...(await loading) };
 }
 
 export { OrderClient } from './order_client.js';

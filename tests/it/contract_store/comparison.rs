@@ -18,6 +18,13 @@ facts! {
     books_of_stripe_are_compared_by_its_list
 }
 
+/// An adapter whose events are lost: they would repair the books of a node that runs.
+async fn adapter_of(shop: &Fixture) -> Adapter {
+    let adapter = Adapter::start(shop).await;
+    adapter.lose_events();
+    adapter
+}
+
 /// The differences, as lines that begin with their state. Nothing has changed after a trial.
 async fn compare(app: &App, is_trial: bool) -> Vec<String> {
     let comparison = app.checkout.compare_with_provider(0, is_trial).await.unwrap();
@@ -45,7 +52,7 @@ fn assert_one(lines: &[String], state: DifferenceState, order: OrderId, text: &s
 }
 
 async fn order_that_was_paid_after_the_copy_was_made_is_paid_again(shop: Fixture) {
-    let adapter = Adapter::start_with(&shop, false).await;
+    let adapter = adapter_of(&shop).await;
     for token in ["mada", "visa"] {
         let order = adapter.hold(&shop, token).await;
         adapter.pay(token, order, token, "pay-00001").await.unwrap();
@@ -67,7 +74,7 @@ async fn order_that_was_paid_after_the_copy_was_made_is_paid_again(shop: Fixture
 }
 
 async fn order_that_ended_in_the_copy_gives_its_money_back(shop: Fixture) {
-    let adapter = Adapter::start_with(&shop, false).await;
+    let adapter = adapter_of(&shop).await;
     let order = adapter.hold(&shop, "ann").await;
     adapter.pay("ann", order, "mada", "pay-00001").await.unwrap();
     restore(&shop).await;
@@ -84,7 +91,7 @@ async fn order_that_ended_in_the_copy_gives_its_money_back(shop: Fixture) {
 }
 
 async fn payment_that_the_books_lost_is_left_to_a_person(shop: Fixture) {
-    let adapter = Adapter::start_with(&shop, false).await;
+    let adapter = adapter_of(&shop).await;
     let taken = adapter.hold(&shop, "ann").await;
     adapter.pay("ann", taken, "mada", "pay-00001").await.unwrap();
     let declined = adapter.hold(&shop, "bob").await;
@@ -104,10 +111,10 @@ async fn payment_that_the_books_lost_is_left_to_a_person(shop: Fixture) {
 }
 
 async fn payment_that_the_provider_does_not_know_is_left_to_a_person(shop: Fixture) {
-    let adapter = Adapter::start_with(&shop, false).await;
+    let adapter = adapter_of(&shop).await;
     let order = adapter.hold(&shop, "ann").await;
     adapter.pay("ann", order, "mada", "pay-00001").await.unwrap();
-    let other = Adapter::start_with(&shop, false).await;
+    let other = adapter_of(&shop).await;
     let text = "captured in the books, and the provider does not know it";
     assert_one(&compare(&other.app, false).await, DifferenceState::Left, order, text);
     assert_eq!(shop.order(order).await.status, OrderStatus::Paid, "it may be the wrong account");
@@ -115,7 +122,7 @@ async fn payment_that_the_provider_does_not_know_is_left_to_a_person(shop: Fixtu
 }
 
 async fn refund_that_the_books_do_not_have_is_left_to_a_person(shop: Fixture) {
-    let adapter = Adapter::start_with(&shop, false).await;
+    let adapter = adapter_of(&shop).await;
     let order = adapter.hold(&shop, "ann").await;
     adapter.pay("ann", order, "mada", "pay-00001").await.unwrap();
     let payment = shop.store.payment(order, 1).await.unwrap().unwrap().reference.unwrap();
@@ -139,7 +146,7 @@ async fn books_of_stripe_are_compared_by_its_list(shop: Fixture) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn command_prints_one_line_for_each_difference_and_its_exit_code_tells() {
     let shop = Fixture::on_postgres().await;
-    let adapter = Adapter::start_with(&shop, false).await;
+    let adapter = adapter_of(&shop).await;
     let order = adapter.hold(&shop, "ann").await;
     adapter.pay("ann", order, "mada", "pay-00001").await.unwrap();
     restore(&shop).await;

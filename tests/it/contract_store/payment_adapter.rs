@@ -1,6 +1,6 @@
 //! Payments by the sample adapter (`examples/payment-adapter`), whose provider mostly takes the money at once, as with mada cards.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
@@ -46,6 +46,8 @@ pub struct Adapter {
     pub app: Arc<App>,
     /// The events that arrived.
     events: Arc<Mutex<Vec<Event>>>,
+    /// The server gets them.
+    is_listening: Arc<AtomicBool>,
 }
 
 impl Adapter {
@@ -71,12 +73,16 @@ impl Adapter {
         };
         let app = Arc::new(shop.app_with(shop.store.clone(), settings).await);
         let events: Arc<Mutex<Vec<Event>>> = Arc::default();
-        let (receiver, received) = (app.clone(), events.clone());
+        let is_listening = Arc::new(AtomicBool::new(true));
+        let (receiver, received, listens) = (app.clone(), events.clone(), is_listening.clone());
         let receive = post(move |headers: HeaderMap, raw: Bytes| {
-            let (app, events) = (receiver.clone(), received.clone());
+            let (app, events, is_listening) = (receiver.clone(), received.clone(), listens.clone());
             async move {
                 let signature = NAMES.map(|name| headers[name].to_str().unwrap().to_owned()).to_vec();
                 events.lock().unwrap().push((signature.clone(), raw.clone()));
+                if !is_listening.load(Ordering::Relaxed) {
+                    return StatusCode::OK;
+                }
                 match deliver(&app, &signature, &raw).await {
                     Ok(()) => StatusCode::OK,
                     Err(_) => StatusCode::BAD_REQUEST,
@@ -84,7 +90,7 @@ impl Adapter {
             }
         });
         tokio::spawn(async move { axum::serve(listener, axum::Router::new().route("/", receive)).await });
-        Self { sample, app, events }
+        Self { sample, app, events, is_listening }
     }
 
     pub async fn hold(&self, shop: &Fixture, buyer: &str) -> OrderId {
@@ -95,6 +101,11 @@ impl Adapter {
 
     pub async fn pay(&self, buyer: &str, order: OrderId, token: &str, with: &str) -> Result<OrderStatus, Error> {
         self.app.checkout.pay(&actor(buyer), order, token, None, key(with)).await.map(|paid| paid.order.status)
+    }
+
+    /// From now on events are lost.
+    pub fn lose_events(&self) {
+        self.is_listening.store(false, Ordering::Relaxed);
     }
 
     /// Sends the buyer to the page of the provider, and gives its address.
