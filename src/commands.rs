@@ -70,6 +70,7 @@ pub fn run() -> ExitCode {
                 SecretsAction::Rekey => print_result(secrets_command::rekey(options).await?).context(CANNOT_PRINT),
             },
             Command::Reconcile(options) => {
+                init_logging(&options.log)?;
                 let (report, code) = reconcile_command::reconcile(options).await?;
                 print_result(&report).context(CANNOT_PRINT)?;
                 return Ok(code);

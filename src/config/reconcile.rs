@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use clap::Args;
 
-use super::{AdapterArgs, PaymentProviderName, StripeArgs, check_provider};
+use super::{AdapterArgs, LogArgs, PaymentProviderName, StripeArgs, check_provider};
 use crate::domain::Millis;
 
 #[derive(Args, Debug)]
@@ -33,6 +33,8 @@ pub struct ReconcileArgs {
     pub stripe: StripeArgs,
     #[command(flatten)]
     pub adapter: AdapterArgs,
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 impl ReconcileArgs {
