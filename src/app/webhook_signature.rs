@@ -54,7 +54,7 @@ impl WebhookSecret {
     }
 
     /// The code of these parts, with a full stop between them.
-    pub(super) fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
+    pub fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
         // HMAC accepts a key of any length, but the type cannot express that.
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| Hmac::new(&Default::default()));
         for (n, part) in parts.iter().enumerate() {
@@ -66,7 +66,7 @@ impl WebhookSecret {
 }
 
 /// Is a signature of this time, in seconds, neither too old nor too far in the future?
-pub(super) fn is_recent(seconds: i64, now: Millis) -> bool {
+pub fn is_recent(seconds: i64, now: Millis) -> bool {
     (now / 1_000).abs_diff(seconds) <= TOLERANCE_S as u64
 }
 

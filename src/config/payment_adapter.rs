@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use clap::Args;
 use url::{Host, Url};
 
-/// Names of networks of one's own. Only there an address may do without TLS.
+/// Ends of names that only a private network knows. Only there an address may do without TLS.
 const OWN_NETWORKS: [&str; 3] = [".local", ".internal", ".localhost"];
 
 #[derive(Args, Debug, Default)]
@@ -60,7 +60,7 @@ impl AdapterArgs {
     }
 }
 
-/// Does the host name this machine, a private address, or a name that only a network of one's own knows?
+/// Does the host name this machine, a private address, or a name that only a private network knows?
 fn is_own_network(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => !name.contains('.') || OWN_NETWORKS.iter().any(|end| name.ends_with(end)),

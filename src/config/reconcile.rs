@@ -4,13 +4,12 @@ use chrono::DateTime;
 use clap::Args;
 
 use super::{AdapterArgs, LogArgs, PaymentProviderName, StripeArgs, check_provider};
-use crate::domain::Millis;
 
 #[derive(Args, Debug)]
 pub struct ReconcileArgs {
     /// Payments that began at this time or later, like 2026-11-29T14:00:00Z: the time of the copy that was restored
     #[arg(long, value_name = "TIME", value_parser = time)]
-    pub since: Millis,
+    pub since: i64,
     /// Change nothing: print what would be repaired, and what is left
     #[arg(long)]
     pub dry_run: bool,
@@ -46,7 +45,8 @@ impl ReconcileArgs {
     }
 }
 
-fn time(text: &str) -> Result<Millis, String> {
+/// In milliseconds since 1970.
+fn time(text: &str) -> Result<i64, String> {
     let time = DateTime::parse_from_rfc3339(text).map_err(|_| "must be a time like 2026-11-29T14:00:00Z".to_owned())?;
     Ok(time.timestamp_millis())
 }

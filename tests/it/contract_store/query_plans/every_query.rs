@@ -317,8 +317,6 @@ async fn payments(c: &Calls) {
     );
     call!(c, winning_payment(order));
     call!(c, payments_to_reconcile(i64::MAX, 100));
-    call!(c, payments_since("test", 1_000, None, 100));
-    call!(c, payments_since("test", 1_000, Some((2_000, order, 1)), 100));
     call!(c, finish_capture(order));
     call!(c, release_failed_capture(order));
     call!(c, owe_refund(&begun, &intent));
