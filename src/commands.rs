@@ -1,6 +1,6 @@
 //! The commands: each reads its settings and does its work; a node runs until a signal arrives.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::app::{ChatRateLimit, MailTransport, Settings, WebhookSecret};
 use crate::broker::{self, Broker};
 use crate::clock::Clock;
+use crate::command_output::{CANNOT_PRINT, complain, print_completions, print_manual, print_result, print_usage};
 use crate::config::{
     self, Command, DemoArgs, LimitArgs, LogArgs, LogFormat, MailAction, MigrateArgs, NamesShown, OwnerAction, PageArgs,
     PaymentArgs, PaymentProviderName, SecretsAction, ServeArgs, TokenArgs,
@@ -24,6 +25,7 @@ use crate::metrics::SPAN_TARGET;
 use crate::node::{self, Node, NodeConfig, StartError};
 use crate::oidc_settings::oidc_provider;
 use crate::payment_settings;
+use crate::reconcile_command;
 use crate::rehearsal::rehearsal_runner;
 use crate::secrets_command::{self, check_key, secrets_key};
 use anyhow::Context;
@@ -39,7 +41,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 const HEALTH_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs the command that the process was started with, to its end, and gives its exit code: 0 for success, 2 for what the
-/// operator can fix with other settings, 1 for everything else.
+/// operator can fix with other settings, 3 for differences that `reconcile` leaves, 1 for everything else.
 pub fn run() -> ExitCode {
     let cli = match config::parse(std::env::args_os().collect(), &|name| std::env::var_os(name)) {
         Ok(cli) => cli,
@@ -53,7 +55,7 @@ pub fn run() -> ExitCode {
         }
     };
     let result = runtime.block_on(async {
-        match cli.command {
+        let done: anyhow::Result<()> = match cli.command {
             Command::Demo(options) => run_demo(options).await,
             Command::Serve(options) => run_serve(options).await,
             Command::Migrate(options) => run_migrate(options).await,
@@ -67,74 +69,26 @@ pub fn run() -> ExitCode {
             Command::Secrets(options) => match options.action {
                 SecretsAction::Rekey => print_result(secrets_command::rekey(options).await?).context(CANNOT_PRINT),
             },
+            Command::Reconcile(options) => {
+                init_logging(&options.log)?;
+                let (report, code) = reconcile_command::reconcile(options).await?;
+                print_result(&report).context(CANNOT_PRINT)?;
+                return Ok(code);
+            }
             Command::Healthy(options) => check_health(options.listen).await,
             Command::Completions(options) => print_completions(options.shell),
             Command::Man(options) => print_manual(options.command.as_deref()),
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     });
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             complain(format_args!("{error:#}"));
             // Exit code 2: the operator can fix it with other settings. Exit code 1: everything else.
             if error.is::<StartError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
-}
-
-/// Prints to stderr. Unlike `eprintln`, this does not panic when nothing can be written there.
-fn complain(what: std::fmt::Arguments<'_>) {
-    let _ = writeln!(std::io::stderr(), "livesouk: {what}");
-}
-
-/// Prints the help or version that was asked for (exit code 0), or an error of usage (exit code 2).
-fn print_usage(error: &clap::Error) -> ExitCode {
-    let printed = error.print().and_then(|()| std::io::stdout().flush());
-    match printed {
-        // `livesouk --help | head` reads as much as it wants.
-        Err(fault) if !error.use_stderr() && fault.kind() != std::io::ErrorKind::BrokenPipe => {
-            complain(format_args!("{CANNOT_PRINT}: {fault}"));
-            ExitCode::FAILURE
-        }
-        _ => u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
-    }
-}
-
-const CANNOT_PRINT: &str = "cannot write to the standard output";
-
-/// Prints the result of a command. Without its result the command has failed.
-fn print_result(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush())
-}
-
-/// Prints a long text. A reader that stops early has read enough.
-fn print_document(text: &[u8]) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context(CANNOT_PRINT),
-        _ => Ok(()),
-    }
-}
-
-fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
-    let mut text = Vec::new();
-    clap_complete::generate(shell, &mut config::command(), "livesouk", &mut text);
-    print_document(&text)
-}
-
-fn print_manual(name: Option<&str>) -> anyhow::Result<()> {
-    let mut command = config::command();
-    command.build();
-    let command = match name {
-        Some(name) => command.find_subcommand(name).cloned(),
-        None => Some(command),
-    };
-    let command = command
-        .ok_or_else(|| StartError::Config(format!("there is no command `{}`; see --help", name.unwrap_or_default())))?;
-    let mut text = Vec::new();
-    clap_mangen::Man::new(command).render(&mut text)?;
-    print_document(&text)
 }
 
 async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
@@ -238,6 +192,7 @@ fn app_settings(limits: &LimitArgs, payments: &PaymentArgs, kind: NodeKind) -> S
         mail_retention_ms: kept_ms(limits.mail_days),
         is_dev_login_enabled: matches!(kind, NodeKind::Demo),
         stripe: None,
+        adapter: None,
         payment_rate: payments.payment_rate,
         is_test_provider_enabled: matches!(kind, NodeKind::Demo | NodeKind::Serve { has_test_payments: true }),
         webhook_secret,
@@ -301,6 +256,8 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     let given = given.map_err(StartError::Config)?;
     let origins = Origins::new(&options.allow_origins, options.base_url.as_deref()).map_err(StartError::Config)?;
     let public_url = origins.base_url().map(str::to_owned);
+    let adapter = payment_settings::adapter(options.payment_provider, options.adapter, public_url.as_deref());
+    let adapter = adapter.map_err(StartError::Config)?;
     let PageArgs { img_hosts, media_hosts, connect_hosts } = options.pages;
     let content_hosts = ContentHosts { images: img_hosts, media: media_hosts, connect: connect_hosts };
     content_hosts.check().map_err(StartError::Config)?;
@@ -340,6 +297,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
             secrets_key,
             address_guard: AddressGuard::new(options.secrets.private_addresses),
             stripe: payment_settings::stripe(options.payment_provider, options.stripe, public_url.as_deref()),
+            adapter,
             pictures,
             public_url,
             ..app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments })

@@ -26,6 +26,7 @@ pub mod verbs;
 /// The clock. Only this module asks the system for the time of day, except for the time in new ids.
 pub mod clock;
 /// The commands of the binary: demo, serve, migrate, token and the rest.
+mod command_output;
 pub mod commands;
 /// Every setting: its flag, environment variable, default and help text.
 pub mod config;
@@ -49,6 +50,7 @@ pub mod node;
 pub mod oidc_settings;
 /// The payment provider that the command line chose.
 mod payment_settings;
+mod reconcile_command;
 /// Rehearsals: simulated viewers play a show on a separate node inside this process.
 pub mod rehearsal;
 

@@ -1,7 +1,9 @@
 //! The payment provider that the command line chose: its account, and what the log says about it.
 
-use crate::app::{STRIPE_BASE, StripeCardForm, StripeSettings, WebhookSecret, is_live_stripe_key};
-use crate::config::{PaymentProviderName, ServeArgs, StripeArgs};
+use crate::app::{
+    AdapterSettings, MessageKey, STRIPE_BASE, StripeCardForm, StripeSettings, WebhookSecret, is_live_stripe_key,
+};
+use crate::config::{AdapterArgs, PaymentProviderName, ServeArgs, StripeArgs};
 
 /// Where the card form of Stripe comes from. It must not be served from anywhere else.
 pub const CARD_FORM_SCRIPT: &str = "https://js.stripe.com/v3/";
@@ -19,6 +21,10 @@ pub fn log_provider(options: &ServeArgs) {
         Some(PaymentProviderName::Stripe) => tracing::warn!(
             "the key of Stripe is one for tests: no money is taken, and every order that is paid so counts as paid"
         ),
+        Some(PaymentProviderName::Http) if options.adapter.payment_adapter_test => tracing::warn!(
+            "the payment adapter is one for tests (--payment-adapter-test): no money is taken, and every order that is paid so counts as paid"
+        ),
+        Some(PaymentProviderName::Http) => tracing::info!("a payment adapter takes the payments of this shop"),
         None => tracing::info!("this shop takes no payments: --payments is not given"),
     }
 }
@@ -35,4 +41,27 @@ pub fn stripe(provider: Option<PaymentProviderName>, stripe: StripeArgs, url: Op
         return_url: format!("{}/orders?order=", url?),
         card_form,
     })
+}
+
+/// The payment adapter, when it takes the payments. The options were checked; the error is a message for the operator.
+pub fn adapter(
+    provider: Option<PaymentProviderName>,
+    adapter: AdapterArgs,
+    url: Option<&str>,
+) -> Result<Option<AdapterSettings>, String> {
+    let (Some(PaymentProviderName::Http), Some(address), Some(url)) = (provider, adapter.payment_adapter_url, url)
+    else {
+        return Ok(None);
+    };
+    let refused = |why: &str| format!("--payment-adapter-key-file (LIVESOUK_PAYMENT_ADAPTER_KEY): a key {why}");
+    let keys = adapter.payment_adapter_keys.iter().map(|key| MessageKey::parse(key).map_err(refused));
+    let mut keys = keys.collect::<Result<Vec<_>, _>>()?.into_iter();
+    let key = keys.next().ok_or_else(|| refused("is missing"))?;
+    Ok(Some(AdapterSettings {
+        url: address,
+        key,
+        old_keys: keys.collect(),
+        return_url: format!("{url}/orders?order="),
+        is_live: !adapter.payment_adapter_test,
+    }))
 }

@@ -96,12 +96,9 @@ export class Buyer {
   /** @returns {Promise<Purchase>} */
   async makePurchase() {
     const { client, alertsOf } = this;
-    const { payments, stripe, emails } = this.shop;
-    const [parts, list, cards] = await Promise.all([
-      import('./purchase.js'),
-      this.loadProductList(),
-      stripe && import('./card_form.js').then((module) => ({ stripe, ...module })),
-    ]);
+    const { payments, emails } = this.shop;
+    const [parts, list] = await Promise.all([import('./purchase.js'), this.loadProductList()]);
+    const cards = await parts.loadCards(this.shop);
     /** @param {Offer} offer */
     const onbuy = (offer, qty = 1) => void this.press(offer, qty);
     const orderClient = new parts.OrderClient(client, () => checkout.showRetry());

@@ -105,9 +105,13 @@ function amountForStripe(amount, currency) {
   return ['ISK', 'UGX'].includes(currency) ? amount * 100 : amount;
 }
 
-export class CardForm {
+/** @param {Shop} shop */
+export const makeForm = ({ stripe }) => new CardForm(/** @type {NonNullable<Shop['stripe']>} */ (stripe));
+
+class CardForm {
   /** @param {NonNullable<Shop['stripe']>} stripe */
   constructor({ publishable_key, script }) {
+    this.way = 'card';
     this.key = publishable_key;
     this.script = script;
     this.frame = el('div', { 'data-test': 'card-frame' });

@@ -16,8 +16,8 @@ import { el, speak, toast } from './ui.js';
 /** @import { OrderClient, PaymentUnderWay, PendingPurchase } from './order_client.js' */
 
 /**
- * The card form, what it needs, and the way to the bank and back; it is loaded only by shops that have one.
- * @typedef {{ stripe: NonNullable<Shop['stripe']> } & typeof import('./card_form.js')} Cards
+ * The card form, or the way to the page of another provider, and the way to the bank and back; it is loaded only by shops that have one.
+ * @typedef {{ shop: Shop } & (typeof import('./card_form.js') | typeof import('./hosted_page.js'))} Cards
  */
 
 /** How long after the end of a reservation the sheet asks for the order, and how often. */

@@ -21,7 +21,7 @@ import { withdrawalPart } from './withdrawal_part.js';
 /** The codes of a token or a session that is of no use any more. */
 const SIGN_IN_AGAIN = ['sign_in', 'token_expired', 'token_invalid', 'token_not_yet_valid', 'token_revoked'];
 
-/** @import { BillingDocument, LinkedOrder, Order, Refusal, Shop, Stream } from './types.d.ts' */
+/** @import { BillingDocument, LinkedOrder, Order, Refusal, Stream } from './types.d.ts' */
 
 /** How long after the end of a reservation its order is asked for, and how often. */
 const LATE_MS = 1_500;
@@ -41,7 +41,7 @@ if (from) {
   back.setAttribute('aria-label', t('order.back'));
 }
 
-const { OrderClient, Checkout, signIn } = await import('./purchase.js');
+const { OrderClient, Checkout, loadCards, signIn } = await import('./purchase.js');
 // Without a show there is no connection: everything goes over REST, and the answers bring the clock of the server.
 const client = new LiveClient(null);
 const orderClient = new OrderClient(client, () => checkout.showRetry());
@@ -80,7 +80,8 @@ async function start() {
       loadShop(),
     ]);
     checkout.payments = shop.payments;
-    checkout.cards = await loadCards(shop);
+    // Without the form the orders are still shown, and a reload tries again.
+    checkout.cards = await loadCards(shop).catch(() => null);
     checkout.emails = shop.emails;
     shows = new Map(streams.map((show) => [show.id, show]));
     for (const order of orders) client.applyOrder(order);
@@ -95,17 +96,7 @@ async function start() {
   }
 }
 
-/**
- * The card form, if the shop has one. Without it the orders are still shown, and a reload tries again.
- * @param {Shop} shop
- */
-async function loadCards({ stripe }) {
-  if (!stripe) return null;
-  const module = await import('./card_form.js').catch(() => null);
-  return module && { stripe, ...module };
-}
-
-/** The bank sends the buyer back to this page with the order in the address, and with Stripe's parameters, which the page does not need. */
+/** The bank sends the buyer back to this page with the order in the address, and with parameters of the provider, which the page does not need. */
 function showAskedOrder() {
   const address = new URLSearchParams(location.search);
   const order = client.orders.get(address.get('order') ?? '');

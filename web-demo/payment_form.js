@@ -12,8 +12,6 @@ import { el, setText, setVisible } from './ui.js';
 /** @import { Address, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
 /** @import { Cards } from './checkout.js' */
 
-/** The choice of the card form. */
-const CARD = 'card';
 /** Banks refuse to ask their customers inside the page of somebody else. */
 const isFramed = window.top !== window;
 /** The payment tokens of the test provider that the checkout offers. */
@@ -32,16 +30,18 @@ export class PaymentForm {
    */
   constructor(order, { payments, cards, emails, onpay, oncancel }) {
     this.payments = payments;
-    /** The card form, which stays in its place. */
+    /** The card form, which stays in its place, or the way to the page of the provider. */
     this.cards = cards;
-    this.card = cards && !isFramed ? new cards.CardForm(cards.stripe) : null;
+    this.card = cards && !isFramed ? cards.makeForm(cards.shop) : null;
+    /** The choice of the card form. */
+    this.way = this.card?.way ?? '';
     /** The page of the shop in a tab of its own has a card form, this one has not. */
     this.isCardElsewhere = Boolean(cards) && isFramed;
     this.due = 0;
     this.form = el('form.pay', { noValidate: true, onsubmit: (event) => this.submit(event) });
     this.onpay = onpay;
     this.oncancel = oncancel;
-    this.payment = this.card ? CARD : TEST_PAYMENTS[0];
+    this.payment = this.way || TEST_PAYMENTS[0];
     this.isPaying = false;
     this.onchoice = () => {};
     this.address = new AddressForm(order.currency, emails);
@@ -66,7 +66,7 @@ export class PaymentForm {
     address.root.disabled = isPaying;
     /** @type {string[]} */
     const ways = methods.map(({ method }) => method);
-    if (this.card) ways.unshift(CARD);
+    if (this.card) ways.unshift(this.way);
     if (this.payments !== 'test' && due > 0 && !ways.some((way) => way === this.payment)) {
       this.payment = ways[0] ?? TEST_PAYMENTS[0];
     }
@@ -82,7 +82,7 @@ export class PaymentForm {
     );
     this.onchoice = () => {
       setText(this.payButton, payText());
-      if (this.card) setVisible(this.card.root, this.payment === CARD && due > 0);
+      if (this.card) setVisible(this.card.root, this.payment === this.way && due > 0);
     };
     if (this.card && due > 0) this.card.show(due, order.currency);
     const cancel = el(
@@ -133,7 +133,7 @@ export class PaymentForm {
     const checked = this.address.checked();
     const { card } = this;
     if (!checked) return;
-    if (!card || this.payment !== CARD) return this.onpay(checked, this.payment);
+    if (!card || this.payment !== this.way) return this.onpay(checked, this.payment);
     // What costs nothing needs no card.
     if (!this.due) return this.onpay(checked, TEST_PAYMENTS[0]);
     const checking = card.check();
@@ -147,7 +147,7 @@ export class PaymentForm {
    * @param {NonNullable<Order['manual_methods']>} methods
    */
   choices(isPaying, methods) {
-    const trials = this.payments === 'test' ? TEST_PAYMENTS : this.card ? [CARD] : [];
+    const trials = this.payments === 'test' ? TEST_PAYMENTS : this.card ? [this.way] : [];
     const needsEmail = methods.length > 0 && !token.get() && Boolean(session.get()?.sub.startsWith('guest:'));
     return el(
       'fieldset',

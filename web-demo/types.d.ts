@@ -40,9 +40,10 @@ export interface Shop {
   /** A demo: everyone can sign in with a name. */
   dev_login: boolean;
   /**
-   * `test`: payments are trials without money. `stripe`: real payments. Null: the shop takes no payments.
+   * `test`: payments are trials without money. `stripe`: real payments. `http`: real payments by an adapter of the operator; buyers pay on
+   * the page of the provider. Null: the shop takes no payments.
    */
-  payments: 'test' | 'stripe' | null;
+  payments: 'test' | 'stripe' | 'http' | null;
   /** The card form of Stripe; null: the pages have none. */
   stripe: { publishable_key: string; script: string } | null;
   /** Whether the shop sends e-mails. */

@@ -45,6 +45,7 @@ mod imports;
 mod jobs;
 mod mail;
 mod mail_server;
+mod message_signature;
 mod moderation;
 mod oidc_provider;
 #[cfg(feature = "s3")]
@@ -107,8 +108,8 @@ pub use accounts::{OidcAnswer, PasskeyChallenge, PasskeyUse, StartedSession};
 pub use api_key::ApiKeyForm;
 pub use catalogue::{Gallery, NewProduct, NewQuickItem, NewVariant};
 pub use checkout::{
-    BillingFilter, ExportedOrder, HoldJob, OrderResult, OwnDataPlace, Pacer, PurchaseResult, STRIPE_BASE,
-    WithdrawalState, is_live_stripe_key,
+    BillingFilter, Comparison, Difference, DifferenceState, ExportedOrder, HoldJob, OrderResult, OwnDataPlace, Pacer,
+    PurchaseResult, STRIPE_BASE, WithdrawalState, is_live_stripe_key,
 };
 pub use counters::AppCounters;
 pub use error::{Error, Result};
@@ -116,12 +117,13 @@ pub use imports::{IMPORT_UPLOADS_MAX, NewImport};
 pub use jobs::{BackgroundJob, JobSpec, JobStatus, NextRun};
 pub use mail::send_test_mail;
 pub use mail_server::{MailTransport, SmtpServer};
+pub use message_signature::MessageKey;
 pub use moderation::{AcceptedInvite, ExportedMessage};
 pub use oidc_provider::OidcProvider;
 pub use picture_storage::PictureStorage;
 pub use pictures::{UPLOADS_MAX, UploadSlot, convert_picture};
 pub use selling::SellingCounters;
-pub use settings::{ChatRateLimit, ReconcileSettings, Settings, StripeCardForm, StripeSettings};
+pub use settings::{AdapterSettings, ChatRateLimit, ReconcileSettings, Settings, StripeCardForm, StripeSettings};
 pub use settings_sync::{check_secrets, rekey_secrets, signing_key};
 pub use sign_in::NewSignInCode;
 pub use staff::{OpenedInvite, SetupForm, SetupState, StaffInviteForm};
@@ -184,6 +186,20 @@ impl App {
     /// Starts the services and their background jobs.
     pub async fn start(
         store: Store,
+        broker: (Broker, mpsc::Receiver<BrokerEvent>),
+        clock: Clock,
+        shop: Shop,
+        settings: Settings,
+        stop: CancellationToken,
+    ) -> Result<Self> {
+        let app = Self::without_jobs(store, broker, clock, shop, settings, stop).await?;
+        app.start_jobs();
+        Ok(app)
+    }
+
+    /// The services alone, for a command that does one thing.
+    pub async fn without_jobs(
+        store: Store,
         (broker, broker_events): (Broker, mpsc::Receiver<BrokerEvent>),
         clock: Clock,
         shop: Shop,
@@ -245,7 +261,6 @@ impl App {
             cluster_sync,
             node,
         };
-        services.start_jobs();
         Ok(Self(Arc::new(services)))
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::mail_server::MailTransport;
+use super::message_signature::MessageKey;
 use super::oidc_provider::OidcProvider;
 use super::picture_storage::PictureStorage;
 use super::webhook_signature::WebhookSecret;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub is_test_provider_enabled: bool,
     /// The account at Stripe that takes the payments. `None`: Stripe does not.
     pub stripe: Option<StripeSettings>,
+    /// The payment adapter that takes the payments. `None`: there is none. It is not given beside Stripe.
+    pub adapter: Option<AdapterSettings>,
     /// Requests a second to one endpoint of the payment provider, from all nodes; payments wait in a queue for their turn. `None`: the usual rate
     /// of the provider, and no queue for the test provider.
     pub payment_rate: Option<u32>,
@@ -66,6 +69,7 @@ impl Default for Settings {
             is_dev_login_enabled: false,
             is_test_provider_enabled: false,
             stripe: None,
+            adapter: None,
             payment_rate: None,
             webhook_secret: WebhookSecret::random(),
             provider_deadline: Duration::from_secs(10),
@@ -97,6 +101,31 @@ pub struct StripeSettings {
     pub return_url: String,
     /// What the pages need for their card form; `None`: they have none.
     pub card_form: Option<StripeCardForm>,
+}
+
+/// How to reach the payment adapter of the operator.
+#[derive(Clone)]
+pub struct AdapterSettings {
+    /// The address that takes every request.
+    pub url: String,
+    /// The key that both sides share; it signs our requests, and the adapter's events.
+    pub key: MessageKey,
+    /// Keys with which events may be signed while the operator changes the key.
+    pub old_keys: Vec<MessageKey>,
+    /// Where the provider sends the buyer back: the address to which the id of the order is added.
+    pub return_url: String,
+    /// It takes real money. A payment of the other kind is none of ours.
+    pub is_live: bool,
+}
+
+impl std::fmt::Debug for AdapterSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the keys.
+        f.debug_struct("AdapterSettings")
+            .field("url", &self.url)
+            .field("is_live", &self.is_live)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the pages need to show the card form of Stripe. Nothing of it is secret.

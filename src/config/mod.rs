@@ -3,7 +3,9 @@
 
 mod mail;
 mod oidc;
+mod payment_adapter;
 mod pictures;
+mod reconcile;
 mod secrets;
 mod sources;
 mod stripe;
@@ -19,7 +21,9 @@ use value::{address_range, compact_list, listen_address, log_filter, number};
 
 pub use mail::{MailAction, MailArgs, MailCommandArgs};
 pub use oidc::OidcArgs;
+pub use payment_adapter::AdapterArgs;
 pub use pictures::{PictureArgs, PicturePlace, folder_beside};
+pub use reconcile::ReconcileArgs;
 pub use secrets::{SecretArgs, SecretsAction, SecretsCommandArgs};
 pub use sources::{command, parse};
 pub use stripe::StripeArgs;
@@ -54,6 +58,9 @@ pub enum Command {
     Owner(OwnerArgs),
     /// Encrypt the secrets in the database with another key: `livesouk secrets rekey`
     Secrets(SecretsCommandArgs),
+    /// Compare the payment provider with the orders, as after a restore of the database: repairs what follows from both, and prints the rest.
+    /// Exit code 0: nothing is left to do, 3: something is
+    Reconcile(ReconcileArgs),
     /// Check the health of the node on this machine: exit code 0 if it answers; for containers without a shell
     Healthy(HealthArgs),
     /// Print the completions of a shell: `livesouk completions bash > /etc/bash_completion.d/livesouk`
@@ -143,7 +150,7 @@ pub struct ServeArgs {
     /// Proxy whose X-Forwarded-For header is trusted: an IP address, or a range like 10.0.0.0/8; may be repeated
     #[arg(long = "trusted-proxy", env = "LIVESOUK_TRUSTED_PROXY", value_name = "IP", value_delimiter = ',', value_parser = address_range)]
     pub trusted_proxies: Vec<IpNet>,
-    /// Payment provider. `stripe` takes real money. `test` is for trials: it takes no money, and anybody can pay with it. Default: none,
+    /// Payment provider. `stripe` takes real money, and so does `http`, an adapter of your own to any provider. `test` is for trials: it takes no money, and anybody can pay with it. Default: none,
     /// and nobody can pay
     // A flag only: a variable that was left behind in an environment must not turn a shop into one that gives its goods away.
     #[arg(long = "payments", value_name = "PROVIDER")]
@@ -156,6 +163,8 @@ pub struct ServeArgs {
     pub payments: PaymentArgs,
     #[command(flatten)]
     pub stripe: StripeArgs,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
     #[command(flatten)]
     pub mail: MailArgs,
     #[command(flatten)]
@@ -188,6 +197,7 @@ pub struct PageArgs {
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PaymentProviderName {
     Stripe,
+    Http,
     Test,
 }
 
@@ -309,8 +319,8 @@ pub struct PaymentArgs {
     /// Secret with which the payment provider signs its webhooks, at least 32 bytes; default: a random one at each start
     #[arg(long, env = "LIVESOUK_WEBHOOK_SECRET", value_name = "SECRET", hide_env_values = true)]
     pub webhook_secret: Option<String>,
-    /// Requests a second to one endpoint of the payment provider, from all nodes; payments wait in a queue for their turn. Default: 25 with
-    /// Stripe; with the test provider there is no queue
+    /// Requests a second to one endpoint of the payment provider, from all nodes; payments wait in a queue for their turn. Default: 25;
+    /// with the test provider there is no queue
     #[arg(long, env = "LIVESOUK_PAYMENT_RATE", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub payment_rate: Option<u32>,
 }
@@ -429,9 +439,7 @@ impl ServeArgs {
         if self.currency.len() != 3 || !self.currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err("--currency (LIVESOUK_CURRENCY) must be three capital letters, like SAR".to_owned());
         }
-        if self.payment_provider == Some(PaymentProviderName::Stripe) {
-            self.stripe.check(self.base_url.as_deref())?;
-        }
+        check_provider(self.payment_provider, &self.stripe, &self.adapter, self.base_url.as_deref())?;
         self.payments.check()
     }
 
@@ -443,6 +451,20 @@ impl ServeArgs {
     pub fn warning(&self) -> Option<&'static str> {
         (self.store.starts_with("postgres") && !self.uses_redis())
             .then_some("PostgreSQL with --broker local: nodes share offers and orders, but not rooms and chat")
+    }
+}
+
+/// Checks what the payment provider needs. `Err` is a message for the operator.
+fn check_provider(
+    provider: Option<PaymentProviderName>,
+    stripe: &StripeArgs,
+    adapter: &AdapterArgs,
+    base_url: Option<&str>,
+) -> Result<(), String> {
+    match provider {
+        Some(PaymentProviderName::Stripe) => stripe.check(base_url),
+        Some(PaymentProviderName::Http) => adapter.check(base_url),
+        Some(PaymentProviderName::Test) | None => Ok(()),
     }
 }
 

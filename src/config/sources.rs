@@ -25,7 +25,7 @@ const SECRET_FILE_BYTES_MAX: usize = 64 * 1024;
 const HELP_STEP: usize = 2;
 
 /// Secrets that move money: every user of a machine can see the arguments of its processes.
-const NEVER_ARGUMENTS: [&str; 1] = ["stripe-key"];
+pub(super) const NEVER_ARGUMENTS: [&str; 2] = ["stripe-key", "payment-adapter-key"];
 
 /// Reads an environment variable: its value, or nothing if it is not set.
 pub type ReadVariable<'a> = &'a dyn Fn(&str) -> Option<OsString>;

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 
 use clap::error::ErrorKind;
 
+use super::sources::NEVER_ARGUMENTS;
 use super::*;
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
@@ -37,7 +38,7 @@ fn serve(args: &[&str], variables: Variables<'_>) -> ServeArgs {
 }
 
 /// The commands that have settings, with the arguments that they need.
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 9] = [
     &["demo"],
     &["serve"],
     &["migrate", "--store", "sqlite:x.db"],
@@ -46,6 +47,7 @@ const COMMANDS: [&[&str]; 8] = [
     &["mail", "test", "--to", "ann@shop.example"],
     &["owner", "recover"],
     &["secrets", "rekey"],
+    &["reconcile", "--since", "2026-11-29T14:00:00Z", "--payments", "stripe"],
 ];
 
 /// The settings of a command: flag, variable, and the definition.
@@ -132,7 +134,7 @@ fn example_of(arg: &clap::Arg) -> &'static str {
 #[test]
 fn variable_sets_what_its_flag_sets_and_the_flag_counts_first() {
     for args in COMMANDS.iter().filter(|args| args[0] != "migrate") {
-        let is_argument = |flag: &str| !flag.ends_with("-file") && flag != "stripe-key";
+        let is_argument = |flag: &str| !flag.ends_with("-file") && !NEVER_ARGUMENTS.contains(&flag);
         for (flag, variable, arg) in settings(args[0]).iter().filter(|(flag, ..)| is_argument(flag)) {
             let value = example_of(arg);
             let flag = format!("--{flag}={value}");
@@ -200,8 +202,7 @@ fn secret_comes_from_a_file() {
             let value = example_of(arg);
             let path = file("secret", format!("{value}\n").as_bytes());
             let by_flag = match flag.as_str() {
-                // It is not taken as an argument.
-                "stripe-key" => shown(args, &[(variable, value)]),
+                flag if NEVER_ARGUMENTS.contains(&flag) => shown(args, &[(variable, value)]),
                 _ => shown(&[args, &[format!("--{flag}={value}").as_str()][..]].concat(), &[]),
             };
             let with_file = format!("--{flag}-file={path}");
@@ -351,6 +352,46 @@ fn stripe_needs_its_keys_and_a_live_key_goes_to_stripe_only() {
     let command = super::command();
     let serve = command.find_subcommand("serve").unwrap();
     for only_a_flag in ["stripe-api-base", "stripe-element-js"] {
+        let found = serve.get_arguments().find(|flag| flag.get_long() == Some(only_a_flag)).unwrap();
+        assert_eq!(found.get_env(), None, "no variable may send payments elsewhere: {only_a_flag}");
+    }
+}
+
+#[test]
+fn payment_adapter_needs_its_address_and_key_and_has_tls_outside_of_own_networks() {
+    let key = [("LIVESOUK_PAYMENT_ADAPTER_KEY", "whsec_new,whsec_old")];
+    let with = |url: &'static str| {
+        ["--payments", "http", "--base-url", "https://shop.example", "--payment-adapter-url", url].to_vec()
+    };
+    let good = with("https://adapter.shop.example/livesouk");
+    assert_eq!(serve(&good, &key).check(), Ok(()));
+    assert_eq!(serve(&good, &key).adapter.payment_adapter_keys, ["whsec_new", "whsec_old"]);
+    for own in [
+        "http://127.0.0.1:9",
+        "http://[::1]:9/",
+        "http://10.0.0.7/",
+        "http://adapter:8090/a",
+        "http://pay.shop.internal",
+    ] {
+        assert_eq!(serve(&with(own), &key).check(), Ok(()), "{own}");
+    }
+    for (args, key, part) in [
+        (good[..4].to_vec(), "whsec_new", "--payment-adapter-url"),
+        (good.clone(), "", "--payment-adapter-key-file"),
+        ([&good[..2], &good[4..]].concat(), "whsec_new", "--base-url"),
+        (with("http://adapter.shop.example"), "whsec_new", "must begin with https://"),
+        (with("http://8.8.8.8"), "whsec_new", "must begin with https://"),
+        (with("adapter:8090"), "whsec_new", "must be an address"),
+        (with("https://me:secret@adapter.shop.example"), "whsec_new", "no password"),
+    ] {
+        let said = serve(&args, &[("LIVESOUK_PAYMENT_ADAPTER_KEY", key)]).check().unwrap_err();
+        assert!(said.contains(part), "{args:?} {key}: {said}");
+    }
+    let said = refused(&["serve", "--payment-adapter-key", "whsec_new"], &[]);
+    assert!(said.contains("not taken as an argument") && !said.contains("whsec_new"), "{said}");
+    let command = super::command();
+    let serve = command.find_subcommand("serve").unwrap();
+    for only_a_flag in ["payment-adapter-url", "payment-adapter-test"] {
         let found = serve.get_arguments().find(|flag| flag.get_long() == Some(only_a_flag)).unwrap();
         assert_eq!(found.get_env(), None, "no variable may send payments elsewhere: {only_a_flag}");
     }

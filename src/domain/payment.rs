@@ -168,6 +168,16 @@ pub struct PaymentIntent {
     pub fingerprint: Option<String>,
     /// Where the buyer confirms the payment; of an intent that needs it.
     pub action_url: Option<String>,
+    /// The method of the buyer can be authorised and captured later. `false`: the money is taken at once (as with mada cards), so it is
+    /// there before the order has won its units.
+    pub authorises: bool,
+}
+
+impl PaymentIntent {
+    /// The whole amount was taken without an authorization, and nothing was given back: it may still win its order.
+    fn is_taken_at_once(&self) -> bool {
+        !self.authorises && self.captured == self.amount && self.refunded == 0
+    }
 }
 
 /// The status of a payment intent at the provider.
@@ -212,7 +222,7 @@ impl PaymentIntentStatus {
 pub enum PaymentStep {
     /// Record this status. Nothing else has to be done now.
     Record(PaymentStatus),
-    /// The money is authorized and the order is held: win the order, then capture the money.
+    /// The money is authorized, or was taken at once, and the order is held: win the order, then capture what is not captured.
     Win,
     /// This attempt has won its order: capture the money.
     Capture,
@@ -308,6 +318,7 @@ impl Payment {
                 }
             }
             _ if !matches && is_capturing => PaymentStep::FailOrder,
+            PaymentIntentStatus::Captured if matches && intent.is_taken_at_once() && self.can_win() => PaymentStep::Win,
             PaymentIntentStatus::Captured => self.next_step_of_debt(intent),
             PaymentIntentStatus::Working => PaymentStep::Wait,
             PaymentIntentStatus::NeedsAction | PaymentIntentStatus::Authorized if !matches => PaymentStep::Void,
@@ -375,6 +386,14 @@ pub struct ProviderRefund {
     pub amount: Minor,
     /// The key under which we asked for it. `None`: somebody made it at the provider by hand.
     pub key: Option<String>,
+}
+
+impl ProviderRefund {
+    /// The refund with this key. After a failure that the provider keeps, there may be one under each numbered key: the one that lives counts.
+    pub fn of_key(all: &[Self], key: &str) -> Option<Self> {
+        let ours = || all.iter().filter(|refund| refund.key.as_deref() == Some(key));
+        ours().find(|refund| refund.status != ProviderRefundStatus::Failed).or_else(|| ours().next()).cloned()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -15,14 +15,17 @@ struct World {
     owed: Option<OwedStatus>,
     intent: Option<PaymentIntentStatus>,
     is_refunded: bool,
+    /// The provider authorises; otherwise it takes the money at once.
+    authorises: bool,
 }
 
 const AMOUNT: Minor = 4_900;
 const AGES: [AttemptAge; 3] = [AttemptAge::Young, AttemptAge::Settled, AttemptAge::Lapsed];
 
 impl World {
-    fn new() -> Self {
+    fn new(authorises: bool) -> Self {
         Self {
+            authorises,
             status: PaymentStatus::Creating,
             order: OrderStatus::Held,
             wins: false,
@@ -62,6 +65,7 @@ impl World {
             attempt: 1,
             fingerprint: None,
             action_url: None,
+            authorises: self.authorises,
             livemode: false,
             captured: if status == PaymentIntentStatus::Captured { AMOUNT } else { 0 },
             refunded: if self.is_refunded { AMOUNT } else { 0 },
@@ -140,11 +144,14 @@ impl World {
             moved.push(World { order: OrderStatus::Refunded, ..self });
         }
         let next: &[I] = match self.intent {
-            None if !self.has_reference => &[I::NeedsAction, I::Authorized, I::Declined, I::Working],
+            None if !self.has_reference && self.authorises => &[I::NeedsAction, I::Authorized, I::Declined, I::Working],
+            None if !self.has_reference => &[I::NeedsAction, I::Captured, I::Declined, I::Working],
             None | Some(I::Cancelled | I::Failed | I::Captured) => &[],
-            Some(I::NeedsAction | I::Working) => &[I::Authorized, I::Declined, I::Cancelled],
+            Some(I::NeedsAction | I::Working) if self.authorises => &[I::Authorized, I::Declined, I::Cancelled],
+            Some(I::NeedsAction | I::Working) => &[I::Captured, I::Declined, I::Cancelled],
             // The buyer tries another card on the same intent.
-            Some(I::Declined) => &[I::NeedsAction, I::Authorized, I::Cancelled],
+            Some(I::Declined) if self.authorises => &[I::NeedsAction, I::Authorized, I::Cancelled],
+            Some(I::Declined) => &[I::NeedsAction, I::Captured, I::Cancelled],
             // It lapses, the bank takes it back, or somebody captures it at the provider.
             Some(I::Authorized) => &[I::Cancelled, I::Declined, I::Captured],
         };
@@ -181,10 +188,11 @@ impl World {
     }
 }
 
+/// With a provider that authorises, and with one that takes the money at once.
 fn reachable() -> Vec<World> {
     // States that are shown in the same way count as the same state.
-    let mut seen = HashSet::from([format!("{:?}", World::new())]);
-    let mut all = vec![World::new()];
+    let mut all = [true, false].map(World::new).to_vec();
+    let mut seen: HashSet<String> = all.iter().map(|world| format!("{world:?}")).collect();
     let mut at = 0;
     while let Some(world) = all.get(at).copied() {
         let taken = AGES.into_iter().flat_map(|age| world.after(world.step(age)));
@@ -202,7 +210,12 @@ fn whatever_the_rule_notes_is_allowed() {
     for status in PaymentStatus::ALL {
         assert!(states.iter().any(|world| world.status == status), "{status:?} is never reached");
     }
-    assert!(states.iter().any(|world| world.owed == Some(OwedStatus::Returned)));
+    for authorises in [true, false] {
+        let mut some = states.iter().filter(|world| world.authorises == authorises);
+        assert!(some.any(|world| world.owed == Some(OwedStatus::Returned)), "authorises: {authorises}");
+        let mut some = states.iter().filter(|world| world.authorises == authorises);
+        assert!(some.any(|world| world.wins && world.order == OrderStatus::Paid), "authorises: {authorises}");
+    }
 }
 
 #[test]

@@ -32,6 +32,7 @@ fn intent(status: PaymentIntentStatus) -> PaymentIntent {
         attempt: 2,
         fingerprint: None,
         action_url: None,
+        authorises: true,
         livemode: false,
         captured: 0,
         refunded: 0,
@@ -73,6 +74,44 @@ fn next_step_follows_from_attempt_order_and_intent() {
             "{status:?} {order:?} {wins} {reported:?}"
         );
     }
+}
+
+/// A provider that does not authorise takes the money before the order has won its units. It wins them if it still can; otherwise the
+/// money is owed. Money that was taken by hand although the provider authorises is always owed.
+#[test]
+fn money_that_is_taken_at_once_wins_a_held_order_or_is_owed() {
+    use OrderStatus::{Capturing, Expired, Held, Paid};
+    use PaymentStatus as P;
+    let taken = |authorises| PaymentIntent { authorises, captured: 4_900, ..intent(PaymentIntentStatus::Captured) };
+    for (status, order, authorises, step) in [
+        (P::Creating, Held, false, PaymentStep::Win),
+        (P::NeedsAction, Held, false, PaymentStep::Win),
+        (P::Creating, Held, true, PaymentStep::Owe),
+        (P::Declined, Held, false, PaymentStep::Owe),
+        (P::Voiding, Held, false, PaymentStep::Owe),
+        (P::NeedsAction, Expired, false, PaymentStep::Owe),
+        (P::NeedsAction, Capturing, false, PaymentStep::Owe),
+        (P::NeedsAction, Paid, false, PaymentStep::Owe),
+    ] {
+        let step_now = payment(status, order, false).next_step(Some(&taken(authorises)), false, AttemptAge::Young);
+        assert_eq!(step_now, step, "{status:?} {order:?} {authorises}");
+    }
+    let wrong: [fn(&mut PaymentIntent); 4] = [
+        |intent| intent.captured = 4_899,
+        |intent| intent.refunded = 1,
+        |intent| intent.currency = "USD".into(),
+        |intent| intent.livemode = true,
+    ];
+    for change in wrong {
+        let mut changed = taken(false);
+        change(&mut changed);
+        let step = payment(P::Creating, Held, false).next_step(Some(&changed), false, AttemptAge::Young);
+        assert_eq!(step, PaymentStep::Owe, "{changed:?}");
+    }
+    let lost = Payment { has_lost_lines: true, ..payment(P::NeedsAction, Held, false) };
+    assert_eq!(lost.next_step(Some(&taken(false)), false, AttemptAge::Young), PaymentStep::Owe);
+    let winner = payment(P::Authorized, Capturing, true);
+    assert_eq!(winner.next_step(Some(&taken(false)), false, AttemptAge::Young), PaymentStep::MarkPaid);
 }
 
 /// A request may still be on its way, and an order whose provider forgot it may be paid.

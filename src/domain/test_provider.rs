@@ -193,6 +193,7 @@ mod tests {
             attempt: 1,
             fingerprint: None,
             action_url: None,
+            authorises: true,
             livemode: false,
             captured,
             refunded: 0,

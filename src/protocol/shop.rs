@@ -31,7 +31,8 @@ pub struct ShopView {
     pub decimals: u8,
     /// `true` in a demo: `POST /v1/dev/tokens` gives a viewer's token to anybody.
     pub dev_login: bool,
-    /// The payment provider. `stripe`: tokens are confirmation tokens of Stripe. `test`: payments are trials without money. Null: the
+    /// The payment provider. `stripe`: tokens are confirmation tokens of Stripe. `http`: an adapter of the operator, and the token
+    /// `page` leads to the page of its provider. `test`: payments are trials without money. Null: the
     /// shop takes no payments, and reservations end at
     /// their time.
     pub payments: Option<&'static str>,

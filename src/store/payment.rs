@@ -362,6 +362,25 @@ impl Store {
         rows.into_iter().map(PaymentRow::into_payment).collect()
     }
 
+    /// Reads the attempts of a provider that began at `since` or later, in the order of their beginning; `after`: the last one of the page
+    /// before.
+    pub async fn payments_since(
+        &self,
+        provider: &str,
+        since: Millis,
+        after: Option<(Millis, OrderId, i64)>,
+        most: i64,
+    ) -> Result<Vec<Payment>> {
+        let read = payments!(
+            "p.provider = $1 and p.created_at >= $2 and (p.created_at, p.order_id, p.attempt) > ($2, $3, $4)
+            order by p.created_at, p.order_id, p.attempt limit $5"
+        );
+        let (from, order, attempt) = after.unwrap_or((since, OrderId(Uuid::nil()), 0));
+        let query = self.query(read).bind(provider).bind(from).bind(order.0).bind(attempt).bind(most);
+        let rows: Vec<PaymentRow> = query.fetch_all().await?;
+        rows.into_iter().map(PaymentRow::into_payment).collect()
+    }
+
     /// Claims the look at this attempt, so that one node asks the provider. `false`: another node has looked since `since`.
     pub async fn claim_payment(&self, payment: &Payment, since: Millis) -> Result<bool> {
         self.transaction(async |tx| {

@@ -61,6 +61,7 @@ impl IntentRow {
             attempt: self.attempt,
             fingerprint: None,
             action_url: None,
+            authorises: true,
             livemode: self.livemode == 1,
             captured: self.captured,
             refunded: self.refunded,

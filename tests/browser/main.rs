@@ -20,6 +20,7 @@ mod example;
 mod focus;
 mod guest_order;
 mod host;
+mod hosted_page;
 mod invoice;
 mod moderation;
 mod money;

@@ -270,7 +270,7 @@ export default {
   'error.no_such_order': 'This order doesn’t exist.',
   'error.not_yours': 'This order isn’t yours.',
   'error.declined': 'Your payment was declined. Your item is still reserved.',
-  'error.needs_action': 'Your bank asks you to confirm this payment. Your item is still reserved.',
+  'error.needs_action': 'This payment waits for you to confirm it. Press Pay to go on. Your item is still reserved.',
   'error.hold_expired': 'Your reservation expired. You weren’t charged.',
   'error.quote_changed': 'The price has changed, and you weren’t charged. Check the new total before you pay.',
   'error.lines_gone': 'A reservation in this order expired, so you weren’t charged. The rest is still yours.',

@@ -275,7 +275,8 @@ export default {
   'error.no_such_order': 'Pesanan ini tidak ada.',
   'error.not_yours': 'Pesanan ini bukan milik Anda.',
   'error.declined': 'Pembayaran Anda ditolak. Barang Anda masih direservasi.',
-  'error.needs_action': 'Bank meminta Anda mengonfirmasi pembayaran ini. Barang Anda masih direservasi.',
+  'error.needs_action':
+    'Pembayaran ini menunggu konfirmasi Anda. Tekan Bayar untuk melanjutkan. Barang Anda masih direservasi.',
   'error.hold_expired': 'Reservasi Anda telah berakhir. Anda tidak ditagih.',
   'error.quote_changed': 'Harga berubah dan Anda belum ditagih. Periksa total yang baru sebelum membayar.',
   'error.lines_gone':

@@ -1,9 +1,11 @@
 //! Checkout: a buyer's orders, payments, refunds and delivery addresses, and the payment providers.
 
+mod adapter;
 mod address;
 mod address_retention;
 mod billing;
 mod buyer_limit;
+mod comparison;
 mod hold;
 mod order;
 mod order_link;
@@ -17,6 +19,7 @@ mod payment_queue;
 mod placed_order;
 mod provider;
 mod provider_call;
+mod provider_turn;
 mod reconcile;
 mod refund;
 mod saved_view;
@@ -36,6 +39,7 @@ use super::context::Context;
 use super::publisher::Publisher;
 use super::selling::Selling;
 use super::stream_cache::StreamCache;
+use adapter::AdapterProvider;
 use buyer_limit::BuyerLimits;
 use pacer::DEFAULT_RATE;
 use provider::PaymentProvider;
@@ -45,6 +49,7 @@ use test_provider::{TEST_WEBHOOK_QUEUE_MAX, TestProvider, TestWebhook};
 
 pub use address_retention::AddressRetentionJob;
 pub use billing::{BillingFilter, BillingJob};
+pub use comparison::{Comparison, Difference, DifferenceState};
 pub use hold::HoldJob;
 pub use order::{OrderResult, PurchaseResult};
 pub use outbox::OutboxJob;
@@ -110,12 +115,17 @@ impl Checkout {
         };
         let rate = context.settings.payment_rate;
         // The test provider answers as fast as it is asked, unless the operator wants to see the queue.
-        let rate = if context.settings.stripe.is_some() { Some(rate.unwrap_or(DEFAULT_RATE)) } else { rate };
+        let is_outside = context.settings.stripe.is_some() || context.settings.adapter.is_some();
+        let rate = if is_outside { Some(rate.unwrap_or(DEFAULT_RATE)) } else { rate };
         let pacer = Arc::new(Pacer::new(rate.unwrap_or(DEFAULT_RATE)));
-        let provider = match &context.settings.stripe {
-            Some(settings) => PaymentProvider::Stripe(StripeProvider::new(settings.clone(), pacer.clone())),
-            None if context.settings.is_test_provider_enabled => test_provider(),
-            None => PaymentProvider::Free,
+        let provider = match (&context.settings.stripe, &context.settings.adapter) {
+            (Some(settings), _) => PaymentProvider::Stripe(StripeProvider::new(settings.clone(), pacer.clone())),
+            (None, Some(settings)) => {
+                let clock = context.clock.clone();
+                PaymentProvider::Adapter(AdapterProvider::new(settings.clone(), clock, pacer.clone()))
+            }
+            (None, None) if context.settings.is_test_provider_enabled => test_provider(),
+            (None, None) => PaymentProvider::Free,
         };
         let is_queued = rate.is_some() && !matches!(provider, PaymentProvider::Free);
         let queue = is_queued.then(|| Arc::new(PaymentQueue::new(pacer)));

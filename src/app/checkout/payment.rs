@@ -17,7 +17,7 @@ use super::provider_call::ProviderOutcome;
 use crate::app::counters::count_outcome;
 use crate::app::error::{Error, Result, as_outcome_unknown};
 use crate::domain::order::request_hash;
-use crate::domain::payment::{CREATE_REPEAT_MAX_MS, PaymentStep};
+use crate::domain::payment::{AttemptAge, CREATE_REPEAT_MAX_MS, PaymentStep};
 use crate::domain::reservation::CARD_LIMIT;
 use crate::domain::{
     Actor, IdempotencyKey, Millis, OfferId, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus,
@@ -175,10 +175,7 @@ impl Checkout {
         // Read after the provider's state was fetched: another task may have won the order and captured the amount in
         // between, and with an older row that would look like money that no order asked for.
         let mut payment = self.reload_payment(&payment).await?;
-        let settings = &self.context.settings;
-        let deadline = provider.deadline(settings.provider_deadline);
-        let late_ms = deadline.as_millis() as Millis + settings.reconcile.late_request_ms;
-        let age = payment.age(self.context.now(), late_ms);
+        let age = self.age_of(provider, &payment);
         for _ in 0..PAYMENT_STEPS_MAX {
             let reference = intent.as_ref().map(|intent| intent.reference.as_str());
             match payment.next_step(intent.as_ref(), provider.livemode(), age) {
@@ -265,6 +262,13 @@ impl Checkout {
             payment = self.reload_payment(&payment).await?;
         }
         Ok(payment)
+    }
+
+    pub(super) fn age_of(&self, provider: &PaymentProvider, payment: &Payment) -> AttemptAge {
+        let settings = &self.context.settings;
+        let deadline = provider.deadline(settings.provider_deadline);
+        let late_ms = deadline.as_millis() as Millis + settings.reconcile.late_request_ms;
+        payment.age(self.context.now(), late_ms)
     }
 
     /// Notes that an attempt must be voided because its card has paid for as many units of these offers as one person may have, and puts

@@ -6,9 +6,11 @@
 
 use std::time::Duration;
 
-use super::provider_call::{ProviderCalls, ProviderOutcome, call_with_deadline};
+use super::adapter::{self, AdapterProvider};
+use super::provider_call::{PaymentPage, ProviderCalls, ProviderOutcome, call_with_deadline};
 use super::stripe::{self, StripeProvider};
 use super::test_provider::TestProvider;
+use crate::app::message_signature::MESSAGE_HEADERS;
 use crate::domain::{
     Millis, Minor, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, ProviderRefund, ProviderRefundStatus,
     Refusal,
@@ -21,6 +23,8 @@ use crate::store::{self, PaymentEvent};
 pub enum PaymentProvider {
     Test(TestProvider),
     Stripe(StripeProvider),
+    /// A program of the operator that speaks to any provider.
+    Adapter(AdapterProvider),
     /// For orders that cost nothing: every call succeeds at once. As the provider of a server: it takes no payments.
     Free,
 }
@@ -30,6 +34,7 @@ impl PaymentProvider {
         match self {
             PaymentProvider::Test(_) => "test",
             PaymentProvider::Stripe(_) => stripe::NAME,
+            PaymentProvider::Adapter(_) => adapter::NAME,
             PaymentProvider::Free => "none",
         }
     }
@@ -39,6 +44,7 @@ impl PaymentProvider {
         match self {
             PaymentProvider::Test(test) => Some(test.calls()),
             PaymentProvider::Stripe(stripe) => Some(stripe.calls()),
+            PaymentProvider::Adapter(adapter) => Some(adapter.calls()),
             PaymentProvider::Free => None,
         }
     }
@@ -52,15 +58,17 @@ impl PaymentProvider {
     pub fn livemode(&self) -> bool {
         match self {
             PaymentProvider::Stripe(stripe) => stripe.is_live(),
+            PaymentProvider::Adapter(adapter) => adapter.is_live(),
             PaymentProvider::Test(_) | PaymentProvider::Free => false,
         }
     }
 
-    /// The header that carries the signature of its webhooks.
-    pub fn signature_header(&self) -> &'static str {
+    /// The headers that carry the signature of its webhooks, each once.
+    pub fn signature_headers(&self) -> &'static [&'static str] {
         match self {
-            PaymentProvider::Stripe(_) => "stripe-signature",
-            PaymentProvider::Test(_) | PaymentProvider::Free => "livesouk-signature",
+            PaymentProvider::Stripe(_) => &["stripe-signature"],
+            PaymentProvider::Adapter(_) => &MESSAGE_HEADERS,
+            PaymentProvider::Test(_) | PaymentProvider::Free => &["livesouk-signature"],
         }
     }
 
@@ -70,6 +78,16 @@ impl PaymentProvider {
             PaymentProvider::Stripe(_) => {
                 matches!(kind, "payment_intent.amount_capturable_updated" | "payment_intent.succeeded")
             }
+            PaymentProvider::Adapter(_) => AdapterProvider::is_event_of_success(kind),
+            PaymentProvider::Test(_) | PaymentProvider::Free => false,
+        }
+    }
+
+    /// Is an event of this kind sent when a buyer disputes a payment?
+    pub fn is_event_of_dispute(&self, kind: &str) -> bool {
+        match self {
+            PaymentProvider::Stripe(_) => kind == "charge.dispute.created",
+            PaymentProvider::Adapter(_) => AdapterProvider::is_event_of_dispute(kind),
             PaymentProvider::Test(_) | PaymentProvider::Free => false,
         }
     }
@@ -79,6 +97,7 @@ impl PaymentProvider {
         match self {
             PaymentProvider::Test(test) => test.check_token(token),
             PaymentProvider::Stripe(stripe) => stripe.check_token(token),
+            PaymentProvider::Adapter(adapter) => adapter.check_token(token),
             PaymentProvider::Free => Ok(()),
         }
     }
@@ -89,6 +108,7 @@ impl PaymentProvider {
         let reference = payment.reference.as_deref().unwrap_or_default();
         match self {
             PaymentProvider::Stripe(stripe) => stripe.action_url(reference).await,
+            PaymentProvider::Adapter(adapter) => adapter.action_url(reference).await,
             PaymentProvider::Test(_) | PaymentProvider::Free => {
                 Some(format!("{base_path}/v1/test-provider/{reference}/approve"))
             }
@@ -100,6 +120,7 @@ impl PaymentProvider {
         match self {
             PaymentProvider::Test(test) => call_with_deadline(test.calls(), test.create(payment)).await,
             PaymentProvider::Stripe(stripe) => call_with_deadline(stripe.calls(), stripe.create(payment)).await,
+            PaymentProvider::Adapter(adapter) => call_with_deadline(adapter.calls(), adapter.create(payment)).await,
             PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Authorized)),
         }
     }
@@ -109,6 +130,7 @@ impl PaymentProvider {
         match self {
             PaymentProvider::Test(test) => call_with_deadline(test.calls(), test.fetch(payment)).await,
             PaymentProvider::Stripe(stripe) => call_with_deadline(stripe.calls(), stripe.fetch(payment)).await,
+            PaymentProvider::Adapter(adapter) => call_with_deadline(adapter.calls(), adapter.fetch(payment)).await,
             PaymentProvider::Free if payment.status == PaymentStatus::Captured => {
                 ProviderOutcome::Done(Some(free_intent(payment, PaymentIntentStatus::Captured)))
             }
@@ -123,7 +145,25 @@ impl PaymentProvider {
             PaymentProvider::Stripe(stripe) => {
                 call_with_deadline(stripe.calls(), stripe.fetch_by_reference(reference)).await
             }
+            PaymentProvider::Adapter(adapter) => {
+                call_with_deadline(adapter.calls(), adapter.fetch_by_reference(reference)).await
+            }
             PaymentProvider::Free => ProviderOutcome::Done(None),
+        }
+    }
+
+    /// A page of the payments that were made in this time; `after`: the `next` of the page before. Refused: the provider gives no list.
+    pub async fn list(&self, from: Millis, until: Millis, after: Option<&str>) -> ProviderOutcome<PaymentPage> {
+        match self {
+            PaymentProvider::Stripe(stripe) => {
+                call_with_deadline(stripe.calls(), stripe.list(from, until, after)).await
+            }
+            PaymentProvider::Adapter(adapter) => {
+                call_with_deadline(adapter.calls(), adapter.list(from, until, after)).await
+            }
+            PaymentProvider::Test(_) | PaymentProvider::Free => {
+                ProviderOutcome::Refused("The payment provider gives no list of its payments.")
+            }
         }
     }
 
@@ -135,6 +175,9 @@ impl PaymentProvider {
             }
             PaymentProvider::Stripe(stripe) => {
                 call_with_deadline(stripe.calls(), stripe.capture(reference, payment.capture_key())).await
+            }
+            PaymentProvider::Adapter(adapter) => {
+                call_with_deadline(adapter.calls(), adapter.capture(payment, reference)).await
             }
             PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Captured)),
         }
@@ -148,6 +191,9 @@ impl PaymentProvider {
             }
             PaymentProvider::Stripe(stripe) => {
                 call_with_deadline(stripe.calls(), stripe.cancel(reference, payment.cancel_key())).await
+            }
+            PaymentProvider::Adapter(adapter) => {
+                call_with_deadline(adapter.calls(), adapter.cancel(payment, reference)).await
             }
             PaymentProvider::Free => ProviderOutcome::Done(free_intent(payment, PaymentIntentStatus::Cancelled)),
         }
@@ -167,6 +213,9 @@ impl PaymentProvider {
             PaymentProvider::Stripe(stripe) => {
                 call_with_deadline(stripe.calls(), stripe.find_refund(intent, key, reference)).await
             }
+            PaymentProvider::Adapter(adapter) => {
+                call_with_deadline(adapter.calls(), adapter.find_refund(intent, key, reference)).await
+            }
             PaymentProvider::Free => ProviderOutcome::Done(None),
         }
     }
@@ -176,6 +225,9 @@ impl PaymentProvider {
         match (self, payment.reference.as_deref()) {
             (PaymentProvider::Stripe(stripe), Some(intent)) => {
                 call_with_deadline(stripe.calls(), stripe.refunds_by_hand(intent)).await
+            }
+            (PaymentProvider::Adapter(adapter), Some(intent)) => {
+                call_with_deadline(adapter.calls(), adapter.refunds_by_hand(intent)).await
             }
             _ => ProviderOutcome::Done(Vec::new()),
         }
@@ -191,6 +243,9 @@ impl PaymentProvider {
             PaymentProvider::Stripe(stripe) => {
                 call_with_deadline(stripe.calls(), stripe.refund(payment, reference, amount, key)).await
             }
+            PaymentProvider::Adapter(adapter) => {
+                call_with_deadline(adapter.calls(), adapter.refund(payment, reference, amount, &key)).await
+            }
             PaymentProvider::Free => {
                 let (reference, status) = (key.clone(), ProviderRefundStatus::Done);
                 ProviderOutcome::Done(ProviderRefund { reference, status, amount, key: Some(key) })
@@ -202,16 +257,18 @@ impl PaymentProvider {
     pub async fn delete_old_calls(&self, before: Millis) -> store::Result<()> {
         match self {
             PaymentProvider::Test(test) => test.store.prune_test_calls(before).await.map(|_| ()),
-            PaymentProvider::Stripe(_) | PaymentProvider::Free => Ok(()),
+            PaymentProvider::Stripe(_) | PaymentProvider::Adapter(_) | PaymentProvider::Free => Ok(()),
         }
     }
 
-    /// Verifies and parses a webhook: signed over exactly these bytes, within the tolerance of `now`.
-    pub fn parse_webhook(&self, signature: &str, raw: &[u8], now: Millis) -> Result<PaymentEvent, Refusal> {
-        match self {
-            PaymentProvider::Test(test) => test.parse_webhook(signature, raw, now),
-            PaymentProvider::Stripe(stripe) => stripe.parse_webhook(signature, raw, now),
-            PaymentProvider::Free => Err(Refusal::BadSignature),
+    /// Verifies and parses a webhook: signed over exactly these bytes, within the tolerance of `now`. `signature`: the values of the
+    /// [headers](Self::signature_headers).
+    pub fn parse_webhook(&self, signature: &[&str], raw: &[u8], now: Millis) -> Result<PaymentEvent, Refusal> {
+        match (self, signature) {
+            (PaymentProvider::Test(test), [signature]) => test.parse_webhook(signature, raw, now),
+            (PaymentProvider::Stripe(stripe), [signature]) => stripe.parse_webhook(signature, raw, now),
+            (PaymentProvider::Adapter(adapter), headers) => adapter.parse_webhook(headers, raw, now),
+            _ => Err(Refusal::BadSignature),
         }
     }
 }
@@ -226,6 +283,7 @@ fn free_intent(payment: &Payment, status: PaymentIntentStatus) -> PaymentIntent 
         attempt: payment.attempt,
         fingerprint: None,
         action_url: None,
+        authorises: true,
         livemode: false,
         captured: 0,
         refunded: 0,

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
+use crate::domain::PaymentIntent;
 use crate::metrics::{DurationHistogram, LabeledCounter, SPAN_TARGET};
 
 /// The outcome of a call to a payment provider.
@@ -14,6 +15,14 @@ pub enum ProviderOutcome<T> {
     Refused(&'static str),
     /// It may or may not have been done. A retry with the same key finds out.
     Unknown,
+}
+
+/// A page of the payments that a provider has, of those that are ours.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct PaymentPage {
+    pub payments: Vec<PaymentIntent>,
+    /// Where the next page begins. `None`: this is the last one.
+    pub next: Option<String>,
 }
 
 /// A call that exceeds its deadline may have been carried out.

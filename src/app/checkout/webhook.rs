@@ -29,14 +29,14 @@ pub const EVENT_RETENTION_MS: Millis = 7 * 24 * 3_600_000;
 const EVENT_BATCH_MAX: i64 = 50;
 
 impl Checkout {
-    /// The signature header of this provider, if it is configured.
-    pub fn webhook_header(&self, provider: &str) -> Option<&'static str> {
-        (self.payment_provider() == Some(provider)).then(|| self.provider.signature_header())
+    /// The headers with the signature of this provider, if it is configured.
+    pub fn webhook_headers(&self, provider: &str) -> Option<&'static [&'static str]> {
+        (self.payment_provider() == Some(provider)).then(|| self.provider.signature_headers())
     }
 
     /// Receives a webhook: if it is genuine and new, it is stored and will be processed; one that was received before
-    /// is accepted too.
-    pub async fn receive_webhook(self: &Arc<Self>, signature: &str, raw: &[u8]) -> Result<()> {
+    /// is accepted too. `signature`: the values of the [headers](Self::webhook_headers).
+    pub async fn receive_webhook(self: &Arc<Self>, signature: &[&str], raw: &[u8]) -> Result<()> {
         let count = |what| self.context.counters.webhook_outcomes.increment(what);
         let event =
             self.provider.parse_webhook(signature, raw, self.context.now()).inspect_err(|_| count("rejected"))?;
@@ -78,7 +78,7 @@ impl Checkout {
             tracing::warn!(order.id = %payment.order, reference, "a webhook refers to a payment that is not ours");
             return Ok(());
         }
-        if event.kind == "charge.dispute.created" {
+        if self.provider.is_event_of_dispute(&event.kind) {
             increment(&self.context.counters.disputes);
             tracing::error!(order.id = %payment.order, "a buyer disputes a payment; answer at the payment provider");
         }
@@ -141,7 +141,7 @@ impl Checkout {
                 () = done.cancelled() => None,
             };
             let Some(TestWebhook { signature, body, delivered }) = webhook else { return };
-            if let Err(error) = self.receive_webhook(&signature, &body).await {
+            if let Err(error) = self.receive_webhook(&[&signature], &body).await {
                 tracing::debug!(error = %error, "a webhook of the test provider was refused");
             }
             if let Some(delivered) = delivered {
@@ -160,7 +160,7 @@ fn by_payment(events: Vec<PaymentEvent>) -> Vec<Vec<PaymentEvent>> {
     };
     for event in events {
         // A dispute is not seen in the payment itself, and a refund has a status of its own.
-        if event.kind.starts_with("charge.dispute.") || event.kind.contains("refund") {
+        if event.kind.contains("dispute") || event.kind.contains("refund") {
             groups.push(vec![event]);
             continue;
         }

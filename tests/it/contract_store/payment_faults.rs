@@ -169,7 +169,7 @@ async fn card_that_is_authorised_after_it_was_declined_is_voided(shop: Fixture) 
 async fn send_event(app: &App, reference: &str, id: &str) {
     let body = format!(r#"{{"id":"{id}","type":"intent.changed","data":{{"object":{{"id":"{reference}"}}}}}}"#);
     let signature = WebhookSecret::new(WEBHOOK_SECRET).sign(Clock::system().now(), body.as_bytes());
-    app.checkout.receive_webhook(&signature, body.as_bytes()).await.unwrap();
+    app.checkout.receive_webhook(&[&signature], body.as_bytes()).await.unwrap();
 }
 
 async fn payment_that_the_provider_forgot_is_not_cancelled(shop: Fixture) {

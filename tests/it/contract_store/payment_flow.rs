@@ -70,7 +70,7 @@ async fn send_webhook(app: &App, reference: &str, id: &str) -> Result<(), Error>
     let body =
         format!(r#"{{"id":"{id}","type":"intent.captured","data":{{"object":{{"id":"{reference}","amount":1}}}}}}"#);
     let signature = WebhookSecret::new(WEBHOOK_SECRET).sign(Clock::system().now(), body.as_bytes());
-    app.checkout.receive_webhook(&signature, body.as_bytes()).await
+    app.checkout.receive_webhook(&[&signature], body.as_bytes()).await
 }
 
 async fn each_test_scenario_has_its_outcome(shop: Fixture) {
@@ -322,7 +322,7 @@ async fn webhook_content_is_not_trusted(shop: Fixture) {
     assert_eq!(now(&shop, &payment).await, (PaymentStatus::NeedsAction, OrderStatus::Held));
     assert_eq!(shop.number("select count(*) from payment_events where event_id = 'evt_liar'").await, 1);
     let forged = WebhookSecret::new("another-secret-of-thirty-two-bytes").sign(Clock::system().now(), b"{}");
-    assert_eq!(app.checkout.receive_webhook(&forged, b"{}").await, Err(Error::Refused(Refusal::BadSignature)));
+    assert_eq!(app.checkout.receive_webhook(&[&forged], b"{}").await, Err(Error::Refused(Refusal::BadSignature)));
     end(app).await;
     shop.assert_money().await;
 }

@@ -157,7 +157,7 @@ async fn settle_everything(shop: &Fixture) {
 async fn send_webhook(app: &App, reference: &str, id: u32) {
     let body = format!(r#"{{"id":"evt_{id}","type":"intent.captured","data":{{"object":{{"id":"{reference}"}}}}}}"#);
     let signature = WebhookSecret::new(WEBHOOK_SECRET).sign(Clock::system().now(), body.as_bytes());
-    let _ = app.checkout.receive_webhook(&signature, body.as_bytes()).await;
+    let _ = app.checkout.receive_webhook(&[&signature], body.as_bytes()).await;
 }
 
 async fn random_actions(

@@ -64,7 +64,7 @@ impl Stripe {
             let app = app.clone();
             async move {
                 let signature = headers["stripe-signature"].to_str().unwrap().to_owned();
-                match app.checkout.receive_webhook(&signature, &raw).await {
+                match app.checkout.receive_webhook(&[&signature], &raw).await {
                     Ok(()) => StatusCode::OK,
                     Err(_) => StatusCode::BAD_REQUEST,
                 }
@@ -272,7 +272,7 @@ async fn event_with_a_wrong_signature_is_refused(shop: Fixture) {
     let now = livesouk::clock::Clock::system().now();
     for (secret, is_known) in [("whsec_new", true), (SECRET, true), ("whsec_other", false)] {
         let signature = WebhookSecret::new(secret).sign(now, body);
-        let received = stripe.app.checkout.receive_webhook(&signature, body).await;
+        let received = stripe.app.checkout.receive_webhook(&[&signature], body).await;
         assert_eq!(received.is_ok(), is_known, "{secret}: {received:?}");
     }
     assert_eq!(shop.number("select count(*) from payment_events").await, 1);

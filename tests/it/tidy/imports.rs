@@ -7,7 +7,7 @@ use super::source::{Token, tokens};
 
 /// The top of the tree, where everything is put together, and what each of its files may import of it. A new folder or file under
 /// `src/` needs a row here or in `TABLE` before it can be used.
-const TOP_LEVEL_FILES: [(&str, &[&str]); 11] = [
+const TOP_LEVEL_FILES: [(&str, &[&str]); 13] = [
     ("lib", &[]),
     ("demo", &[]),
     ("node", &[]),
@@ -17,15 +17,19 @@ const TOP_LEVEL_FILES: [(&str, &[&str]); 11] = [
     ("oidc_settings", &["node"]),
     ("payment_settings", &[]),
     ("secrets_command", &["node"]),
+    ("reconcile_command", &["node", "payment_settings"]),
+    ("command_output", &["node"]),
     (
         "commands",
         &[
+            "command_output",
             "demo",
             "first_start",
             "mail_command",
             "node",
             "oidc_settings",
             "payment_settings",
+            "reconcile_command",
             "rehearsal",
             "secrets_command",
         ],

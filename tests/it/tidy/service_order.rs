@@ -5,12 +5,13 @@ use super::imports::names_below;
 use super::source::{Token, tokens};
 
 /// What every service may use. These files know no service, except that the job runner reads the clock of the context.
-const HELPERS: [&str; 12] = [
+const HELPERS: [&str; 13] = [
     "cache",
     "counters",
     "error",
     "jobs",
     "mail_server",
+    "message_signature",
     "oidc_provider",
     "picture_bucket",
     "picture_storage",

@@ -1,25 +1,16 @@
 //! One request to Stripe: its headers, its deadline, and what its answer says about whether it was done.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::app::checkout::pacer::{Endpoint, Pacer};
+use crate::app::checkout::provider_turn::{Sent, Turn, send_in_turn};
 use crate::guarded_address::provider_http::{self, ProviderRequest};
 
 /// Requests and answers are written for this version, whatever the account says.
 pub const API_VERSION: &str = "2026-09-30.endive";
-/// A confirmation waits for the bank.
-pub const CONFIRM_DEADLINE: Duration = Duration::from_secs(25);
-pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a request waits for its turn. A change of a payment comes again later, by the reconciler.
-const TURN_MAX: Duration = Duration::from_secs(10);
-/// Another request holds the object for a moment.
-const LOCKED_PAUSE: Duration = Duration::from_millis(300);
-/// Requests that are refused only because of their number or a lock are repeated so often, within their deadline.
-const REPEATS_MAX: usize = 8;
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
 /// What is known after a request.
@@ -35,10 +26,6 @@ pub enum Reply {
     KeyConflict,
     /// The key keeps a failure. This request is never carried out under this key.
     KeptFailure,
-    /// Nothing was done: there were too many requests.
-    TooMany,
-    /// Nothing was done: another request holds the object.
-    Locked,
     /// It may or may not have been done: no answer, a failure of Stripe, another request with the key.
     Unknown,
 }
@@ -63,73 +50,53 @@ impl StripeApi {
 
     pub async fn get(&self, path: &str, query: &str) -> Reply {
         let mark = if query.is_empty() { "" } else { "?" };
-        let sent = Sent { method: "GET", path: &format!("{path}{mark}{query}"), body: String::new(), key: None };
-        self.send_in_turn(&sent, Endpoint::Look, CALL_DEADLINE, false).await
+        let request = Request { method: "GET", path: &format!("{path}{mark}{query}"), body: String::new(), key: None };
+        self.send_in_turn(&request, Turn::of(Endpoint::Look)).await
     }
 
     /// A request that changes something. The same key with the same body is the same request.
     pub async fn post(&self, path: &str, body: String, key: &str, endpoint: Endpoint) -> Reply {
-        let sent = Sent { method: "POST", path, body, key: Some(key) };
-        self.send_in_turn(&sent, endpoint, CALL_DEADLINE, false).await
+        let request = Request { method: "POST", path, body, key: Some(key) };
+        self.send_in_turn(&request, Turn::of(endpoint)).await
     }
 
     /// The request that creates and confirms a payment. Its turn was taken with the payment.
     pub async fn create(&self, path: &str, body: String, key: &str) -> Reply {
-        let sent = Sent { method: "POST", path, body, key: Some(key) };
-        self.send_in_turn(&sent, Endpoint::Create, CONFIRM_DEADLINE, true).await
+        let request = Request { method: "POST", path, body, key: Some(key) };
+        self.send_in_turn(&request, Turn::create()).await
     }
 
-    /// Sends a request when its turn has come; the time of its deadline begins then. A request that Stripe refused because there were too
-    /// many, or because another one holds the object, was not carried out: it is repeated.
-    async fn send_in_turn(&self, sent: &Sent<'_>, endpoint: Endpoint, deadline: Duration, has_turn: bool) -> Reply {
-        if !has_turn && !self.pacer.turn(endpoint, Instant::now() + TURN_MAX).await {
-            tracing::warn!(?endpoint, "a request to the payment provider had to wait for too long");
-            return Reply::Unknown;
-        }
-        let give_up = Instant::now() + deadline;
-        for _ in 0..REPEATS_MAX {
-            match self.send(sent, give_up).await {
-                Reply::TooMany => {
-                    self.pacer.slow_down(endpoint);
-                    if !self.pacer.turn(endpoint, give_up).await {
-                        break;
-                    }
-                }
-                Reply::Locked => sleep(LOCKED_PAUSE).await,
-                reply => {
-                    self.pacer.speed_up();
-                    return reply;
-                }
-            }
-        }
-        Reply::Unknown
+    async fn send_in_turn(&self, request: &Request<'_>, turn: Turn) -> Reply {
+        send_in_turn(&self.pacer, turn, |give_up| self.send(request, give_up)).await.unwrap_or(Reply::Unknown)
     }
 
-    async fn send(&self, sent: &Sent<'_>, give_up: Instant) -> Reply {
+    async fn send(&self, request: &Request<'_>, give_up: Instant) -> Sent<Reply> {
         let authorization = format!("Bearer {}", self.key);
         let mut headers = vec![
             ("authorization", authorization.as_str()),
             ("stripe-version", API_VERSION),
             ("content-type", "application/x-www-form-urlencoded"),
         ];
-        headers.extend(sent.key.map(|key| ("idempotency-key", key)));
-        let url = format!("{}{}", self.base, sent.path);
-        let body = sent.body.clone().into_bytes();
-        let request = ProviderRequest { method: sent.method, url: &url, headers: &headers, body };
+        headers.extend(request.key.map(|key| ("idempotency-key", key)));
+        let url = format!("{}{}", self.base, request.path);
+        let body = request.body.clone().into_bytes();
+        let request = ProviderRequest { method: request.method, url: &url, headers: &headers, body };
         // Boxed: the state of a TLS connection would make the future of every payment ten times as large.
         let call = Box::pin(provider_http::send(request, ANSWER_BYTES_MAX));
         let answer = match tokio::time::timeout_at(give_up, call).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 tracing::warn!(error, "the payment provider could not be asked");
-                return Reply::Unknown;
+                return Sent::Answered(Reply::Unknown);
             }
             Err(_) => {
                 tracing::warn!("the payment provider did not answer in time");
-                return Reply::Unknown;
+                return Sent::Answered(Reply::Unknown);
             }
         };
-        let Ok(value) = serde_json::from_slice::<Value>(&answer.body) else { return Reply::Unknown };
+        let Ok(value) = serde_json::from_slice::<Value>(&answer.body) else {
+            return Sent::Answered(Reply::Unknown);
+        };
         let request_id = answer.header("request-id").unwrap_or_default();
         let is_replayed = answer.header("idempotent-replayed") == Some("true");
         classify(answer.status, value, is_replayed, request_id)
@@ -137,31 +104,31 @@ impl StripeApi {
 }
 
 /// A request as it is sent, each time the same.
-struct Sent<'s> {
-    method: &'s str,
-    path: &'s str,
+struct Request<'r> {
+    method: &'r str,
+    path: &'r str,
     body: String,
-    key: Option<&'s str>,
+    key: Option<&'r str>,
 }
 
 pub fn is_live_key(key: &str) -> bool {
     key.starts_with("sk_live_") || key.starts_with("rk_live_")
 }
 
-fn classify(status: u16, value: Value, is_replayed: bool, request_id: &str) -> Reply {
+fn classify(status: u16, value: Value, is_replayed: bool, request_id: &str) -> Sent<Reply> {
     let error = &value["error"];
     let (kind, code) = (error["type"].as_str().unwrap_or_default(), error["code"].as_str().unwrap_or_default());
     let reply = match status {
-        200..=299 => return Reply::Done(value),
-        402 if kind == "card_error" => return Reply::CardRefused(value),
-        404 => Reply::NotFound,
-        400 if kind == "idempotency_error" => Reply::KeyConflict,
-        400 | 402 => Reply::Refused,
-        429 if code == "lock_timeout" => Reply::Locked,
-        429 => Reply::TooMany,
-        500.. if is_replayed => Reply::KeptFailure,
+        200..=299 => return Sent::Answered(Reply::Done(value)),
+        402 if kind == "card_error" => return Sent::Answered(Reply::CardRefused(value)),
+        404 => Sent::Answered(Reply::NotFound),
+        400 if kind == "idempotency_error" => Sent::Answered(Reply::KeyConflict),
+        400 | 402 => Sent::Answered(Reply::Refused),
+        429 if code == "lock_timeout" => Sent::Locked,
+        429 => Sent::TooMany,
+        500.. if is_replayed => Sent::Answered(Reply::KeptFailure),
         // A key without the right, another request with the key, or a failure of Stripe.
-        _ => Reply::Unknown,
+        _ => Sent::Answered(Reply::Unknown),
     };
     // The message is not logged: it may quote what was sent.
     tracing::warn!(status, kind, code, request_id, is_replayed, "the payment provider refused a request");
@@ -179,18 +146,18 @@ mod tests {
             format!("{:?}", classify(status, json!({ "error": { "type": kind } }), replayed, ""))
         };
         for (status, kind, replayed, expected) in [
-            (200, "", false, "Done"),
-            (402, "card_error", false, "CardRefused"),
-            (400, "invalid_request_error", false, "Refused"),
-            (400, "idempotency_error", false, "KeyConflict"),
-            (401, "invalid_request_error", false, "Unknown"),
-            (403, "invalid_request_error", false, "Unknown"),
-            (404, "invalid_request_error", false, "NotFound"),
-            (409, "idempotency_error", false, "Unknown"),
+            (200, "", false, "Answered(Done"),
+            (402, "card_error", false, "Answered(CardRefused"),
+            (400, "invalid_request_error", false, "Answered(Refused"),
+            (400, "idempotency_error", false, "Answered(KeyConflict"),
+            (401, "invalid_request_error", false, "Answered(Unknown"),
+            (403, "invalid_request_error", false, "Answered(Unknown"),
+            (404, "invalid_request_error", false, "Answered(NotFound"),
+            (409, "idempotency_error", false, "Answered(Unknown"),
             (429, "invalid_request_error", false, "TooMany"),
-            (500, "api_error", false, "Unknown"),
-            (500, "api_error", true, "KeptFailure"),
-            (503, "api_error", false, "Unknown"),
+            (500, "api_error", false, "Answered(Unknown"),
+            (500, "api_error", true, "Answered(KeptFailure"),
+            (503, "api_error", false, "Answered(Unknown"),
         ] {
             assert!(
                 reply(status, kind, replayed).starts_with(expected),

@@ -12,19 +12,17 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::pacer::{Endpoint, Pacer};
-use super::provider_call::{ProviderCalls, ProviderOutcome};
+use super::provider_call::{PaymentPage, ProviderCalls, ProviderOutcome};
+use super::provider_turn::{CALL_DEADLINE, CONFIRM_DEADLINE, search_window};
 use crate::app::settings::StripeSettings;
-use crate::domain::payment::{CREATE_REPEAT_MAX_MS, PAYMENT_CALL_LEASE_MS};
 use crate::domain::{Millis, Minor, Payment, PaymentIntent, ProviderRefund, Refusal};
 use crate::store::PaymentEvent;
 
 pub use api::is_live_key;
-use api::{CALL_DEADLINE, CONFIRM_DEADLINE, Reply, StripeApi};
+use api::{Reply, StripeApi};
 
 pub const NAME: &str = "stripe";
 pub const DEFAULT_BASE: &str = "https://api.stripe.com";
-/// The clocks of Stripe and of our database may differ by this much.
-const CLOCKS_DIFFER_MS: Millis = 120_000;
 /// Pages of a hundred intents that are read to find one. The deadline of a call, 35 seconds, ends the search earlier: at the default pace
 /// a node that is alone sends 9 looks a second, so it reads about 315 pages (31,500 payments), and about 115 (11,500) where an answer takes
 /// 0.3 seconds; several nodes share the pace. Above it the payment stays unknown, which is never taken for one that was not made.
@@ -95,7 +93,7 @@ impl StripeProvider {
                 ProviderOutcome::Done(Some(intent)) => ProviderOutcome::Done(intent),
                 _ => ProviderOutcome::Unknown,
             },
-            Reply::NotFound | Reply::TooMany | Reply::Locked | Reply::Unknown => ProviderOutcome::Unknown,
+            Reply::NotFound | Reply::Unknown => ProviderOutcome::Unknown,
         }
     }
 
@@ -130,28 +128,39 @@ impl StripeProvider {
     /// Looks for the intent of an attempt among those that were created while it could be. The list is complete at once.
     async fn find(&self, payment: &Payment) -> ProviderOutcome<Option<PaymentIntent>> {
         // It was not asked: it waits in our queue.
-        let Some((from, to)) = search_window(payment) else { return ProviderOutcome::Done(None) };
+        let Some((from, to)) = window_in_seconds(payment) else { return ProviderOutcome::Done(None) };
         let mut after: Option<String> = None;
         for _ in 0..PAGES_MAX {
-            let query = request::list(from, to, after.as_deref());
-            let Reply::Done(page) = self.api.get("/v1/payment_intents", &query).await else {
-                return ProviderOutcome::Unknown;
-            };
-            let Some(intents) = page["data"].as_array() else { return ProviderOutcome::Unknown };
+            let Some(page) = self.page(from, to, after.as_deref()).await else { return ProviderOutcome::Unknown };
             let is_ours = |intent: &PaymentIntent| (intent.order, intent.attempt) == (payment.order, payment.attempt);
-            if let Some(found) = intents.iter().filter_map(reading::intent).find(is_ours) {
+            if let Some(found) = page.payments.into_iter().find(is_ours) {
                 return ProviderOutcome::Done(Some(found));
             }
-            if page["has_more"] != true {
-                return ProviderOutcome::Done(None);
-            }
-            after = intents.last().and_then(|last| last["id"].as_str()).map(str::to_owned);
+            after = page.next;
             if after.is_none() {
-                return ProviderOutcome::Unknown;
+                return ProviderOutcome::Done(None);
             }
         }
         tracing::error!(order.id = %payment.order, "a payment was not found among the provider's newest payments; it stays unknown");
         ProviderOutcome::Unknown
+    }
+
+    pub async fn list(&self, from: Millis, until: Millis, after: Option<&str>) -> ProviderOutcome<PaymentPage> {
+        let page = self.page(from.div_euclid(1_000), until.div_euclid(1_000) + 1, after).await;
+        page.map_or(ProviderOutcome::Unknown, ProviderOutcome::Done)
+    }
+
+    /// A page of the intents that were created in this time, in seconds. `None`: it could not be read.
+    async fn page(&self, from: i64, to: i64, after: Option<&str>) -> Option<PaymentPage> {
+        let Reply::Done(page) = self.api.get("/v1/payment_intents", &request::list(from, to, after)).await else {
+            return None;
+        };
+        let intents = page["data"].as_array()?;
+        let next = match page["has_more"] == true {
+            true => Some(intents.last()?["id"].as_str()?.to_owned()),
+            false => None,
+        };
+        Some(PaymentPage { payments: intents.iter().filter_map(reading::intent).collect(), next })
     }
 
     pub async fn capture(&self, reference: &str, key: String) -> ProviderOutcome<PaymentIntent> {
@@ -174,7 +183,7 @@ impl StripeProvider {
                 }
                 // It may have been done before Stripe failed; then the next one is refused, and the caller looks.
                 Reply::KeptFailure => {}
-                Reply::NotFound | Reply::KeyConflict | Reply::TooMany | Reply::Locked | Reply::Unknown => {
+                Reply::NotFound | Reply::KeyConflict | Reply::Unknown => {
                     return ProviderOutcome::Unknown;
                 }
             }
@@ -192,7 +201,7 @@ impl StripeProvider {
         let Some(reference) = reference else {
             let listed = self.list_refunds(intent).await;
             return listed
-                .map_or(ProviderOutcome::Unknown, |all| ProviderOutcome::Done(reading::own_refund(&all, key)));
+                .map_or(ProviderOutcome::Unknown, |all| ProviderOutcome::Done(ProviderRefund::of_key(&all, key)));
         };
         match self.api.get(&format!("/v1/refunds/{reference}"), "").await {
             Reply::Done(value) => {
@@ -257,7 +266,7 @@ impl StripeProvider {
                     ProviderOutcome::Done(None) => {}
                     _ => return ProviderOutcome::Unknown,
                 },
-                Reply::NotFound | Reply::KeyConflict | Reply::TooMany | Reply::Locked | Reply::Unknown => {
+                Reply::NotFound | Reply::KeyConflict | Reply::Unknown => {
                     return ProviderOutcome::Unknown;
                 }
             }
@@ -266,14 +275,9 @@ impl StripeProvider {
     }
 }
 
-/// From when to when the intent of an attempt can have been made, in seconds of Stripe's clock; `None`: Stripe was never asked. A request that
-/// is sent again later moves `called_at`, and with it the end.
-fn search_window(payment: &Payment) -> Option<(i64, i64)> {
-    let called_at = payment.called_at?;
-    let last = if payment.is_sent_by_queue { called_at } else { payment.created_at + CREATE_REPEAT_MAX_MS };
-    let from = payment.created_at - CLOCKS_DIFFER_MS;
-    // Between the mark in our database and the request are a write and the pace; the lease covers them, for then it may be sent again.
-    let to = last + PAYMENT_CALL_LEASE_MS + CONFIRM_DEADLINE.as_millis() as Millis + CLOCKS_DIFFER_MS;
+/// When the intent of an attempt can have been made, in seconds of Stripe's clock; `None`: Stripe was never asked.
+fn window_in_seconds(payment: &Payment) -> Option<(i64, i64)> {
+    let (from, to) = search_window(payment)?;
     // Whole seconds that contain the window: `created` has no fractions.
     Some((from.div_euclid(1_000), to.div_euclid(1_000) + 1))
 }
@@ -290,6 +294,8 @@ fn read_intent(value: &Value) -> ProviderOutcome<PaymentIntent> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::checkout::provider_turn::CLOCKS_DIFFER_MS;
+    use crate::domain::payment::{CREATE_REPEAT_MAX_MS, PAYMENT_CALL_LEASE_MS};
 
     #[test]
     fn window_contains_every_request_that_can_have_made_the_intent() {
@@ -310,7 +316,7 @@ mod tests {
             has_lost_lines: false,
             owed: None,
         };
-        assert_eq!(search_window(&payment(None, true)), None, "it was never asked");
+        assert_eq!(window_in_seconds(&payment(None, true)), None, "it was never asked");
         let latest = |called_at: Millis| {
             called_at + PAYMENT_CALL_LEASE_MS + CONFIRM_DEADLINE.as_millis() as Millis + CLOCKS_DIFFER_MS
         };
@@ -319,7 +325,7 @@ mod tests {
             (1_003_600_500, true, 1_003_600_500),
             (1_000_000_999, false, 1_000_000_999 + CREATE_REPEAT_MAX_MS),
         ] {
-            let (from, to) = search_window(&payment(Some(called_at), is_sent_by_queue)).unwrap();
+            let (from, to) = window_in_seconds(&payment(Some(called_at), is_sent_by_queue)).unwrap();
             assert!(from * 1_000 <= 1_000_000_999 - CLOCKS_DIFFER_MS, "{from}");
             assert!(latest(last) <= to * 1_000, "{to}: `created[lte]` of an intent that was made in the last second");
         }

@@ -39,6 +39,7 @@ pub fn intent(value: &Value) -> Option<PaymentIntent> {
         attempt: metadata["attempt"].as_str()?.parse().ok()?,
         livemode: value["livemode"] == true,
         action_url: action_url(value),
+        authorises: true,
         fingerprint: fingerprint(&value["latest_charge"]["payment_method_details"]),
         captured,
         refunded: minor(&value["latest_charge"]["amount_refunded"]).unwrap_or(0),
@@ -88,12 +89,6 @@ pub fn refund(value: &Value) -> Option<ProviderRefund> {
         amount: value["amount"].as_i64().and_then(|amount| from_stripe(amount, &currency)).unwrap_or(-1),
         key: value["metadata"]["refund"].as_str().map(str::to_owned),
     })
-}
-
-/// The refund with this key. After a failure that Stripe keeps, there may be one under each numbered key: the one that lives counts.
-pub fn own_refund(all: &[ProviderRefund], key: &str) -> Option<ProviderRefund> {
-    let ours = || all.iter().filter(|refund| refund.key.as_deref() == Some(key));
-    ours().find(|refund| refund.status != ProviderRefundStatus::Failed).or_else(|| ours().next()).cloned()
 }
 
 /// The event of a webhook: which payment it is about.
@@ -181,7 +176,7 @@ mod tests {
             read("re_2", "succeeded", "b"),
             read("re_1", "failed", "a"),
         ];
-        let found = |key: &str| own_refund(&all, key).map(|refund| refund.reference);
+        let found = |key: &str| ProviderRefund::of_key(&all, key).map(|refund| refund.reference);
         assert_eq!((found("a").as_deref(), found("b").as_deref(), found("c")), (Some("re_1"), Some("re_2"), None));
         assert_eq!((all[0].key.as_deref(), all[0].amount), (None, 500));
         assert_eq!(refund(&json!({ "id": "re_1" })), None);

@@ -16,6 +16,8 @@ pub(super) async fn payment_queue(c: &Calls, payment: &Payment) {
     call!(c, payment_places());
     call!(c, answered_payments(&[payment.order]));
     call!(c, payment_by_reference("test", "pi_1"));
+    call!(c, payments_since("test", 1_000, None, 100));
+    call!(c, payments_since("test", 1_000, Some((2_000, payment.order, 1)), 100));
     call!(c, count_payment_node(Uuid::now_v7()));
     call!(c, forget_payment_node(Uuid::now_v7()));
 }
