@@ -15,6 +15,7 @@ pub mod mail_server;
 pub mod metrics;
 pub mod new_shop;
 pub mod oidc_provider;
+pub mod page_limits;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
