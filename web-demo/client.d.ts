@@ -272,7 +272,10 @@ export type AuditAction =
   | 'undo_import'
   | 'restore_product'
   | 'change_show'
-  | 'cancel_show';
+  | 'cancel_show'
+  | 'create_publish_key'
+  | 'rotate_publish_key'
+  | 'end_publish_keys';
 
 /** One entry of the audit log. A viewer receives the entries about himself or herself, without `by`. */
 export interface AuditEntry {

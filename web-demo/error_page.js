@@ -10,7 +10,8 @@ import { byId, el, queryAll } from './ui.js';
 /** @param {Refusal} refusal */
 export function errorPage(refusal) {
   const again = el('button.primary', { type: 'button', onclick: () => location.reload() }, t('try_again'));
-  messagePage(t('problem.title'), textOf(refusal), again);
+  // What does not exist will not be there at the next try either.
+  messagePage(t('problem.title'), textOf(refusal), refusal.code !== 'no_such_stream' && again);
 }
 
 /** @param {Refusal} refusal */
@@ -33,7 +34,7 @@ export function messagePage(title, text, button) {
     el('h1', {}, title),
     el('p', {}, text),
     ...(button ? [button] : []),
-    el('a.way', { href: route('/') }, t('home')),
+    el(button ? 'a.way' : 'a.button.primary', { href: route('/') }, t('home')),
   ];
   box.replaceChildren(...parts);
   box.hidden = false;

@@ -6,7 +6,7 @@
 import { asRefusal } from './api.js';
 import { formatCompact, t } from './i18n.js';
 import { countsOf, EMOJI, EMOJI_KINDS, grownSince, KINDS, none } from './reaction_counts.js';
-import { el, icon, setText, setVisible, style } from './ui.js';
+import { el, icon, query, setText, setVisible, style } from './ui.js';
 
 /** @import { Refusal } from './types.d.ts' */
 /** @import { ReactionKind } from './reaction_counts.js' */
@@ -21,6 +21,7 @@ const RISING_MAX = 20;
 const OTHERS_MAX = 5;
 /** The emoji stay over the heart for this long after the last tap. */
 const CHOICE_MS = 6_000;
+const desktop = matchMedia('(min-width: 60em)');
 const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
 
 export class Hearts {
@@ -31,10 +32,11 @@ export class Hearts {
    *   count: HTMLElement,
    *   send: (kind: ReactionKind, count: number) => Promise<unknown>,
    *   onrefused: (refusal: Refusal) => void,
-   * }} options `box` holds the heart, and gets the emoji
+   * }} options `box` holds the heart; the emoji stand over it on a desktop, and in the rail beside the chat on a phone
    */
   constructor({ layer, box, count, send, onrefused }) {
     this.layer = layer;
+    this.box = box;
     this.count = count;
     this.send = send;
     this.onrefused = onrefused;
@@ -52,8 +54,13 @@ export class Hearts {
       { role: 'group', 'aria-label': t('reactions'), 'data-test': 'emoji', hidden: true },
       EMOJI_KINDS.map((kind) => this.emojiButton(kind)),
     );
-    box.append(this.choice);
     this.choice.addEventListener('focusin', () => this.showChoice());
+    // In the rail the emoji come before the heart: this key leads there.
+    box.addEventListener('keydown', ({ key }) => {
+      if (key !== 'ArrowUp') return;
+      this.showChoice();
+      this.choice.querySelector('button')?.focus();
+    });
   }
 
   /** @param {keyof typeof EMOJI} kind */
@@ -74,6 +81,10 @@ export class Hearts {
 
   /** Shows the emoji for a moment. */
   showChoice() {
+    if (this.choice.hidden) {
+      if (desktop.matches) this.box.append(this.choice);
+      else query('.rail').prepend(this.choice);
+    }
     setVisible(this.choice, true);
     clearTimeout(this.choiceTimer);
     this.choiceTimer = setTimeout(() => {
@@ -129,7 +140,8 @@ export class Hearts {
 
   paint() {
     const own = KINDS.reduce((sum, kind) => sum + this.unsent[kind] + this.sent[kind], 0);
-    setText(this.count, formatCompact((this.server ?? 0) + own));
+    const sum = (this.server ?? 0) + own;
+    setText(this.count, sum ? formatCompact(sum) : '');
   }
 
   /**

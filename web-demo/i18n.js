@@ -40,8 +40,8 @@ document.documentElement.dir = dir;
 document.documentElement.dataset.lang = lang; // The page knows its language for certain: the server only guessed.
 
 /**
- * Loads more texts, for a part of the pages that not everyone opens: `buy`, `host`, `shop`, `rehearse`, `video`, `end`, `desk`, `staff`,
- * `products`, `show`, `bill`.
+ * Loads more texts, for a part of the pages that not everyone opens: `buy`, `host`, `shop`, `rehearse`, `player`, `desk`, `staff`,
+ * `products`, `show`, `bill`, `pages`.
  * @param {string} [part]
  */
 export async function load(part) {

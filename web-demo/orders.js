@@ -28,7 +28,7 @@ const LATE_MS = 1_500;
 const ASK_AGAIN_MS = 5_000;
 const root = byId('orders');
 
-await load('buy');
+await Promise.all([load('buy'), load('pages')]);
 translate();
 fillIcons();
 languageSwitch(byId('lang', HTMLSelectElement));

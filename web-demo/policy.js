@@ -14,7 +14,7 @@ const name = location.pathname.slice(`${basePath}/policies/`.length);
 const kind = KINDS.find((known) => known === name);
 const root = byId('policy');
 
-await load('shop');
+await Promise.all([load('shop'), load('pages')]);
 translate();
 fillIcons();
 languageSwitch(byId('lang', HTMLSelectElement));

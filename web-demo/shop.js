@@ -1,5 +1,5 @@
-// The front page: the live shows, what is on sale in them, the upcoming and the past shows, with a search and categories.
-// It loads everything again every ten seconds while it is visible.
+// The front page: the live shows, what is on sale in them and in recordings, the upcoming shows, the recordings and the other past
+// shows, with a search and categories. It loads everything again every ten seconds while it is visible, recordings once a minute.
 
 import { accountButton, onOtherTab } from './account.js';
 import { asRefusal, get, session, UNKNOWN_OUTCOME } from './api.js';
@@ -18,6 +18,10 @@ const RELOAD_MS = 10_000;
 const TICK_MS = 500;
 const PRODUCTS_MAX = 24;
 const PAST_MAX = 6;
+const RECORDINGS_MAX = 12;
+/** The newest recordings, of which the page asks what they sell. */
+const SELLING_RECORDINGS_MAX = 6;
+const RELOAD_RECORDINGS_MS = 60_000;
 /** A search begins when the reader has not typed for so long. */
 const SEARCH_MS = 250;
 const FOUND_PAGES_MAX = 3;
@@ -30,6 +34,8 @@ let painted = null;
 let data = {
   /** @type {Stream[]} */
   shows: [],
+  /** The newest shows that have a recording. @type {Stream[]} */
+  recordings: [],
   /** Show → its offers. @type {Map<string, Offer[]>} */
   offers: new Map(),
   /** Product → its category. @type {Map<string, string | null>} */
@@ -40,6 +46,8 @@ let category = null;
 /** What the server found last, for this text. @type {{ text: string, shows: Stream[], products: Set<string> } | null} */
 let found = null;
 let searching = 0;
+/** What the server said of recordings last, and when. @type {{ shows: Stream[], offers: [string, Offer[]][], at: number }} */
+let recorded = { shows: [], offers: [], at: -Infinity };
 
 await load('shop');
 translate();
@@ -74,17 +82,20 @@ function reloadIfVisible() {
 
 async function reload() {
   try {
-    const [shop, shows, products] = await Promise.all([
+    const [shop, shows, products, recordings] = await Promise.all([
       loadShop(),
       /** @type {Promise<Stream[]>} */ (listAll('/streams')),
       /** @type {Promise<Product[]>} */ (listAll('/products').catch(() => [])),
+      loadRecordings(),
     ]);
     setText(byId('shop-title'), titleOf(shop));
     document.title = titleOf(shop);
     const live = shows.filter((show) => show.status === 'live');
+    const offers = await Promise.all(live.map(loadOffers));
     data = {
       shows,
-      offers: new Map(await Promise.all(live.map(loadOffers))),
+      recordings: recordings.shows,
+      offers: new Map([...offers, ...recordings.offers]),
       categories: new Map(products.map((product) => [product.id, product.category])),
     };
     setVisible(byId('find'), shows.length > 0);
@@ -97,6 +108,20 @@ async function reload() {
   } catch (error) {
     if (painted === null || painted === 'error') showRefusal(asRefusal(error));
   }
+}
+
+/** The recordings and what they sell. Where they cannot be read the page shows what it knew. */
+async function loadRecordings() {
+  if (performance.now() - recorded.at < RELOAD_RECORDINGS_MS) return recorded;
+  try {
+    /** @type {{ items: Stream[] }} */
+    const { items: shows } = await get(`/streams?recorded=true&limit=${RECORDINGS_MAX}`);
+    const offers = await Promise.all(shows.slice(0, SELLING_RECORDINGS_MAX).map(loadOffers));
+    recorded = { shows, offers, at: performance.now() };
+  } catch {
+    // The live shows matter more.
+  }
+  return recorded;
 }
 
 const wanted = () => search.value.trim();
@@ -127,10 +152,11 @@ async function find() {
 function paint() {
   paintCategories();
   const known = new Set(data.shows.map(({ id }) => id));
-  // A search finds shows that are too old for the list.
-  const all = [...data.shows, ...(found?.shows ?? []).filter(({ id }) => !known.has(id))];
+  // Recordings, and what a search finds, may be too old for the list.
+  const older = new Map([...data.recordings, ...(found?.shows ?? [])].map((show) => [show.id, show]));
+  const all = [...data.shows, ...[...older.values()].filter(({ id }) => !known.has(id))];
   const ids = new Set(found?.shows.map(({ id }) => id));
-  const items = data.shows
+  const items = all
     .flatMap((show) => (data.offers.get(show.id) ?? []).map((offer) => ({ show, offer })))
     .filter(({ offer }) => {
       const own = data.categories.get(offer.product);
@@ -208,14 +234,23 @@ function content(shows, items) {
   /** @param {Stream['status']} status */
   const having = (status) => shows.filter((show) => show.status === status);
   const upcoming = having('scheduled').sort((a, b) => (a.scheduled_at ?? Infinity) - (b.scheduled_at ?? Infinity));
-  const past = having('ended').sort((a, b) => (b.ended_at ?? 0) - (a.ended_at ?? 0));
+  const ended = having('ended').sort((a, b) => (b.ended_at ?? 0) - (a.ended_at ?? 0));
+  const past = ended.filter((show) => !show.replay);
+  const recordings = ended.filter((show) => show.replay);
   const onSale = items.filter(({ show, offer }) => canBuy(phaseOf(offer, show.now)));
+  // What is live comes first: a recording can wait.
+  onSale.sort((a, b) => Number(a.show.status !== 'live') - Number(b.show.status !== 'live'));
   const live = having('live').map((show) => liveCard(show, data.offers.get(show.id) ?? []));
   const products = onSale.slice(0, PRODUCTS_MAX).map(({ show, offer }) => productCard(show, offer));
   return [
     ...section(t('shop.live'), live, 'live'),
     ...section(t('shop.on_sale'), products, 'products'),
     ...section(t('shop.coming'), upcoming.map(showCard), 'upcoming'),
+    ...section(
+      t('shop.recordings'),
+      recordings.slice(0, found ? recordings.length : RECORDINGS_MAX).map(showCard),
+      'recordings',
+    ),
     ...section(t('shop.ended'), past.slice(0, found ? past.length : PAST_MAX).map(showCard), 'past'),
   ];
 }

@@ -14,7 +14,7 @@ const PICTURES_MAX = 4;
 const watchAddress = (show) => route(`/watch?stream=${encodeURIComponent(show.id)}`);
 
 /**
- * A product that is on sale in a live show. Its link opens the show with this product.
+ * A product that is on sale in a show that is live, or in the recording of one. Its link opens the show with this product.
  * @param {Stream} show
  * @param {Offer} offer
  */
@@ -25,7 +25,14 @@ export function productCard(show, offer) {
     'a.product-card',
     { href, 'data-test': `product-${offer.id}` },
     picture(offer.image, offer),
-    el('span.row-text', {}, el('bdi.row-title', {}, fullTitle(offer)), priceTag(offer), el(`small.${phase}`, {}, left)),
+    el(
+      'span.row-text',
+      {},
+      el('bdi.row-title', {}, fullTitle(offer)),
+      priceTag(offer),
+      el(`small.${phase}`, {}, left),
+      show.replay && el('small', {}, t('shop.in_recording')),
+    ),
   );
 }
 

@@ -11,7 +11,7 @@ import { byId, el, picture, style } from './ui.js';
 
 const PRODUCTS_MAX = 24;
 
-await Promise.all([load('end'), style('show_end')]);
+await Promise.all([load('player'), style('show_end')]);
 
 export class ShowEnd {
   /** @param {Stream} stream */

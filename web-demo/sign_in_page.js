@@ -13,7 +13,7 @@ const given = new URLSearchParams(location.search);
 // Neither a reload nor the history of the browser has the code.
 history.replaceState(null, '', location.pathname);
 
-await load('buy');
+await Promise.all([load('buy'), load('pages')]);
 translate();
 fillIcons();
 languageSwitch(byId('lang', HTMLSelectElement));

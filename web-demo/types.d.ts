@@ -327,7 +327,7 @@ export interface Rehearsal {
   viewers: number;
   connected: number;
   seconds: number;
-  passed_s: number;
+  elapsed_s: number;
   messages: number;
   orders_held: number;
   delivery_p99_ms: number | null;

@@ -48,7 +48,7 @@ export class Video {
     this.engine = null;
     this.attempts = 0;
     this.stalls = 0;
-    this.lastTime = 0;
+    this.lastAt = 0;
     this.movedAt = 0;
     this.steadySince = 0;
     this.hasPlayed = false;
@@ -110,7 +110,7 @@ export class Video {
     this.unload();
     this.steadySince = 0;
     this.movedAt = performance.now();
-    this.lastTime = 0;
+    this.lastAt = 0;
     if (!this.hasPlayed) this.setState('waiting');
     this.say(this.waitingText());
     if (await this.playWhep()) return;
@@ -213,10 +213,13 @@ export class Video {
     if (this.timer || !this.engine) return;
     const now = performance.now();
     const { currentTime, paused } = this.node;
+    // The time goes on with the sound alone, which hides no picture that stands still: pictures count, where the browser counts them.
+    const { videoWidth } = this.node;
+    const at = (videoWidth && this.node.getVideoPlaybackQuality?.().totalVideoFrames) || currentTime;
     if (document.hidden || (paused && this.hasPlayed) || !this.start.hidden) this.movedAt = now;
-    else if (currentTime !== this.lastTime && currentTime > 0) this.moved(now);
+    else if (at !== this.lastAt && currentTime > 0) this.moved(now);
     else if (now - this.movedAt > STALL_MS) this.fail(this.hasPlayed ? 'stall' : 'playlist');
-    this.lastTime = currentTime;
+    this.lastAt = at;
   }
 
   /** @param {number} now */

@@ -9,7 +9,11 @@ import { variantsOf } from './video_variants.js';
 
 /** @param {Video} video */
 export async function openVideoMenu(video) {
-  const [{ variants, audio }] = await Promise.all([variantsOf(video.address), style('sheet', 'fields'), load('video')]);
+  const [{ variants, audio }] = await Promise.all([
+    variantsOf(video.address),
+    style('sheet', 'fields'),
+    load('player'),
+  ]);
   /** @type {{ id: string, text: string, source?: string }[]} */
   const choices = [{ id: 'auto', text: t('video.auto') }];
   const own = video.source === video.address ? (video.engine?.qualities() ?? []) : [];

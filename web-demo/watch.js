@@ -138,8 +138,8 @@ class WatchPage {
    */
   updateLikes() {
     const { likes, reactions } = this.client.state;
-    setText(byId('likes'), formatCompact(likes));
     if (likes > 0) {
+      setText(byId('likes'), formatCompact(likes));
       this.loadHearts().then(
         (hearts) => hearts.update(likes, reactions),
         () => {},

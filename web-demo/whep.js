@@ -34,6 +34,9 @@ export class WhepTurns {
   }
 }
 
+/** The ICE servers that a media server named last, by its address: the next connection begins with them. @type {Map<string, RTCIceServer[]>} */
+const knownServers = new Map();
+
 export class WhepEngine {
   /**
    * @param {string} address
@@ -41,12 +44,12 @@ export class WhepEngine {
    */
   constructor(address, stream) {
     this.address = address;
-    this.stream = stream;
     this.media = new MediaStream();
-    this.peer = new RTCPeerConnection();
+    this.peer = this.newPeer();
     /** Where the session is ended. @type {string | null} */
     this.session = null;
     this.isStopped = false;
+    this.token = viewerToken(stream);
     /** @type {HTMLVideoElement | null} */
     this.video = null;
     /** @type {(kind: FaultKind) => void} */
@@ -55,13 +58,18 @@ export class WhepEngine {
     this.movedAt = 0;
     /** @type {ReturnType<typeof setInterval> | undefined} */
     this.watching = undefined;
-    this.peer.addEventListener('track', ({ track }) => this.media.addTrack(track));
     // A page that is left ends its session; one that comes back finds a picture that stands still, and connects again.
     this.leave = () => this.stop();
     globalThis.addEventListener('pagehide', this.leave);
-    this.peer.addEventListener('connectionstatechange', () => {
-      if (this.peer.connectionState === 'failed') this.fail('network');
+  }
+
+  newPeer() {
+    const peer = new RTCPeerConnection({ iceServers: knownServers.get(this.address) ?? [] });
+    peer.addEventListener('track', ({ track }) => this.media.addTrack(track));
+    peer.addEventListener('connectionstatechange', () => {
+      if (peer.connectionState === 'failed') this.fail('network');
     });
+    return peer;
   }
 
   /** Connects, and waits for the first picture. Rejects when it does not come in time. */
@@ -82,12 +90,34 @@ export class WhepEngine {
     }
   }
 
+  /**
+   * Offers, and takes the answer. Servers by which a viewer behind a strict network connects (STUN, TURN) come with the answer, but only
+   * an offer that was made with them says how to be reached by them: the first time there is a second offer.
+   * @returns {Promise<void>}
+   */
   async negotiate() {
+    const had = knownServers.get(this.address);
+    const sdp = await this.exchange();
+    if (this.isStopped) return this.endSession();
+    if (had?.length || !knownServers.get(this.address)?.length) {
+      return this.peer.setRemoteDescription({ type: 'answer', sdp });
+    }
+    this.peer.close();
+    this.endSession();
+    this.peer = this.newPeer();
+    return this.negotiate();
+  }
+
+  /**
+   * One offer and its answer.
+   * @returns {Promise<string>}
+   */
+  async exchange() {
     const { peer } = this;
     for (const kind of ['video', 'audio']) peer.addTransceiver(kind, { direction: 'recvonly' });
     await peer.setLocalDescription(await peer.createOffer());
     await gathered(peer);
-    const token = await viewerToken(this.stream);
+    const token = await this.token;
     const answer = await fetch(this.address, {
       method: 'POST',
       headers: { 'content-type': 'application/sdp', ...(token ? { authorization: `Bearer ${token}` } : {}) },
@@ -95,13 +125,14 @@ export class WhepEngine {
       credentials: 'omit',
       signal: AbortSignal.timeout(CONNECT_MS),
     });
-    // A media server on another host must expose the header; without it the session ends by itself.
+    // A media server on another host must expose the headers; without this one the session ends by itself.
     const session = answer.headers.get('location');
     if (session) this.session = new URL(session, answer.url).href;
     if (answer.status !== 201) throw new Error(`WHEP answered ${answer.status}`);
-    const sdp = await answer.text();
-    if (this.isStopped) return this.endSession();
-    await peer.setRemoteDescription({ type: 'answer', sdp });
+    const link = answer.headers.get('link');
+    // Few media servers name any, so what reads them loads when it is needed.
+    knownServers.set(this.address, link ? (await import('./ice_servers.js')).iceServers(link) : []);
+    return answer.text();
   }
 
   /** @returns {Promise<void>} */

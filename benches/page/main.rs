@@ -2,7 +2,8 @@
 //! a naive page in the same stream.
 //!
 //!   cargo bench --bench page                     five rounds and ten minutes of memory, about fifteen minutes
-//!   BENCH_ROUNDS=1 BENCH_MINUTES=2 cargo bench --bench page
+//!   cargo bench --bench page -- --quick          one round and three minutes
+//!   BENCH_ROUNDS=3 BENCH_MINUTES=5 cargo bench --bench page
 //!
 //! A round opens the page with an empty cache over a slow network (1.6 Mbit/s, 150 ms) and waits until it is live, and until it is
 //! usable: Buy can be pressed, and every file that a purchase needs has arrived. What was loaded by then is counted, and how far its
@@ -10,12 +11,15 @@
 //! and the frames that the page draws are counted. The same follows for the naive page. At the end, one page stays open
 //! under this load, and the size of its heap after a garbage collection is read every minute. Server, load test and
 //! browser share the machine.
+//!
+//! The exit code is 1 if a figure misses its limit (`testkit::page_limits`).
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot continue panics and says where")]
 
 mod load;
 mod storm;
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +30,7 @@ use storm::ChatStorm;
 use testkit::bench_servers::{LIMITS_OFF, LIMITS_OFF_NOTE};
 use testkit::browser::driver::Driver;
 use testkit::browser::{Browser, SOON, Window};
+use testkit::page_limits::{heap_growth, missed};
 use testkit::process::Server;
 
 /// How many times slower the phone's processor is than that of this machine.
@@ -68,9 +73,11 @@ socket.onmessage = ({ data }) => {
 };";
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() {
-    let rounds = from_env("BENCH_ROUNDS", 5);
-    let minutes = from_env("BENCH_MINUTES", 10);
+async fn main() -> ExitCode {
+    let is_quick = std::env::args().any(|argument| argument == "--quick");
+    let rounds = from_env("BENCH_ROUNDS", if is_quick { 1 } else { 5 });
+    // One minute says nothing of growth.
+    let minutes = from_env("BENCH_MINUTES", if is_quick { 3 } else { 10 }).max(3);
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let settings =
         [&LIMITS_OFF[..], &["--chat-per-second", "0", "--room-chat-per-second", "0", "--log", "error"]].concat();
@@ -107,15 +114,18 @@ async fn main() {
     println!("{LIMITS_OFF_NOTE}");
     results.print();
     println!("{:<26}{}", "heap_kib by minute", memory.iter().map(|kib| format!("{kib:8.0}")).collect::<String>());
-    for name in ["live_s", "usable_s", "layout_shift"] {
-        println!("figure {name} {:.3}", results.median(name));
-    }
-    println!("figure page_kb {:.1}", results.median("page_kb"));
-    println!("figure request_depth {:.0}", results.median("request_depth"));
-    println!("figure frames_s {:.1}", results.median("frames_s"));
     println!("ratio frames_vs_naive {:.2}", results.median("frames_vs_naive"));
-    // The first minute fills what the page keeps: 400 chat lines, reactions, compiled code.
-    println!("ratio heap_last_vs_second_minute {:.2}", memory[memory.len() - 1] / memory[1.min(memory.len() - 1)]);
+    let names = ["live_s", "usable_s", "page_kb", "request_depth", "layout_shift", "frames_s"];
+    let mut figures: Vec<(&str, f64)> = names.iter().map(|name| (*name, results.median(name))).collect();
+    figures.push(("heap_last_vs_second_minute", heap_growth(&memory)));
+    for (name, value) in &figures {
+        println!("figure {name} {value:.3}");
+    }
+    let missed = missed(&figures);
+    for line in &missed {
+        println!("missed: {line}");
+    }
+    if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// A phone with an empty cache, a slow processor and a slow network.
@@ -199,7 +209,7 @@ async fn measure_memory(driver: &Driver, server: &Server, minutes: u64) -> Vec<f
     let page = open_watch_page(driver, server).await;
     let load = ChatStorm::start(server).await;
     let mut heap_kib = Vec::new();
-    for minute in 1..=minutes.max(2) {
+    for minute in 1..=minutes {
         tokio::time::sleep(Duration::from_secs(60)).await;
         page.devtools("HeapProfiler.collectGarbage", json!({})).await;
         heap_kib.push(metric(&page, "JSHeapUsedSize").await / 1_024.0);

@@ -85,6 +85,9 @@ audit_actions! {
     UndoImport "undo_import",
     ChangeShow "change_show",
     CancelShow "cancel_show",
+    CreatePublishKey "create_publish_key",
+    RotatePublishKey "rotate_publish_key",
+    EndPublishKeys "end_publish_keys",
 }
 
 impl AuditAction {

@@ -44,6 +44,7 @@ pub mod picture;
 pub mod policy;
 pub mod product;
 pub mod product_change;
+pub mod publish_key;
 pub mod purchase_names;
 pub mod quote;
 pub mod reaction;

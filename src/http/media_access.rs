@@ -1,4 +1,5 @@
-//! Media servers ask here whether an encoder may publish a show and whether a page may watch it; and where the two get their keys.
+//! Media servers ask here whether an encoder may publish a show and whether a page may watch it; and where pages get their tokens. The
+//! keys of encoders are in `publish_key`.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,10 +11,8 @@ use super::AppState;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, PathId};
 use super::media_key::MediaAction;
-use crate::domain::{Millis, Refusal, StreamId, StreamStatus};
+use crate::domain::{Millis, Refusal, StreamId};
 
-/// An encoder is set up days before its show.
-const PUBLISH_MS: Millis = 30 * 86_400_000;
 /// A page asks for a new token each time it connects.
 const VIEW_MS: Millis = 4 * 3_600_000;
 
@@ -21,24 +20,8 @@ const VIEW_MS: Millis = 4 * 3_600_000;
 #[derive(Serialize, ToSchema)]
 pub struct MediaKeyView {
     /// The bearer token, the password, or `?token=` behind the address.
-    key: String,
-    expires_at: Millis,
-}
-
-/// The key with which an encoder publishes the video of a show, for media servers that ask this server (`/v1/media/…`). It is good
-/// for this show only, until the show has ended, for 30 days at most. Nothing is stored: to ask again gives another one.
-#[utoipa::path(post, path = "/v1/streams/{stream}/publish-key", tag = "streams", params(("stream" = StreamId, Path)),
-    responses((status = 201, body = MediaKeyView), (status = "default", body = Problem)))]
-pub async fn publish_key(
-    State(state): State<AppState>,
-    Caller(actor): Caller,
-    PathId(stream): PathId<StreamId>,
-) -> ApiResult<(StatusCode, Json<MediaKeyView>)> {
-    state.app.streams.authorize_change(&actor, stream).await?;
-    if state.app.streams.stream(stream).await?.status == StreamStatus::Ended {
-        return Err(Refusal::StreamEnded.into());
-    }
-    Ok((StatusCode::CREATED, Json(signed(&state, MediaAction::Publish, stream, PUBLISH_MS)?)))
+    pub(super) key: String,
+    pub(super) expires_at: Millis,
 }
 
 /// The token with which a page watches the video of a show at a media server that asks this server. Everybody who may watch the show gets
@@ -51,13 +34,9 @@ pub async fn viewer_token(
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<(StatusCode, Json<MediaKeyView>)> {
     state.app.streams.authorize_watching(&actor, stream).await?;
-    Ok((StatusCode::CREATED, Json(signed(&state, MediaAction::View, stream, VIEW_MS)?)))
-}
-
-fn signed(state: &AppState, action: MediaAction, stream: StreamId, ttl_ms: Millis) -> Result<MediaKeyView, Refusal> {
-    let expires_at = state.app.now() + ttl_ms;
-    let key = state.auth.media_keys().sign(action, stream, expires_at);
-    Ok(MediaKeyView { key: key.ok_or(Refusal::Forbidden)?, expires_at })
+    let expires_at = state.app.now() + VIEW_MS;
+    let key = state.auth.media_keys().sign_view(stream, expires_at).ok_or(Refusal::Forbidden)?;
+    Ok((StatusCode::CREATED, Json(MediaKeyView { key, expires_at })))
 }
 
 /// What MediaMTX asks (`authMethod: http`). What it sends besides is not read.
@@ -140,7 +119,8 @@ pub async fn ovenmediaengine(
     Ok(Json(OvenMediaAnswer { allowed }))
 }
 
-/// Whether one of these keys is good for the show in the path. Nobody publishes a show that has ended.
+/// Whether one of these keys is good for the show in the path. The signature is checked first: a text that the shop did not sign costs no
+/// query.
 async fn is_allowed<'a>(
     state: &AppState,
     action: MediaAction,
@@ -150,10 +130,11 @@ async fn is_allowed<'a>(
     let Some(stream) = stream_of_path(path) else { return Ok(false) };
     let now = state.app.now();
     let keys = state.auth.media_keys();
-    if !given.any(|text| keys.verify(text, action, stream, now)) {
-        return Ok(false);
+    match (action, given.find_map(|text| keys.verify(text, action, stream, now))) {
+        (_, None) => Ok(false),
+        (MediaAction::View, Some(_)) => Ok(true),
+        (MediaAction::Publish, Some(generation)) => Ok(state.app.streams.admit_publisher(stream, generation).await?),
     }
-    Ok(action == MediaAction::View || state.app.streams.stream(stream).await?.status != StreamStatus::Ended)
 }
 
 fn stream_of_path(path: &str) -> Option<StreamId> {

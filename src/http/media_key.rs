@@ -1,5 +1,8 @@
 //! What media servers are shown: the key with which an encoder publishes a show, and the token with which a page watches it. Both are signed
-//! with the auth keys, which all nodes share, so nothing is stored.
+//! with the auth keys, which all nodes share, so neither is stored.
+//!
+//! A publish key also says in which generation of the keys of its show it was made: the shop takes keys back by counting on. The first
+//! generation (0) is not written, so that keys from before there were generations stay good.
 
 use std::fmt;
 
@@ -12,6 +15,7 @@ use crate::domain::{Millis, StreamId};
 const PURPOSE: &[u8] = b"livesouk media key v1\0";
 /// Six bytes of time, and a MAC that is cut to half of its length: 128 bits cannot be guessed.
 const TIME_BYTES: usize = 6;
+const GENERATION_BYTES: usize = 4;
 const MAC_BYTES: usize = 16;
 
 /// What a key is good for.
@@ -44,25 +48,43 @@ impl MediaKeys {
         Self(keys.into_iter().map(keyed).collect())
     }
 
-    /// `None` if there is no key.
-    pub fn sign(&self, action: MediaAction, stream: StreamId, expires_at: Millis) -> Option<String> {
-        let time = &expires_at.max(0).to_be_bytes()[2..];
-        let mac = with_body(self.0.first()?, action, stream, time).finalize().into_bytes();
-        Some(format!("{}{}{}", action.prefix(), hex::encode(time), hex::encode(&mac[..MAC_BYTES])))
+    /// A token of a viewer. `None` if there is no key to sign with.
+    pub fn sign_view(&self, stream: StreamId, expires_at: Millis) -> Option<String> {
+        self.sign(MediaAction::View, stream, 0, expires_at)
     }
 
-    /// Whether this shop gave this text for this show, and it has not expired.
-    pub fn verify(&self, text: &str, action: MediaAction, stream: StreamId, now: Millis) -> bool {
-        let mut bytes = [0; TIME_BYTES + MAC_BYTES];
-        let Some(digits) = text.strip_prefix(action.prefix()) else { return false };
-        if hex::decode_to_slice(digits, &mut bytes).is_err() {
-            return false;
-        }
-        let (time, mac) = bytes.split_at(TIME_BYTES);
-        let expires_at = time.iter().fold(0, |sum: Millis, byte| sum << 8 | Millis::from(*byte));
-        let is_ours = |key| with_body(key, action, stream, time).verify_truncated_left(mac).is_ok();
-        now < expires_at && self.0.iter().any(is_ours)
+    /// A key of an encoder, of this generation. `None` if there is no key to sign with.
+    pub fn sign_publish(&self, stream: StreamId, generation: i64, expires_at: Millis) -> Option<String> {
+        self.sign(MediaAction::Publish, stream, u32::try_from(generation).ok()?, expires_at)
     }
+
+    fn sign(&self, action: MediaAction, stream: StreamId, generation: u32, expires_at: Millis) -> Option<String> {
+        let mut body = expires_at.max(0).to_be_bytes()[2..].to_vec();
+        if generation != 0 {
+            body.extend(generation.to_be_bytes());
+        }
+        let mac = with_body(self.0.first()?, action, stream, &body).finalize().into_bytes();
+        Some(format!("{}{}{}", action.prefix(), hex::encode(body), hex::encode(&mac[..MAC_BYTES])))
+    }
+
+    /// The generation in which this shop gave this text for this show, if it did and the text has not expired.
+    pub fn verify(&self, text: &str, action: MediaAction, stream: StreamId, now: Millis) -> Option<i64> {
+        let mut bytes = [0; TIME_BYTES + GENERATION_BYTES + MAC_BYTES];
+        let digits = text.strip_prefix(action.prefix())?;
+        let bytes = bytes.get_mut(..digits.len() / 2)?;
+        hex::decode_to_slice(digits, bytes).ok()?;
+        let (body, mac) = bytes.split_at_checked(bytes.len().checked_sub(MAC_BYTES)?)?;
+        let (time, generation) = body.split_at_checked(TIME_BYTES)?;
+        if !matches!(generation.len(), 0 | GENERATION_BYTES) {
+            return None;
+        }
+        let is_ours = |key| with_body(key, action, stream, body).verify_truncated_left(mac).is_ok();
+        (now < number(time) && self.0.iter().any(is_ours)).then(|| number(generation))
+    }
+}
+
+fn number(bytes: &[u8]) -> i64 {
+    bytes.iter().fold(0, |sum, byte| sum << 8 | i64::from(*byte))
 }
 
 impl fmt::Debug for MediaKeys {
@@ -71,11 +93,11 @@ impl fmt::Debug for MediaKeys {
     }
 }
 
-fn with_body(key: &Hmac<Sha256>, action: MediaAction, stream: StreamId, time: &[u8]) -> Hmac<Sha256> {
+fn with_body(key: &Hmac<Sha256>, action: MediaAction, stream: StreamId, body: &[u8]) -> Hmac<Sha256> {
     let mut mac = key.clone();
     mac.update(action.prefix().as_bytes());
     mac.update(stream.0.as_bytes());
-    mac.update(time);
+    mac.update(body);
     mac
 }
 
@@ -83,27 +105,43 @@ fn with_body(key: &Hmac<Sha256>, action: MediaAction, stream: StreamId, time: &[
 mod tests {
     use super::*;
 
+    fn keys(all: &[&str]) -> MediaKeys {
+        MediaKeys::new(all.iter().map(|key| key.as_bytes()))
+    }
+
     #[test]
     fn key_is_good_for_its_show_and_action_until_it_expires_on_every_node() {
-        let keys = |all: &[&str]| MediaKeys::new(all.iter().map(|key| key.as_bytes()));
         let (here, rotated, elsewhere) = (keys(&["one"]), keys(&["two", "one"]), keys(&["two"]));
         let (show, other) = (StreamId::new(), StreamId::new());
-        let key = here.sign(MediaAction::Publish, show, 5_000).unwrap();
-        for (node, action, stream, now, expected) in [
-            (&here, MediaAction::Publish, show, 4_999, true),
-            (&rotated, MediaAction::Publish, show, 0, true),
-            (&here, MediaAction::Publish, show, 5_000, false),
-            (&here, MediaAction::View, show, 0, false),
-            (&here, MediaAction::Publish, other, 0, false),
-            (&elsewhere, MediaAction::Publish, show, 0, false),
-        ] {
-            assert_eq!(node.verify(&key, action, stream, now), expected, "{action:?} {now}");
+        for generation in [0, 1, 70_000] {
+            let key = here.sign_publish(show, generation, 5_000).unwrap();
+            for (node, action, stream, now, expected) in [
+                (&here, MediaAction::Publish, show, 4_999, Some(generation)),
+                (&rotated, MediaAction::Publish, show, 0, Some(generation)),
+                (&here, MediaAction::Publish, show, 5_000, None),
+                (&here, MediaAction::View, show, 0, None),
+                (&here, MediaAction::Publish, other, 0, None),
+                (&elsewhere, MediaAction::Publish, show, 0, None),
+            ] {
+                assert_eq!(node.verify(&key, action, stream, now), expected, "{action:?} {now}");
+            }
+            let later = key.replacen("publish_0", "publish_f", 1);
+            for forged in [later.as_str(), "", "publish_", &key[..key.len() - 2], "publish_üü", &format!("{key}00")] {
+                assert_eq!(here.verify(forged, MediaAction::Publish, show, 0), None, "{forged}");
+            }
+            let as_view = key.replacen("publish_", "view_", 1);
+            assert_eq!(here.verify(&as_view, MediaAction::View, show, 0), None, "a key of an encoder watches nothing");
         }
-        let later = key.replacen("publish_0", "publish_f", 1);
-        let as_view = key.replacen("publish_", "view_", 1);
-        for forged in [later.as_str(), "", "publish_", &key[..key.len() - 2], "publish_üü"] {
-            assert!(!here.verify(forged, MediaAction::Publish, show, 0), "{forged}");
-        }
-        assert!(!here.verify(&as_view, MediaAction::View, show, 0), "a key of an encoder watches nothing");
+    }
+
+    #[test]
+    fn generation_of_a_key_cannot_be_changed() {
+        let (here, show) = (keys(&["one"]), StreamId::new());
+        let old = here.sign_publish(show, 1, 5_000).unwrap();
+        let newer = old.replacen("00000001", "00000002", 1);
+        assert_ne!(old, newer);
+        assert_eq!(here.verify(&newer, MediaAction::Publish, show, 0), None);
+        let without = format!("{}{}", &old[.."publish_".len() + 2 * TIME_BYTES], &old[old.len() - 2 * MAC_BYTES..]);
+        assert_eq!(here.verify(&without, MediaAction::Publish, show, 0), None);
     }
 }

@@ -70,6 +70,7 @@ mod product;
 mod product_change;
 mod product_export;
 mod product_page;
+mod publish_key;
 mod quick_item;
 mod rate_limit;
 mod refused_origins;
@@ -198,7 +199,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(report::full_report))
         .routes(routes!(report::report_csv))
         .routes(routes!(report::show_log))
-        .routes(routes!(media_access::publish_key))
+        .routes(routes!(publish_key::show, publish_key::create, publish_key::end))
+        .routes(routes!(publish_key::rotate))
         .routes(routes!(media_access::viewer_token))
         .routes(routes!(media_access::mediamtx))
         .routes(routes!(media_access::ovenmediaengine))

@@ -52,6 +52,7 @@ mod placed_order;
 mod postgres;
 mod product;
 mod product_change;
+mod publish_key;
 mod quick_item;
 mod quote;
 mod refund;

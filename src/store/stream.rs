@@ -9,9 +9,12 @@ use super::transaction::{Query, Transaction};
 use super::{Result, Store, from_json, ids_to_json, require_known, titles_from_json, titles_to_json, to_json};
 use crate::domain::chat::slow_ms;
 use crate::domain::{
-    AuditEntry, ChatMessage, ChatRules, ChatRulesForm, LinkRule, LiveStream, MessageId, Millis, OfferId, Pin, Quote,
-    Refusal, ShopId, StreamId, StreamStatus, UserId,
+    AuditEntry, ChatMessage, ChatRules, ChatRulesForm, LinkRule, LiveStream, MessageId, Millis, OfferId, Pin,
+    ProductId, Quote, Refusal, ShopId, StreamId, StreamStatus, UserId,
 };
+
+/// The newest recordings in which a product is looked for.
+const RECORDINGS_SEARCHED_MAX: i64 = 50;
 
 struct StreamRow {
     id: Uuid,
@@ -208,6 +211,37 @@ impl Store {
             None => {
                 let read = streams!("select", "from streams where id < $1 order by id desc limit $2");
                 self.query(read).bind(before).bind(limit)
+            }
+        };
+        let rows: Vec<StreamRow> = query.fetch_all().await?;
+        rows.into_iter().map(StreamRow::into_stream).collect()
+    }
+
+    /// Reads a page of the shows that have a recording, newest first, before `after`. With a product: those of the newest
+    /// [`RECORDINGS_SEARCHED_MAX`] in which it was on sale.
+    pub async fn recordings(
+        &self,
+        product: Option<ProductId>,
+        after: Option<StreamId>,
+        limit: i64,
+    ) -> Result<Vec<LiveStream>> {
+        let before = after.map_or(Uuid::max(), |id| id.0);
+        let query = match product {
+            None => {
+                let read =
+                    streams!("select", "from streams where replay is not null and id < $1 order by id desc limit $2");
+                self.query(read).bind(before).bind(limit)
+            }
+            Some(product) => {
+                let read = streams!(
+                    "select",
+                    "from streams where id in (select r.id from
+                        (select id from streams where replay is not null order by id desc limit $3) r
+                        where r.id < $1 and exists (select 1 from offers o where o.stream = r.id and o.stage <> 'draft'
+                            and o.variant in (select v.id from variants v where v.product = $4)))
+                    order by id desc limit $2"
+                );
+                self.query(read).bind(before).bind(limit).bind(RECORDINGS_SEARCHED_MAX).bind(product.0)
             }
         };
         let rows: Vec<StreamRow> = query.fetch_all().await?;

@@ -29,6 +29,7 @@ mod passkey;
 mod pictures;
 mod placed_order;
 mod policy;
+mod publish_key;
 mod purchase;
 mod reactions;
 mod replay;

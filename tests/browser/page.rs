@@ -86,7 +86,7 @@ const TEXTS: &str = r"
     const texts = async (file) => (await import(`/assets/lang/${file}.js`)).default;
     const faults = [];
     const keys = new Set();
-    for (const part of ['', '.buy', '.shop']) {
+    for (const part of ['', '.buy', '.shop', '.pages']) {
         const en = await texts(`en${part}`);
         for (const key of Object.keys(en)) keys.add(key);
         for (const lang of ['ar', 'id']) {

@@ -43,6 +43,58 @@ async fn emoji_of_one_viewer_rise_for_another() {
     }
 }
 
+/// What is at the middle of each of these, of those that are on the screen.
+const AT: &str = "return arguments[0].filter((css) => {
+    const node = document.querySelector(css), box = node.getBoundingClientRect();
+    const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    return !top || !(node.contains(top) || top.contains(node));
+});";
+
+#[tokio::test]
+async fn emoji_stand_beside_the_chat_and_cover_neither_its_field_nor_buy() {
+    let shop = Shop::demo(&[]).await;
+    let driver = Driver::start();
+    let page = Browser::open(&driver, Window::Mobile, "en").await;
+    let token = shop.token("Ann", "viewer");
+    let mut faults = Vec::new();
+    for language in ["en", "ar"] {
+        for (width, height, is_phone) in [(390, 844, true), (320, 568, true), (844, 390, true), (1440, 900, false)] {
+            page.resize_to(width, height, is_phone).await;
+            page.goto("about:blank").await;
+            let address = format!("{}/watch?stream={}&lang={language}#token={token}", shop.server.url, shop.stream);
+            page.goto(&address).await;
+            page.wait_until_live().await;
+            page.find(&named("card-buy")).await;
+            page.press("heart").await;
+            page.find(&format!("{}:not([hidden])", named("emoji"))).await;
+            page.settle().await;
+            let wanted = [
+                "emoji-clap",
+                "emoji-fire",
+                "emoji-laugh",
+                "emoji-wow",
+                "chat-input",
+                "chat-send",
+                "card-buy",
+                "heart",
+            ];
+            let covered = page.script(AT, &[json!(wanted.map(named))]).await;
+            if covered != json!([]) {
+                faults.push(format!("{language} {width} × {height}: {covered}"));
+            }
+            page.screenshot(&format!("emoji-{language}-{width}")).await;
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    // By keyboard: the heart, and the emoji above it.
+    page.script("document.querySelector('#heart').focus()", &[]).await;
+    let key = json!({"type": "keyDown", "key": "ArrowUp", "code": "ArrowUp"});
+    page.devtools("Input.dispatchKeyEvent", key).await;
+    page.until("the first emoji", "document.activeElement.dataset.test === 'emoji-clap'", SOON).await;
+    page.assert_no_faults("the page").await;
+    page.close().await;
+}
+
 #[tokio::test]
 async fn show_leads_to_the_other_shows_of_its_host() {
     let shop = Shop::demo(&[]).await;

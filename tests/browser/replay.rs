@@ -187,3 +187,46 @@ async fn replay_comes_and_goes_while_a_viewer_is_there() {
     phone.until("no bar", "!document.querySelector('[data-test=replay-bar]')", SOON).await;
     phone.close().await;
 }
+
+#[tokio::test]
+async fn replay_is_found_on_the_front_page_and_on_the_page_of_its_product() {
+    let (shop, [first, _], _) = ended_show().await;
+    let path = format!("/v1/streams/{}", shop.stream);
+    let change = async |form: Value| shop.host.send(Method::PATCH, &path, &[], Some(form)).await.expect(200);
+    let show = change(json!({"version": 1, "replay": CLIP})).await;
+    let begins = show["started_at"].as_i64().unwrap() - BEGIN_S * 1_000;
+    change(json!({"version": 2, "replay_started_at": begins})).await;
+    let offer = shop.offer(&first).await;
+    let (product, variant) = (offer["product"].as_str().unwrap().to_owned(), offer["variant"].clone());
+
+    // Nothing is on sale in it: the page of the product links the moment that shows it.
+    let driver = Driver::start();
+    let phone = Browser::open(&driver, Window::Mobile, "en").await;
+    phone.goto(&format!("{}/products/{product}?lang=en", shop.server.url)).await;
+    let moment = named(&format!("moment-{}", shop.stream));
+    phone.find(&moment).await;
+    phone.screenshot("product-recording").await;
+    assert_eq!(phone.faults(Window::Mobile, false).await, NONE, "the page of the product");
+    let first_pin = shop.host.get(&shop.path("log")).await.expect(200)["pins"][0]["at"].as_i64().unwrap();
+    let second = (first_pin - begins) / 1_000;
+    phone.click(&moment).await;
+    let plays = format!("document.querySelector('video')?.currentTime >= {second}");
+    phone.until("the moment that shows the product", &plays, SOON).await;
+
+    // It is on sale again, in the recording.
+    let terms = json!({"variant": variant, "kind": "regular", "price": 900, "quantity": 2});
+    let again = id(&shop.host.post(&shop.path("offers"), terms).await.expect(201));
+    shop.host.post(&format!("/v1/offers/{again}/open"), json!({})).await.expect(200);
+    phone.goto(&format!("{}/?lang=en", shop.server.url)).await;
+    phone.find(&format!("section.recordings {}", named(&format!("show-{}", shop.stream)))).await;
+    phone.sees(&format!("product-{again}"), "In a recording").await;
+    phone.screenshot("shop-recordings").await;
+    assert_eq!(phone.faults(Window::Mobile, false).await, NONE, "the front page");
+    phone.goto(&format!("{}/products/{product}?lang=en", shop.server.url)).await;
+    phone.sees(&format!("sale-{again}"), "Buy in the recording").await;
+    phone.press(&format!("sale-{again}")).await;
+    phone.until("the recording", "document.querySelector('#player').dataset.video === 'playing'", SOON).await;
+    phone.find(&named("product-buy")).await;
+    phone.assert_no_faults("the phone").await;
+    phone.close().await;
+}

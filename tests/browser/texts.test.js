@@ -17,8 +17,7 @@ const PARTS = [
   '.host',
   '.shop',
   '.rehearse',
-  '.video',
-  '.end',
+  '.player',
   '.desk',
   '.staff',
   '.products',
@@ -27,8 +26,8 @@ const PARTS = [
   '.imports',
   '.quick',
   '.bill',
-  '.replay',
   '.card',
+  '.pages',
 ];
 
 /** Language → key → text, of all parts. */

@@ -98,6 +98,31 @@ async fn video_of_the_browser_itself_starts_late_stalls_and_returns() {
 }
 
 #[tokio::test]
+async fn video_whose_picture_stops_is_loaded_again_although_its_sound_goes_on() {
+    let shop = Shop::demo(&[]).await;
+    let video = LiveVideo::start().await;
+    video.set(Encoder::Live);
+    let (address, show) = show_with(&shop, &video.sound_without_picture()).await;
+    let driver = Driver::start();
+    let phone = Browser::open(&driver, Window::Mobile, "en").await;
+    phone.goto(&address).await;
+    phone.until("the video", PLAYS, RETURNS).await;
+    let sound = "document.querySelector('video').currentTime > 6";
+    phone.press("tap-sound").await;
+    phone.until("the sound to go on without the picture", sound, RETURNS).await;
+    phone.until("words at the stall", &words("paused"), RETURNS).await;
+    let counted = async || {
+        let report = shop.host.get(&format!("/v1/streams/{show}/report")).await.expect(200);
+        (report["video_faults"]["stall"].as_u64() > Some(0)).then_some(())
+    };
+    until_some("the fault in the report", SOON, counted).await;
+    phone.until("the video again", PLAYS, RETURNS).await;
+    let again = "document.querySelector('video').currentTime < 6 && !document.querySelector('video').muted";
+    phone.until("its beginning, and the sound as it was", again, RETURNS).await;
+    phone.close().await;
+}
+
+#[tokio::test]
 async fn video_plays_in_firefox() {
     let shop = Shop::demo(&["--hls-js", &hls_js()]).await;
     let video = LiveVideo::start().await;

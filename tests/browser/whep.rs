@@ -55,6 +55,51 @@ async fn video_with_low_delay_falls_back_to_the_other_address_and_comes_back() {
     phone.close().await;
 }
 
+/// A network that lets a browser reach TURN servers only: it has no other candidates.
+const ONLY_RELAYED: &str = "const Peer = RTCPeerConnection;
+    window.RTCPeerConnection = class extends Peer {
+        constructor(settings) { super({ ...settings, iceTransportPolicy: 'relay' }); }
+    };";
+
+#[tokio::test]
+async fn video_with_low_delay_comes_by_the_turn_server_that_the_answer_names() {
+    let shop = Shop::demo(&[]).await;
+    let media = WhepServer::start(&shop.server.url).await;
+    let show = show_with(&shop, &media, Some(CLIP)).await;
+    media.set_live(true).await;
+    media.name_a_turn_server().await;
+    let driver = Driver::start();
+    let phone = Browser::open(&driver, Window::Mobile, "en").await;
+    phone.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": ONLY_RELAYED })).await;
+    phone.goto(&format!("{}/watch?stream={show}&lang=en", shop.server.url)).await;
+    phone.until("the picture by WebRTC", BY_WEBRTC, RETURNS).await;
+    phone.until("the video", PLAYS, RETURNS).await;
+    assert!(media.relayed().await > 0, "the picture came by the server that the answer named");
+    assert_eq!(media.sessions().await, 1, "the session of the first offer was ended");
+    phone.close().await;
+}
+
+#[tokio::test]
+async fn video_with_low_delay_whose_picture_stops_falls_back_although_its_sound_goes_on() {
+    let shop = Shop::demo(&[]).await;
+    let media = WhepServer::start(&shop.server.url).await;
+    let show = show_with(&shop, &media, Some(CLIP)).await;
+    media.set_live(true).await;
+    let driver = Driver::start();
+    let phone = Browser::open(&driver, Window::Mobile, "en").await;
+    phone.goto(&format!("{}/watch?stream={show}&lang=en", shop.server.url)).await;
+    phone.until("the picture by WebRTC", BY_WEBRTC, RETURNS).await;
+    let tracks = "document.querySelector('video').srcObject.getTracks().map((it) => it.kind).sort().join()";
+    phone.until("picture and sound", &format!("{tracks} === 'audio,video'"), SOON).await;
+    phone.press("tap-sound").await;
+    phone.until("sound after one tap", "!document.querySelector('video').muted", SOON).await;
+    media.stop_the_picture().await;
+    phone.until("the other address", "document.querySelector('video').srcObject === null", RETURNS).await;
+    phone.until("the other video", PLAYS, RETURNS).await;
+    phone.until("the sound as it was", "!document.querySelector('video').muted", SOON).await;
+    phone.close().await;
+}
+
 #[tokio::test]
 async fn video_with_low_delay_is_refused_to_who_has_no_token() {
     let shop = Shop::demo(&[]).await;

@@ -1,7 +1,8 @@
 // The panel of one offer that is on air: its clock, its stock, and the buttons for it.
 
-import { formatDuration, t } from '../i18n.js';
+import { formatDuration, locale, t } from '../i18n.js';
 import { countdownOf, fullTitle, phaseOf, stockBar } from '../offer.js';
+import { timeSpan } from '../time_span.js';
 import { el, icon, setText, setVisible } from '../ui.js';
 
 /** @import { Offer } from '../types.d.ts' */
@@ -69,7 +70,7 @@ export class NowPanel {
     setVisible(this.clock, rest !== null);
     if (rest !== null) setText(this.clock, formatDuration(rest));
     setText(this.left, t('host.stock', { left: offer.left, n: offer.quantity }));
-    setText(this.hold, t('host.hold_s', { n: offer.hold_s }));
+    setText(this.hold, t('host.hold_time', { time: timeSpan(locale, offer.hold_s) }));
     const print = `${offer.id}${offer.v}${phase}`;
     if (print !== this.painted) this.bar.replaceChildren(stockBar(offer, phase));
     this.painted = print;

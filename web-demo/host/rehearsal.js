@@ -121,9 +121,9 @@ function verdict({ status, viewers, delivery_p99_ms }) {
 }
 
 /** @param {Rehearsal} rehearsal */
-function figureTexts({ passed_s, connected, viewers, messages, orders_held, delivery_p99_ms }) {
+function figureTexts({ elapsed_s, connected, viewers, messages, orders_held, delivery_p99_ms }) {
   return {
-    time: t('rehearsal.s', { n: passed_s }),
+    time: t('rehearsal.s', { n: elapsed_s }),
     connected: t('rehearsal.of', { n: connected, all: viewers }),
     messages: formatNumber(messages),
     orders: formatNumber(orders_held),

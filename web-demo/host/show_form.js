@@ -3,6 +3,7 @@
 import { call, patch, post } from '../api.js';
 import { route } from '../base.js';
 import { refusalText, t, titleOf } from '../i18n.js';
+import { showUnreachable } from '../lazy.js';
 import { pictureField, shownAddress } from '../picture_field.js';
 import { confirmDialog, openSheet, withBusy } from '../sheet.js';
 import { el, setText, setVisible, toast } from '../ui.js';
@@ -134,6 +135,20 @@ function requestOf(values, show) {
   };
 }
 
+/** @param {Stream} show */
+export const openPublishKey = (show) =>
+  import('./publish_key.js').then(({ publishKeySheet }) => publishKeySheet(show)).catch(showUnreachable);
+
+/**
+ * The key for the encoder belongs to the addresses of the video. It is no field: it is made and shown at once.
+ * @param {Partial<Stream>} show
+ */
+function keyButton(show) {
+  if (!show.id || show.status === 'ended') return [];
+  const open = () => openPublishKey(/** @type {Stream} */ (show));
+  return [el('button.slim', { type: 'button', 'data-test': 'show-publish-key', onclick: open }, t('show.publish_key'))];
+}
+
 /**
  * @param {{ title: string, save: string, test: string, show: Partial<Stream>,
  *   send: (form: ReturnType<typeof requestOf>, fields: Record<string, Field<any>>) => Promise<void> }} options
@@ -155,7 +170,9 @@ function formSheet({ title, save, test, show, send }) {
     const values = readAll(fields);
     if (values) withBusy(submit, () => send(requestOf(values, show), fields), showRefusal);
   };
-  const nodes = Object.values(fields).map((one) => one.node);
+  const nodes = Object.values(fields).flatMap((one) =>
+    one === fields.whep ? [one.node, ...keyButton(show)] : [one.node],
+  );
   const form = el('form', { noValidate: true, onsubmit: press }, nodes, alert, el('div.actions', {}, submit));
   const dialog = openSheet(form, { title, test: 'show-form', className: 'side' });
   fields.title.control.focus();

@@ -6,7 +6,7 @@ import { listAll } from '../list.js';
 import { el, icon } from '../ui.js';
 import { canCreateShows, isOwnShow, isTeamOfShop } from './rank.js';
 import { rowMenu } from './row_menu.js';
-import { cancelShow, copyShowSheet, editShowSheet, newShowSheet } from './show_form.js';
+import { cancelShow, copyShowSheet, editShowSheet, newShowSheet, openPublishKey } from './show_form.js';
 
 /** @import { Shop, Stream } from '../types.d.ts' */
 
@@ -33,7 +33,7 @@ export async function showList(root, shop) {
       {},
       el('h1', {}, t('host.shows')),
       lang,
-      el('a.button.ghost', { href: route('/') }, t('home')),
+      el('a.button.ghost', { href: route('/') }, t('host.shop_page')),
       isTeamOfShop() && el('a.button', { href: route('/admin'), 'data-test': 'open-desk' }, t('host.orders')),
       el('button.primary', create, icon('plus'), t('host.new_show')),
     ),
@@ -105,6 +105,7 @@ function moreOf(show, onchange) {
     content: [
       action('edit', () => editShowSheet(show, onchange)),
       action('copy', () => copyShowSheet(show, onchange)),
+      action('publish_key', () => openPublishKey(show)),
       ...(show.status === 'scheduled' ? [action('cancel', () => cancelShow(show, onchange))] : []),
     ],
   });

@@ -6,7 +6,7 @@ import { listAll } from '../list.js';
 import { fullTitle, phaseOf } from '../offer.js';
 import { confirmDialog, withBusy } from '../sheet.js';
 import { timeSpan } from '../time_span.js';
-import { el, icon, setText, setVisible, toast } from '../ui.js';
+import { el, icon, picture, setText, setVisible, toast } from '../ui.js';
 import { addOnce } from './add_once.js';
 import { reducedPrice } from './offer_form_row.js';
 import { lastSaleChoices } from './sale_choices.js';
@@ -28,11 +28,14 @@ export class ThumbBar {
     this.onform = onform;
     this.onrefused = onrefused;
     this.nextName = el('bdi');
+    this.nextImage = el('span.thumb-image', { 'aria-hidden': 'true' });
+    /** The offer whose picture is painted. @type {string | undefined} */
+    this.painted = undefined;
     this.next = el(
       'button.thumb-next',
       { type: 'button', 'data-test': 'thumb-next', onclick: () => lineup.pinNext() },
-      icon('pin'),
-      el('span', {}, t('thumb.next')),
+      this.nextImage,
+      el('span', {}, t('host.next')),
       this.nextName,
     );
     this.flash = el(
@@ -53,8 +56,12 @@ export class ThumbBar {
   paint() {
     const next = this.lineup.nextOffer();
     this.next.disabled = !next;
-    setText(this.nextName, next ? fullTitle(next) : '');
     setVisible(this.flash, Boolean(this.shown));
+    setText(this.nextName, next ? fullTitle(next) : '');
+    this.next.title = next ? fullTitle(next) : '';
+    if (next?.id === this.painted) return;
+    this.painted = next?.id;
+    this.nextImage.replaceChildren(...(next ? [picture(next.image, next)] : []));
   }
 
   /** The sheet loads when it is needed. */

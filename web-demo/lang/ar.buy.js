@@ -202,14 +202,9 @@ export default {
 
   // The page of one’s own orders.
   'orders.all': 'عرض كل طلباتي',
-  'orders.none': 'لا توجد طلبات بعد',
-  'orders.none_more': 'يظهر هنا ما تشتريه أثناء البث.',
   'order.link': 'احفظ رابطًا لهذا الطلب',
   'order.link_about': 'من لديه هذا الرابط يرى هذا الطلب، بدون العنوان.',
   'order.link_copied': 'تم نسخ الرابط.',
-  'order.link_only': 'يعرض هذا الرابط طلبًا واحدًا.',
-  'orders.sign_in': 'سجّل الدخول لترى طلباتك',
-  'orders.back': 'عودة إلى طلباتي',
 
   // What the team does with the reader’s messages.
   'chat.pending': 'بانتظار المراجعة',
@@ -238,7 +233,6 @@ export default {
   'error.outranked': 'يمكنك فعل ذلك فقط مع من هم أدنى منك رتبة.',
   'error.outdated': 'غيّر شخص آخر هذا في هذه الأثناء.',
   'error.team_cannot_buy': 'لا يمكن لأعضاء الفريق الشراء في بث يساعدون في إدارته.',
-  'error.price_needs_host': 'المقدّم وحده يستطيع جعل السعر 0.',
   'error.busy': 'الازدحام شديد الآن. لم يتغير شيء. حاول مرة أخرى.',
   'error.too_many_requests': 'تكرر طلبك بسرعة كبيرة. لم يتغير شيء. انتظر {s} ث من فضلك.',
   'error.too_many_payments': 'حاولت الدفع مرات كثيرة. انتظر {s} ث قبل المحاولة من جديد.',
@@ -321,9 +315,6 @@ export default {
   'error.passkey_needed': 'استخدم مفتاح المرور أولًا.',
   'error.no_such_passkey': 'لم يعد مفتاح المرور هذا موجودًا.',
   'oidc.button': 'تسجيل الدخول عبر {name}',
-  'oidc.given_up': 'لم يكتمل تسجيل الدخول: أُلغي في الصفحة الأخرى.',
-  'oidc.nothing': 'لا شيء هنا. ابدأ من الصفحة التي تريد تسجيل الدخول فيها.',
-  'oidc.back': 'رجوع',
   'error.oidc_off': 'لا يمكن تسجيل الدخول بهذه الطريقة هنا.',
   'error.oidc_invalid': 'انتهت مدة تسجيل الدخول هذا أو بدأ في متصفح آخر. ابدأ من جديد.',
   'error.oidc_failed': 'لم تُجب الصفحة الأخرى كما ينبغي. حاول مرة أخرى بعد قليل.',

@@ -256,4 +256,6 @@ export default {
   'mail.kind.order_cancelled': 'إلغاء الطلب',
   'audit.mark_paid': 'سجّل {by} دفع طلب',
   'audit.cancel_order': 'ألغى {by} طلبًا',
+  'error.no_such_mail': 'لم تعد هذه الرسالة موجودة.',
+  'error.no_such_revocation': 'لم يعد هذا الإلغاء موجودًا.',
 };

@@ -184,8 +184,6 @@ export default {
   // A page that cannot be shown.
   'problem.title': 'تعذّر عرض هذه الصفحة',
   'problem.no_stream': 'هذا البث غير موجود أو تمت إزالته.',
-  'not_found.title': 'هذه الصفحة غير موجودة',
-  'not_found.about': 'ربما كُتب الرابط خطأً، أو أُزيل ما كان يقود إليه.',
   'problem.network': 'تعذّر الوصول إلى المتجر.',
 
   // Refusals that a viewer without a sign-in can meet. The others are in the .buy and .host files.
@@ -196,14 +194,10 @@ export default {
   'error.token_expired': 'انتهت صلاحية جلستك. يمكنك متابعة المشاهدة.',
   'error.token_not_yet_valid': 'لم يبدأ سريان تسجيل دخولك بعد. حاول مجددًا بعد لحظات.',
   'error.token_revoked': 'تم تسجيل خروجك. سجّل الدخول من جديد.',
-  'error.no_such_mail': 'لم تعد هذه الرسالة موجودة.',
-  'error.no_such_revocation': 'لم يعد هذا الإلغاء موجودًا.',
   'error.token_invalid': 'تسجيل دخولك غير صالح. سجّل الدخول من جديد.',
   'policy.before': 'قبل أن تطلب:',
   'policy.terms': 'شروط البيع',
   'policy.returns': 'التوصيل والإرجاع',
   'policy.privacy': 'الخصوصية',
   'policy.contact': 'عن البائع',
-  'policy.none': 'لم يكتب المتجر هذه الصفحة بعد.',
-  'error.no_such_policy': 'لم يكتب المتجر هذه السياسة.',
 };

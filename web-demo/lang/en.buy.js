@@ -196,14 +196,9 @@ export default {
 
   // The page of one’s own orders.
   'orders.all': 'View all my orders',
-  'orders.none': 'No orders yet',
-  'orders.none_more': 'Items you buy in a show appear here.',
   'order.link': 'Save a link to this order',
   'order.link_about': 'Whoever has this link sees this order, without the address.',
   'order.link_copied': 'The link was copied.',
-  'order.link_only': 'You see one order by its link.',
-  'orders.sign_in': 'Sign in to see your orders',
-  'orders.back': 'Back to my orders',
 
   // What the team does with the reader’s messages.
   'chat.pending': 'Waiting for review',
@@ -233,7 +228,6 @@ export default {
   'error.outranked': 'You can only do this to people who rank below you.',
   'error.outdated': 'Somebody has changed this meanwhile.',
   'error.team_cannot_buy': 'The team can’t buy in a show that it helps to run.',
-  'error.price_needs_host': 'Only a host can set the price to 0.',
   'error.busy': 'It’s very busy right now. Nothing was changed. Please try again.',
   'error.too_many_requests': 'You’re doing this too fast. Nothing was changed. Please wait {s} s.',
   'error.too_many_payments': 'You tried to pay too often. Please wait {s} s before you try again.',
@@ -313,9 +307,6 @@ export default {
   'error.passkey_needed': 'Use your passkey first.',
   'error.no_such_passkey': 'This passkey is not there anymore.',
   'oidc.button': 'Sign in with {name}',
-  'oidc.given_up': 'You were not signed in: the other page ended it.',
-  'oidc.nothing': 'There is nothing to do here. Begin on the page where you want to sign in.',
-  'oidc.back': 'Back',
   'error.oidc_off': 'You cannot sign in this way here.',
   'error.oidc_invalid': 'This sign-in is too old, or was begun in another browser. Begin again.',
   'error.oidc_failed': 'The other page did not answer as expected. Try again in a moment.',

@@ -207,4 +207,6 @@ export default {
   'mail.kind.order_cancelled': 'Order cancelled',
   'audit.mark_paid': '{by} marked an order as paid',
   'audit.cancel_order': '{by} cancelled an order',
+  'error.no_such_mail': 'This e-mail no longer exists.',
+  'error.no_such_revocation': 'This revocation no longer exists.',
 };

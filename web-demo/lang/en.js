@@ -138,8 +138,6 @@ export default {
   // A page that cannot be shown.
   'problem.title': 'This page can’t be shown',
   'problem.no_stream': 'This show doesn’t exist or was removed.',
-  'not_found.title': 'This page does not exist',
-  'not_found.about': 'The link may be mistyped, or what it led to was taken away.',
   'problem.network': 'We can’t reach the shop.',
 
   // Refusals that a viewer without a sign-in can meet. The others are in the .buy and .host files.
@@ -150,14 +148,10 @@ export default {
   'error.token_expired': 'Your session has expired. You can keep watching.',
   'error.token_not_yet_valid': 'Your sign-in isn’t valid yet. Try again in a moment.',
   'error.token_revoked': 'You were signed out. Please sign in again.',
-  'error.no_such_mail': 'This e-mail no longer exists.',
-  'error.no_such_revocation': 'This revocation no longer exists.',
   'error.token_invalid': 'Your sign-in isn’t valid. Please sign in again.',
   'policy.before': 'Before you order:',
   'policy.terms': 'Terms of sale',
   'policy.returns': 'Delivery and returns',
   'policy.privacy': 'Privacy',
   'policy.contact': 'About the seller',
-  'policy.none': 'The shop has not written this page.',
-  'error.no_such_policy': 'The shop has not written this policy.',
 };

@@ -39,4 +39,27 @@ export default {
   'show.weekly_about':
     'At this time of day in the time zone of the shop, also when the clocks change. The shows begin without a line-up.',
   'show.series_made': { one: '{n} show was planned.', other: '{n} shows were planned.' },
+  'host.shop_page': 'Shop page',
+  'show.publish_key': 'Key for the encoder',
+  'publish_key.title': 'Key for the encoder',
+  'publish_key.about':
+    'With it the encoder signs in at a media server that asks this shop. It is good for this show only, until the show has ended.',
+  'publish_key.none': 'No key is good now.',
+  'publish_key.made': 'The newest key was made {at} and works until {until}.',
+  'publish_key.used': 'Last used {at}.',
+  'publish_key.unused': 'It was not used yet.',
+  'publish_key.make': 'Make a key',
+  'publish_key.replace': 'Replace the key',
+  'publish_key.replace_sure':
+    'Every key that was made for this show is refused from now on. An encoder that is on air stays connected until it connects again: then it needs the new key.',
+  'publish_key.key': 'Key for the encoder',
+  'publish_key.once': 'Copy the key now. It is shown only this once.',
+  'publish_key.copy': 'Copy',
+  'publish_key.end': 'Take the key back',
+  'publish_key.end_sure':
+    'Every key that was made for this show is refused from now on. An encoder that is on air stays connected until it connects again.',
+  'publish_key.ended': 'The key is taken back.',
+  'error.price_needs_host': 'Only a host can set the price to 0.',
+  'host.shows_empty': 'No shows yet. Create your first one.',
+  'host.your_shows': 'Your shows',
 };

@@ -200,14 +200,9 @@ export default {
 
   // The page of one’s own orders.
   'orders.all': 'Lihat semua pesanan saya',
-  'orders.none': 'Belum ada pesanan',
-  'orders.none_more': 'Barang yang Anda beli di siaran muncul di sini.',
   'order.link': 'Simpan tautan ke pesanan ini',
   'order.link_about': 'Siapa pun yang punya tautan ini melihat pesanan ini, tanpa alamatnya.',
   'order.link_copied': 'Tautan telah disalin.',
-  'order.link_only': 'Tautan ini menampilkan satu pesanan.',
-  'orders.sign_in': 'Masuk untuk melihat pesanan Anda',
-  'orders.back': 'Kembali ke pesanan saya',
 
   // What the team does with the reader’s messages.
   'chat.pending': 'Menunggu tinjauan',
@@ -237,7 +232,6 @@ export default {
   'error.outranked': 'Anda hanya bisa melakukan ini kepada orang dengan peran di bawah Anda.',
   'error.outdated': 'Orang lain sudah mengubah ini.',
   'error.team_cannot_buy': 'Anggota tim tidak bisa membeli di siaran yang mereka bantu kelola.',
-  'error.price_needs_host': 'Hanya host yang dapat menetapkan harga 0.',
   'error.busy': 'Sedang sangat ramai. Tidak ada yang berubah. Silakan coba lagi.',
   'error.too_many_requests': 'Anda melakukannya terlalu cepat. Tidak ada yang berubah. Mohon tunggu {s} dtk.',
   'error.too_many_payments': 'Anda terlalu sering mencoba membayar. Tunggu {s} dtk sebelum mencoba lagi.',
@@ -320,9 +314,6 @@ export default {
   'error.passkey_needed': 'Pakai passkey Anda dulu.',
   'error.no_such_passkey': 'Passkey ini sudah tidak ada.',
   'oidc.button': 'Masuk dengan {name}',
-  'oidc.given_up': 'Anda belum masuk: proses dihentikan di halaman lain.',
-  'oidc.nothing': 'Tidak ada apa-apa di sini. Mulailah dari halaman tempat Anda ingin masuk.',
-  'oidc.back': 'Kembali',
   'error.oidc_off': 'Cara masuk ini tidak tersedia di sini.',
   'error.oidc_invalid': 'Proses masuk ini terlalu lama, atau dimulai di peramban lain. Mulai lagi.',
   'error.oidc_failed': 'Halaman lain tidak menjawab dengan benar. Coba lagi sebentar lagi.',

@@ -203,4 +203,6 @@ export default {
   'mail.kind.order_cancelled': 'Pesanan dibatalkan',
   'audit.mark_paid': '{by} menandai pesanan sebagai lunas',
   'audit.cancel_order': '{by} membatalkan pesanan',
+  'error.no_such_mail': 'Email ini sudah tidak ada.',
+  'error.no_such_revocation': 'Pencabutan ini sudah tidak ada.',
 };

@@ -135,8 +135,6 @@ export default {
   // A page that cannot be shown.
   'problem.title': 'Halaman ini tidak dapat ditampilkan',
   'problem.no_stream': 'Siaran ini tidak ada atau telah dihapus.',
-  'not_found.title': 'Halaman ini tidak ada',
-  'not_found.about': 'Tautannya mungkin salah ketik, atau isinya sudah dihapus.',
   'problem.network': 'Toko tidak dapat dihubungi.',
 
   // Refusals that a viewer without a sign-in can meet. The others are in the .buy and .host files.
@@ -147,14 +145,10 @@ export default {
   'error.token_expired': 'Sesi Anda telah berakhir. Anda tetap bisa menonton.',
   'error.token_not_yet_valid': 'Sesi masuk Anda belum berlaku. Coba lagi sebentar lagi.',
   'error.token_revoked': 'Anda telah dikeluarkan. Silakan masuk lagi.',
-  'error.no_such_mail': 'Email ini sudah tidak ada.',
-  'error.no_such_revocation': 'Pencabutan ini sudah tidak ada.',
   'error.token_invalid': 'Sesi masuk Anda tidak valid. Silakan masuk lagi.',
   'policy.before': 'Sebelum memesan:',
   'policy.terms': 'Syarat penjualan',
   'policy.returns': 'Pengiriman dan pengembalian',
   'policy.privacy': 'Privasi',
   'policy.contact': 'Tentang penjual',
-  'policy.none': 'Toko belum menulis halaman ini.',
-  'error.no_such_policy': 'Toko belum menulis kebijakan ini.',
 };

@@ -36,4 +36,27 @@ export default {
   'show.weekly_about':
     'Pada jam ini menurut zona waktu toko, juga saat jam berubah. Siaran dimulai tanpa susunan produk.',
   'show.series_made': { other: '{n} siaran dijadwalkan.' },
+  'host.shop_page': 'Halaman toko',
+  'show.publish_key': 'Kunci untuk encoder',
+  'publish_key.title': 'Kunci untuk encoder',
+  'publish_key.about':
+    'Dengan kunci ini encoder masuk ke server media yang bertanya kepada toko ini. Kunci hanya berlaku untuk siaran ini, sampai siaran berakhir.',
+  'publish_key.none': 'Sekarang tidak ada kunci yang berlaku.',
+  'publish_key.made': 'Kunci terbaru dibuat {at} dan berlaku sampai {until}.',
+  'publish_key.used': 'Terakhir dipakai {at}.',
+  'publish_key.unused': 'Belum pernah dipakai.',
+  'publish_key.make': 'Buat kunci',
+  'publish_key.replace': 'Ganti kunci',
+  'publish_key.replace_sure':
+    'Mulai sekarang setiap kunci yang dibuat untuk siaran ini ditolak. Encoder yang sedang mengudara tetap tersambung sampai menyambung lagi: saat itu ia perlu kunci baru.',
+  'publish_key.key': 'Kunci untuk encoder',
+  'publish_key.once': 'Salin kunci sekarang. Kunci hanya ditampilkan sekali ini.',
+  'publish_key.copy': 'Salin',
+  'publish_key.end': 'Cabut kunci',
+  'publish_key.end_sure':
+    'Mulai sekarang setiap kunci yang dibuat untuk siaran ini ditolak. Encoder yang sedang mengudara tetap tersambung sampai menyambung lagi.',
+  'publish_key.ended': 'Kunci telah dicabut.',
+  'error.price_needs_host': 'Hanya host yang dapat menetapkan harga 0.',
+  'host.shows_empty': 'Belum ada siaran. Buat siaran pertama Anda.',
+  'host.your_shows': 'Siaran Anda',
 };

@@ -20,7 +20,7 @@ import { chaptersOf, LINES_SHOWN, stateAt } from './state.js';
 const LOOK_MS = 250;
 const SHOWS_ASKED_MAX = 10;
 
-await Promise.all([load('replay'), style('replay')]);
+await Promise.all([load('player'), style('replay')]);
 
 export class Replay {
   /**

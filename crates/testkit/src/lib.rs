@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod new_shop;
 pub mod oidc_provider;
 pub mod payment_adapter;
+pub mod page_limits;
 pub mod postgres;
 pub mod process;
 pub mod proxy;

@@ -66,6 +66,16 @@ impl LiveVideo {
         LiveVideo::serve(true).await
     }
 
+    /// The address of a file whose picture ends after four seconds, while its sound goes on for a minute and a half.
+    pub fn sound_without_picture(&self) -> String {
+        let file = "sound.mp4";
+        let inputs = ["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=180x320:rate=10:duration=4"];
+        let sound = ["-f", "lavfi", "-i", "sine=frequency=440:duration=90", "-c:a", "aac", "-b:a", "32k"];
+        let picture = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-movflags", "+faststart"];
+        ffmpeg(self.shared.folder.path(), &[&inputs[..], &sound, &picture, &[file]].concat());
+        self.url.replace("master.m3u8", file)
+    }
+
     /// When the frame with this time code was taken that was on a screen at `seen_at`, both in ms since 1970.
     pub fn taken_at(&self, code_ms: i64, seen_at: i64) -> i64 {
         let first = self.shared.taken_at + code_ms;
@@ -147,6 +157,7 @@ async fn serve(State(shared): State<Arc<Shared>>, UrlPath(name): UrlPath<String>
         "master.m3u8" => (headers, kind("application/vnd.apple.mpegurl"), MASTER).into_response(),
         "live.m3u8" => (headers, kind("application/vnd.apple.mpegurl"), shared.playlist(seconds)).into_response(),
         name => match std::fs::read(shared.folder.path().join(name)) {
+            Ok(file) if name.ends_with(".mp4") => (headers, kind("video/mp4"), file).into_response(),
             Ok(segment) => (headers, kind("video/mp2t"), segment).into_response(),
             Err(_) => (StatusCode::NOT_FOUND, headers).into_response(),
         },
@@ -213,6 +224,10 @@ fn make_segments(folder: &Path) {
         "seg%d.ts",
         "list.m3u8",
     ];
+    ffmpeg(folder, &args);
+}
+
+fn ffmpeg(folder: &Path, args: &[&str]) {
     let made = Command::new("ffmpeg").args(args).current_dir(folder).stdin(Stdio::null()).output();
     let made = made.unwrap_or_else(|error| panic!("ffmpeg: {error}; see scripts/test"));
     assert!(made.status.success(), "ffmpeg: {}", String::from_utf8_lossy(&made.stderr));

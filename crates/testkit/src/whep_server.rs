@@ -40,9 +40,22 @@ impl WhepServer {
 
     /// Gives the picture, or ends all sessions and refuses new ones.
     pub async fn set_live(&self, is_live: bool) {
-        let mode = if is_live { "live" } else { "down" };
-        let answer = self.http.put(format!("{}/mode", self.address)).body(mode).send().await;
-        assert!(answer.expect("the server answers").status().is_success());
+        self.put("mode", if is_live { "live" } else { "down" }).await;
+    }
+
+    /// The picture stands still in all sessions, and the sound goes on.
+    pub async fn stop_the_picture(&self) {
+        self.put("mode", "sound").await;
+    }
+
+    /// From now on answers name a TURN server, with a user and a password.
+    pub async fn name_a_turn_server(&self) {
+        self.put("ice", "on").await;
+    }
+
+    /// How many peers the TURN server relays for: each has shown the password.
+    pub async fn relayed(&self) -> u64 {
+        self.number("ice").await.expect("the server answers")
     }
 
     pub async fn sessions(&self) -> u64 {
@@ -50,6 +63,15 @@ impl WhepServer {
     }
 
     async fn try_sessions(&self) -> Option<u64> {
-        self.http.get(format!("{}/sessions", self.address)).send().await.ok()?.json().await.ok()
+        self.number("sessions").await
+    }
+
+    async fn number(&self, path: &str) -> Option<u64> {
+        self.http.get(format!("{}/{path}", self.address)).send().await.ok()?.json().await.ok()
+    }
+
+    async fn put(&self, path: &str, body: &'static str) {
+        let answer = self.http.put(format!("{}/{path}", self.address)).body(body).send().await;
+        assert!(answer.expect("the server answers").status().is_success());
     }
 }

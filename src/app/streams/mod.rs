@@ -3,6 +3,7 @@
 mod history_reads;
 mod minute_samples;
 mod order_sums;
+mod publish_key;
 mod rehearsal;
 mod report;
 mod room;

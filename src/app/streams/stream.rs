@@ -6,7 +6,7 @@ use super::Streams;
 use crate::app::error::Result;
 use crate::domain::picture::check_new_picture;
 use crate::domain::{
-    Actor, Event, LiveStream, Millis, OfferStage, Permission, Refusal, StreamId, StreamStatus, Titles,
+    Actor, Event, LiveStream, Millis, OfferStage, Permission, ProductId, Refusal, StreamId, StreamStatus, Titles,
 };
 use crate::protocol::StreamView;
 
@@ -70,6 +70,17 @@ impl Streams {
         limit: i64,
     ) -> Result<Vec<StreamView>> {
         let streams = self.context.store.streams(status, after, limit).await?;
+        Ok(streams.iter().map(|stream| self.stream_cache.stream_view(stream)).collect())
+    }
+
+    /// Shows that have a recording, newest first; with a product: those of the newest ones in which it was on sale.
+    pub async fn recordings(
+        &self,
+        product: Option<ProductId>,
+        after: Option<StreamId>,
+        limit: i64,
+    ) -> Result<Vec<StreamView>> {
+        let streams = self.context.store.recordings(product, after, limit).await?;
         Ok(streams.iter().map(|stream| self.stream_cache.stream_view(stream)).collect())
     }
 

@@ -136,7 +136,7 @@ impl Streams {
         self.stream_cache.authorize(actor, Permission::Watch, id).await.map(drop)
     }
 
-    fn stream_entry(&self, actor: &Actor, id: StreamId, kind: AuditAction) -> AuditEntry {
+    pub(super) fn stream_entry(&self, actor: &Actor, id: StreamId, kind: AuditAction) -> AuditEntry {
         AuditEntry::new(id, Author::from(actor), kind, self.context.now())
     }
 }

@@ -17,7 +17,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 121] = [
+const ACCESS: [(&str, Access); 124] = [
     ("shop_show", Access::Public),
     ("shop_policy", Access::Public),
     ("shop_create_token", Access::Public),
@@ -63,7 +63,10 @@ const ACCESS: [(&str, Access); 121] = [
     ("streams_calendar", Access::Public),
     ("streams_qr", Access::Public),
     ("streams_show_log", Access::Public),
+    ("streams_publish_key_state", Access::Least(Role::Host)),
     ("streams_publish_key", Access::Least(Role::Host)),
+    ("streams_rotate_publish_key", Access::Least(Role::Host)),
+    ("streams_end_publish_keys", Access::Least(Role::Host)),
     ("streams_viewer_token", Access::TokenOptional),
     ("streams_ask_mediamtx", Access::Public),
     ("streams_ask_ovenmediaengine", Access::Public),

@@ -207,6 +207,8 @@ async fn upcoming_sales_a_stopped_sale_and_a_rehearsal() {
     let said = "(() => { const it = document.querySelector('[data-test=rehearse-status]');
         return it.dataset.status === 'failed' || it.innerText.includes('10'); })()";
     run.each(async |device| drop(device.until("how many viewers the result is about", said, SOON).await)).await;
+    let time = "/\\d/.test(document.querySelector('.rehearsal-figures dd').innerText)";
+    run.each(async |device| drop(device.until("how long it took", time, SOON).await)).await;
     run.each(async |device| device.click(".rehearsal-checked summary").await).await;
     run.screen("rehearsal-ended").await;
     run.end().await;

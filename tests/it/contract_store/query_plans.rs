@@ -10,6 +10,7 @@ mod placed_orders;
 mod plan;
 mod products;
 mod refunds;
+mod videos;
 
 use super::builders::{places, purchase_requests, user};
 use super::fixture::Fixture;

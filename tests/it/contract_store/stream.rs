@@ -1,7 +1,11 @@
 //! Shows: their status, their pin, their chat rules.
 
+use livesouk::domain::offer::NewOffer;
+use livesouk::domain::publish_key::{PublishKeyChange, PublishKeys};
 use livesouk::domain::stream_change::StreamForm;
-use livesouk::domain::{AuditAction, ChatRulesForm, LiveStream, OfferId, Pin, Refusal, StreamId, StreamStatus};
+use livesouk::domain::{
+    AuditAction, ChatRulesForm, LiveStream, OfferId, Pin, ProductId, Refusal, StreamId, StreamStatus,
+};
 
 use super::builders::{audit_entry, purchase_request, refusal, stream};
 use super::fixture::{Fixture, facts};
@@ -15,6 +19,8 @@ facts! {
     ended_show_sells_nothing
     recorded_show_goes_on_selling_until_its_recording_is_taken_away
     show_texts_are_what_a_search_compares
+    recordings_are_listed_and_found_by_a_product_that_was_on_sale
+    publish_keys_are_counted_on_when_they_are_replaced_or_taken_back
 }
 
 async fn show_starts_once_and_ends_once(shop: Fixture) {
@@ -162,4 +168,67 @@ async fn show_texts_are_what_a_search_compares(shop: Fixture) {
     };
     assert_eq!(read(None).await, [second, first]);
     assert_eq!(read(Some(StreamStatus::Live)).await, [first]);
+}
+
+async fn recordings_are_listed_and_found_by_a_product_that_was_on_sale(shop: Fixture) {
+    let recorded = async |edition: i64| {
+        let (id, entry) = (StreamId::new(), audit_entry(shop.stream, AuditAction::ChangeShow));
+        shop.store.create_stream(shop.shop.id, &stream(id)).await.unwrap();
+        shop.store.start_stream(id, 1_000).await.unwrap();
+        shop.store.end_stream(id, 2_000).await.unwrap();
+        let form =
+            StreamForm { edition, replay: Some(Some("https://cdn.example/a.mp4".into())), ..StreamForm::default() };
+        shop.store.change_stream(id, &form, &entry).await.unwrap();
+        id
+    };
+    let (first, second, drafted) = (recorded(1).await, recorded(1).await, recorded(1).await);
+    let on = async |show: StreamId, is_open: bool| {
+        let offer = OfferId::new();
+        shop.store.create_offer(&NewOffer { id: offer, stream: show, ..shop.new_offer(1, 1) }, None).await.unwrap();
+        if is_open {
+            shop.store.open_offer(offer).await.unwrap();
+        }
+    };
+    on(first, true).await;
+    // A draft is not public: nobody may find out by it what will be sold.
+    on(drafted, false).await;
+    shop.offer(1, 1).await; // In a show that has no recording.
+    let found = async |product, after, limit| {
+        let shows = shop.store.recordings(product, after, limit).await.unwrap();
+        shows.into_iter().map(|show| show.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(None, None, 9).await, [drafted, second, first]);
+    assert_eq!(found(None, Some(drafted), 1).await, [second]);
+    assert_eq!(found(Some(shop.product), None, 9).await, [first]);
+    assert_eq!(found(Some(shop.product), Some(first), 9).await, []);
+    assert_eq!(found(Some(ProductId::new()), None, 9).await, []);
+}
+
+async fn publish_keys_are_counted_on_when_they_are_replaced_or_taken_back(shop: Fixture) {
+    let (show, store) = (shop.stream, &shop.store);
+    let entry = |kind| audit_entry(show, kind);
+    assert_eq!(store.publish_keys(show).await.unwrap(), PublishKeys::default());
+    let change = async |change, kind| store.change_publish_keys(show, change, &entry(kind)).await.unwrap();
+    assert_eq!(change(PublishKeyChange::Add, AuditAction::CreatePublishKey).await, 0);
+    assert_eq!(change(PublishKeyChange::Add, AuditAction::CreatePublishKey).await, 0);
+    store.touch_publish_keys(show, 0).await.unwrap();
+    let known = store.publish_keys(show).await.unwrap();
+    assert!(known.made_at.is_some() && known.used_at.is_some_and(|at| at % 60_000 == 0), "{known:?}");
+
+    assert_eq!(change(PublishKeyChange::Replace, AuditAction::RotatePublishKey).await, 1);
+    store.touch_publish_keys(show, 0).await.unwrap();
+    let known = store.publish_keys(show).await.unwrap();
+    assert!(known.made_at.is_some() && known.used_at.is_none(), "the use of a key of before: {known:?}");
+
+    assert_eq!(change(PublishKeyChange::TakeBack, AuditAction::EndPublishKeys).await, 2);
+    let none = PublishKeys { generation: 2, made_at: None, used_at: None };
+    assert_eq!(store.publish_keys(show).await.unwrap(), none);
+    let entries = store.audit_entries(show, None, None, 9).await.unwrap();
+    let kinds: Vec<_> = entries.iter().map(|entry| entry.kind.name()).collect();
+    assert_eq!(kinds, ["end_publish_keys", "rotate_publish_key", "create_publish_key", "create_publish_key"]);
+    // Keys from before there was this table have generation 0: to take them back counts on too.
+    let other = StreamId::new();
+    store.create_stream(shop.shop.id, &stream(other)).await.unwrap();
+    let entry = audit_entry(other, AuditAction::EndPublishKeys);
+    assert_eq!(store.change_publish_keys(other, PublishKeyChange::TakeBack, &entry).await.unwrap(), 1);
 }

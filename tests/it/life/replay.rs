@@ -94,3 +94,28 @@ async fn product_is_bought_in_a_recording_and_not_after_it_is_gone() {
     crate::support::until_some("the end of the sale", crate::support::SOON, closed).await;
     ben.post_keyed(&buy, &key(), json!({"qty": 1})).await.expect_problem(409, "closed");
 }
+
+#[tokio::test]
+async fn recordings_are_found_by_what_they_sold() {
+    let (shop, offer, _) = show_on_air().await;
+    let product = shop.offer(&offer).await["product"].as_str().unwrap().to_owned();
+    shop.host.post(&shop.path("end"), json!({})).await.expect(200);
+    let anonymous = shop.server.rest();
+    let found = async |query: &str| {
+        let list = anonymous.get(&format!("/v1/streams?{query}")).await.expect(200);
+        list["items"].as_array().unwrap().iter().map(|show| show["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("recorded=true").await, [""; 0], "it has ended and has no recording");
+    change(&shop, json!({"version": 1, "replay": "/assets/demo/show.mp4"})).await.expect(200);
+    assert_eq!(found("recorded=true").await, [shop.stream.clone()]);
+    assert_eq!(found(&format!("recorded=true&product={product}")).await, [shop.stream.clone()]);
+    let other = anonymous.get("/v1/products").await.expect(200);
+    let other =
+        other["items"].as_array().unwrap().iter().find(|it| it["id"] != product.as_str()).unwrap()["id"].clone();
+    assert_eq!(found(&format!("recorded=true&product={}", other.as_str().unwrap())).await, [""; 0]);
+    for wrong in ["recorded=true&status=ended", "recorded=true&search=evening", &format!("product={product}")] {
+        anonymous.get(&format!("/v1/streams?{wrong}")).await.expect_problem(400, "bad_request");
+    }
+    change(&shop, json!({"version": 2, "replay": null})).await.expect(200);
+    assert_eq!(found("recorded=true").await, [""; 0]);
+}

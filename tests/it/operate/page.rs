@@ -110,7 +110,7 @@ fn pages_name_every_module_that_they_need_at_once() {
     assert!(modules_of("watch.html", &buying) > 40);
     modules_of("index.html", &["shop", "lang/en", "lang/en.shop"]);
     modules_of("hosts.html", &["hosts", "lang/en", "lang/en.shop"]);
-    modules_of("orders.html", &["orders", "purchase", "lang/en", "lang/en.buy"]);
+    modules_of("orders.html", &["orders", "purchase", "lang/en", "lang/en.buy", "lang/en.pages"]);
     modules_of("host.html", &["host", "lang/en", "lang/en.host", "lang/en.buy", "lang/en.show"]);
 }
 

@@ -100,6 +100,20 @@ for (const element of front.querySelectorAll(pressable)) {
   }
 }
 
+// The choice that a select shows. Its text is drawn by the browser, so its width is measured beside it; a select that shows no text at all
+// (a globe for the language) is no fault.
+const ruler = document.createElement('canvas').getContext('2d');
+for (const select of front.querySelectorAll('select')) {
+  const style = getComputedStyle(select);
+  if (!shown(select) || style.color === 'rgba(0, 0, 0, 0)' || style.textOverflow === 'ellipsis') continue;
+  ruler.font = style.font;
+  const text = ruler.measureText(select.selectedOptions[0]?.text ?? '').width;
+  const room = select.clientWidth - parseFloat(style.paddingInlineStart) - parseFloat(style.paddingInlineEnd);
+  if (room > 0 && text > room + 1) {
+    faults.push(`the choice of ${name(select)} is ${Math.round(text)} px wide and has ${Math.round(room)} px`);
+  }
+}
+
 // Text that is cut off without an ellipsis.
 const walker = document.createTreeWalker(front, NodeFilter.SHOW_TEXT);
 const seen = new Set();

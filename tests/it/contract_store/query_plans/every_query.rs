@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::large_tables::{self, OLD_USER, old_offer, old_order, old_stream};
 use super::plan::{Plans, Ran};
-use super::{imports, payment_queue, people, placed_orders, products, refunds};
+use super::{imports, payment_queue, people, placed_orders, products, refunds, videos};
 use crate::contract_store::account::{new_code, secret, typed};
 use crate::contract_store::address::address;
 use crate::contract_store::builders::{
@@ -97,12 +97,11 @@ async fn streams(c: &Calls) {
     call!(c, stream_versions(&[shop.stream, old_stream()]));
     call!(c, blocklist(old_stream()));
     call!(c, set_blocklist(shop.stream, &Blocklist::empty(), &entry(AuditAction::Blocklist)));
-    let ended = StreamId::new();
+    let (ended, off) = (StreamId::new(), StreamId::new());
     call!(c, create_stream(shop.shop.id, &stream(ended)));
     let form = StreamForm { edition: 1, title: Some("Late".into()), ..StreamForm::default() };
     call!(c, change_stream(ended, &form, &entry(AuditAction::ChangeShow)));
     call!(c, copy_stream(shop.shop.id, (Some(shop.stream), &stream(StreamId::new())), None));
-    let off = StreamId::new();
     call!(c, create_stream(shop.shop.id, &stream(off)));
     call!(c, cancel_stream(off, 2, &entry(AuditAction::CancelShow)));
     call!(c, end_stream(ended, 2));
@@ -447,6 +446,7 @@ async fn no_query_reads_a_whole_table() {
     products::shop_and_products(&c).await;
     imports::imports(&c).await;
     streams(&c).await;
+    videos::all(&c).await;
     offers(&c).await;
     chat(&c).await;
     moderation(&c).await;

@@ -1,0 +1,26 @@
+// Arabic: the menu of the video, the end of a show, and its recording.
+
+export default {
+  'end.title': 'انتهى البث',
+  'end.cancelled': 'أُلغي البث',
+  'end.sorry': 'ألغى {name} هذا البث، ولم يُخصم أي مبلغ.',
+  'end.thanks': 'شكرًا لمشاهدتك، مع تحيات {name}.',
+  'end.next': 'البث القادم',
+  'end.live': 'مباشر الآن',
+  'end.watch': 'شاهد',
+  'end.see': 'اعرض البث',
+  'end.products': 'منتجات هذا البث',
+  'end.shop': 'كل البثوث',
+  'replay.badge': 'تسجيل',
+  'replay.play': 'تشغيل',
+  'replay.pause': 'إيقاف مؤقت',
+  'replay.position': 'الموضع في التسجيل',
+  'replay.chapters': 'المنتجات في هذا التسجيل',
+  'replay.elsewhere': 'معروض للبيع الآن في {show}',
+  'replay.chat_gone': 'لم تعد دردشة البث محفوظة.',
+  'replay.chat_partly': 'لم تعد بداية دردشة البث محفوظة.',
+  'video.quality': 'الجودة',
+  'video.auto': 'تلقائية',
+  'video.pip': 'صورة داخل صورة',
+  'video.one_quality': 'لهذا البث جودة واحدة.',
+};

@@ -1,0 +1,26 @@
+// English: the menu of the video, the end of a show, and its recording.
+
+export default {
+  'end.title': 'The show has ended',
+  'end.cancelled': 'The show was cancelled',
+  'end.sorry': '{name} called it off. Nothing was charged for it.',
+  'end.thanks': '{name} thanks you for watching.',
+  'end.next': 'Next show',
+  'end.live': 'Live now',
+  'end.watch': 'Watch',
+  'end.see': 'See the show',
+  'end.products': 'Products of this show',
+  'end.shop': 'All shows',
+  'replay.badge': 'Recording',
+  'replay.play': 'Play',
+  'replay.pause': 'Pause',
+  'replay.position': 'Position in the recording',
+  'replay.chapters': 'Products in this recording',
+  'replay.elsewhere': 'On sale now in {show}',
+  'replay.chat_gone': 'The chat of this show is no longer kept.',
+  'replay.chat_partly': 'The older part of the chat of this show is no longer kept.',
+  'video.quality': 'Quality',
+  'video.auto': 'Automatic',
+  'video.pip': 'Picture in picture',
+  'video.one_quality': 'This show has one quality.',
+};

@@ -1,0 +1,26 @@
+// Indonesian: the menu of the video, the end of a show, and its recording.
+
+export default {
+  'end.title': 'Siaran telah berakhir',
+  'end.cancelled': 'Siaran dibatalkan',
+  'end.sorry': '{name} membatalkannya. Tidak ada biaya yang ditagih.',
+  'end.thanks': '{name} berterima kasih sudah menonton.',
+  'end.next': 'Siaran berikutnya',
+  'end.live': 'Sedang live',
+  'end.watch': 'Tonton',
+  'end.see': 'Lihat siaran',
+  'end.products': 'Produk di siaran ini',
+  'end.shop': 'Semua siaran',
+  'replay.badge': 'Rekaman',
+  'replay.play': 'Putar',
+  'replay.pause': 'Jeda',
+  'replay.position': 'Posisi dalam rekaman',
+  'replay.chapters': 'Produk dalam rekaman ini',
+  'replay.elsewhere': 'Dijual sekarang di {show}',
+  'replay.chat_gone': 'Obrolan siaran ini tidak lagi disimpan.',
+  'replay.chat_partly': 'Bagian lama dari obrolan siaran ini tidak lagi disimpan.',
+  'video.quality': 'Kualitas',
+  'video.auto': 'Otomatis',
+  'video.pip': 'Gambar dalam gambar',
+  'video.one_quality': 'Siaran ini memiliki satu kualitas.',
+};

@@ -1,8 +1,0 @@
-// Indonesian: the options of the video.
-
-export default {
-  'video.quality': 'Kualitas',
-  'video.auto': 'Otomatis',
-  'video.pip': 'Gambar dalam gambar',
-  'video.one_quality': 'Siaran ini memiliki satu kualitas.',
-};
