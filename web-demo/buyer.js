@@ -155,7 +155,13 @@ export class Buyer {
   }
 
   toggleReminder() {
-    this.loadAlerts().then((alerts) => alerts.setReminder(!alerts.hasReminder), showUnreachable);
+    this.loadAlerts()
+      .then((alerts) => {
+        alerts.setReminder(!alerts.hasReminder);
+        // This page must be open to remind; an e-mail arrives anyway.
+        if (alerts.hasReminder) return import('./following.js').then((door) => door.openFollowSheet());
+      })
+      .catch(showUnreachable);
   }
 
   /**

@@ -97,6 +97,13 @@ async function showSales(product, node) {
       ? found.map(saleCard)
       : [el('p.fine', {}, t('product.not_on_sale')), el('a.button', { href: route('/') }, t('product.see_shows'))]),
   );
+  if (!found.length) node.after(await followSlot(product).catch(() => ''));
+}
+
+/** Where it is not on sale, the reader can be told when it is. @param {ProductDetail} product */
+async function followSlot(product) {
+  const part = await (await import('./following.js')).followPart(product);
+  return part ? el('div.follow-slot', {}, part) : '';
 }
 
 /**

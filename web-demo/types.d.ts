@@ -538,6 +538,15 @@ export interface ReferenceGroup {
   node: HTMLElement;
 }
 
+/** What somebody follows by e-mail. */
+export interface Follow {
+  id: string;
+  email: string;
+  /** Null: every show. */
+  product: (Titled & { id: string }) | null;
+  created_at: number;
+}
+
 /** Who the reader is. */
 export interface Identity {
   kind: 'anonymous' | 'guest' | 'account' | 'token';
@@ -568,6 +577,13 @@ export interface Country {
   tax_included: boolean;
 }
 
+/** Days for which things are kept; 0: for ever. */
+export interface KeptDays {
+  address_days: number;
+  chat_days: number;
+  mail_days: number;
+}
+
 /** Cash on delivery and bank transfer. */
 export interface ManualPayments {
   cash_on_delivery: boolean;
@@ -590,6 +606,8 @@ export interface ShopSettings {
   delivery_fee: number;
   delivery_free_from: number;
   manual_payments: ManualPayments;
+  /** How long things are kept now. */
+  kept_days: KeptDays;
   language: string | null;
   /** Empty: all. */
   languages: string[];

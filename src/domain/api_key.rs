@@ -269,7 +269,20 @@ pub struct ApiKey {
 
 impl ApiKey {
     pub fn is_in_force(&self, now: Millis) -> bool {
-        self.ended_at.is_none() && self.expires_at.is_none_or(|expires_at| now < expires_at)
+        self.check_in_force(now).is_ok()
+    }
+
+    /// Refused with the reason: whoever has the secret may know why it does not work any more.
+    pub fn check_in_force(&self, now: Millis) -> Result<(), Refusal> {
+        if self.ended_at.is_some() {
+            return Err(Refusal::TokenRefused("This API key was ended by the shop."));
+        }
+        match self.expires_at {
+            Some(expires_at) if expires_at <= now => {
+                Err(Refusal::TokenRefused("This API key has reached the end of its time. Ask the shop for a new one."))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The user in whose name a program acts.

@@ -22,6 +22,7 @@ pub mod customer;
 pub mod email_code;
 pub mod error_code;
 pub mod event;
+pub mod follow;
 pub mod free_text;
 pub mod fulfilment;
 pub mod id;
@@ -55,6 +56,7 @@ pub mod rehearsal;
 mod replay;
 pub mod report;
 pub mod reservation;
+pub mod retention;
 pub mod saved_view;
 pub mod search_text;
 pub mod secrets_key;
@@ -93,11 +95,12 @@ pub use chat::{
 };
 pub use error_code::ErrorCode;
 pub use event::{Author, Event};
+pub use follow::{Announcement, Follow, FollowTarget, FollowedProduct, NewFollow};
 pub use fulfilment::{Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep};
 pub use id::{
-    AccountId, ApiKeyId, AuditEntryId, BillingDocumentId, EmailCodeId, ImportId, InviteId, MailId, MessageId, OfferId,
-    OrderId, PasskeyId, ProductId, ShopId, SignInSessionId, StaffInviteId, StreamId, TokenRevocationId, UserId,
-    VariantId,
+    AccountId, ApiKeyId, AuditEntryId, BillingDocumentId, EmailCodeId, FollowId, ImportId, InviteId, MailId, MessageId,
+    OfferId, OrderId, PasskeyId, ProductId, ShopId, SignInSessionId, StaffInviteId, StreamId, TokenRevocationId,
+    UserId, VariantId,
 };
 pub use invite::{Helper, Invite};
 pub use mail::{ClaimedMail, MailContent, MailKind, MailOutcome, MailStatus, MailStep, NewMail};

@@ -33,6 +33,7 @@ mod export;
 mod export_body;
 mod extract;
 mod fair_bucket;
+mod follow;
 mod gallery;
 mod handshake;
 mod head_deadline;
@@ -44,6 +45,7 @@ mod invite;
 mod lineup;
 mod log_sampler;
 mod mail;
+mod mail_metrics;
 mod mail_server;
 mod media_access;
 mod media_key;
@@ -285,6 +287,9 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(api_key::list, api_key::create))
         .routes(routes!(api_key::rotate))
         .routes(routes!(api_key::end))
+        .routes(routes!(follow::list, follow::follow))
+        .routes(routes!(follow::confirm))
+        .routes(routes!(follow::end))
         .routes(routes!(setup::open))
         .routes(routes!(setup::set_up))
         .routes(routes!(shop_settings::show, shop_settings::change))
@@ -355,6 +360,8 @@ pub fn router(state: AppState) -> Router {
         .route("/setup", get(page::setup))
         .route("/join", get(page::join))
         .route("/sign-in", get(page::sign_in))
+        .route("/follow", get(page::follow))
+        .route("/unsubscribe/{secret}", get(page::follow).post(follow::unsubscribe))
         .route("/pictures/{picture}/{size}", get(picture::file))
         .route("/docs", get(page::docs))
         .route("/docs/errors", get(error_page::index))

@@ -18,6 +18,7 @@ mod desk_mail;
 mod evening;
 mod example;
 mod focus;
+mod follow;
 mod guest_order;
 mod host;
 mod invoice;

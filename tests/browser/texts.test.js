@@ -29,6 +29,7 @@ const PARTS = [
   '.bill',
   '.replay',
   '.card',
+  '.follow',
 ];
 
 /** Language → key → text, of all parts. */

@@ -15,6 +15,7 @@ mod chat;
 mod checkout;
 mod connection_settings;
 mod fixture;
+mod follow;
 mod full_disk;
 mod holds;
 mod idempotency;

@@ -17,6 +17,7 @@ use crate::domain::passkey::PASSKEY_NAME_MAX;
 use crate::domain::picture::{ALT_LENGTH_MAX, FOCUS, GALLERY_MAX, PICTURE_BYTES_MAX};
 use crate::domain::policy::{POLICY_LENGTH_MAX, PolicyKind};
 use crate::domain::product;
+use crate::domain::retention::RETENTION_DAYS_MAX;
 use crate::domain::saved_view::QUERY_LENGTH_MAX;
 use crate::domain::shop_settings::{SELLER_LINE_MAX, TAX_BP_MAX, VAT_NUMBER_MAX};
 use crate::domain::staff::STAFF_ROLES;
@@ -260,6 +261,7 @@ impl Limiter {
             }
             (_, "tax_bp") => range((0, TAX_BP_MAX)),
             ("ManualPaymentsForm", "cash_days" | "transfer_days") => range((1, DAYS_MAX)),
+            ("RetentionForm", "address_days" | "chat_days" | "mail_days") => range((0, RETENTION_DAYS_MAX)),
             ("ManualPaymentsForm", "open_orders_max") => range((1, OPEN_ORDERS_MAX)),
             (_, "hours") => range(limits::ROTATION_H),
             (_, "scopes") => json!({ "enum": ApiScope::ALL.iter().map(|scope| scope.name()).collect::<Vec<_>>() }),

@@ -165,6 +165,11 @@ pub const ROWS: &[Row] = &[
     rest("PUT /v1/staff/{account}", ERASE).body(r#"{"role":"host"}"#),
     rest("DELETE /v1/staff/{account}", ERASE),
     // A token makes no key: whoever stole it would keep its power. The refusal is behind the permission.
+    // The demo has no mail server.
+    rest("POST /v1/follows", READ).body(r#"{"email":"ann@example.com"}"#).on("without a mail server", &[]),
+    rest("POST /v1/follows/confirm", PUBLIC).body(r#"{"secret":"{revocation}"}"#).on("without its secret", &[]),
+    rest("GET /v1/follows", OWN),
+    rest("DELETE /v1/follows/{follow}", OWN),
     rest("GET /v1/api-keys", ERASE),
     rest("POST /v1/api-keys", ERASE).body(r#"{"name":"Warehouse"}"#).on("from a session", &[]),
     rest("POST /v1/api-keys/{api_key}/rotate", ERASE).body("{}").on("from a session", &[]),
@@ -390,7 +395,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// Routes beside the API, and who gets an answer.
-pub const SERVICE_ROUTES: [(&str, &str); 29] = [
+pub const SERVICE_ROUTES: [(&str, &str); 31] = [
     (
         "/v1/streams/{stream}/live",
         "The socket. Everybody may watch; a banned user is closed with 4502, a revoked token with 4501",
@@ -417,6 +422,11 @@ pub const SERVICE_ROUTES: [(&str, &str); 29] = [
     ("/setup", "Everybody: the code of the link is the credential"),
     ("/join", "Everybody: the code of the invite is the credential"),
     ("/sign-in", "Everybody: the page to which the identity provider sends the browser back"),
+    ("/follow", "Everybody: the secret of the link is the credential"),
+    (
+        "/unsubscribe/{secret}",
+        "Everybody: the secret of the link is the credential. A POST ends the follow, a GET is a page that asks",
+    ),
     ("/pictures/{picture}/{size}", "Everybody"),
     ("/docs", "Everybody"),
     ("/docs/errors", "Everybody"),
