@@ -746,11 +746,15 @@ export type ImportStatus =
 export type ImportedState =
   'create' | 'change' | 'same' | 'bad' | 'created' | 'changed' | 'refused' | 'undone' | 'kept';
 
+/** A bulk edit of products is kept like the import of a file. */
+export type ImportSource = 'file' | 'grid' | 'stock_take';
+
 /** An import of the catalogue; lists have no counts. */
 export interface Import {
   id: string;
   at: number;
   by_name: string;
+  source: ImportSource;
   file_name: string;
   kind: 'shopify' | 'simple';
   encoding: string;
@@ -778,6 +782,45 @@ export interface ImportedProduct {
   rows: number;
   state: ImportedState;
   problems: ImportProblem[];
-  changes: { row: number; column: string; before: string; after: string }[];
+  changes: ImportChange[];
   product: string | null;
+}
+
+export interface ImportChange {
+  row: number;
+  column: string;
+  before: string;
+  after: string;
+  variant?: string;
+}
+
+/** The new values of a product in a bulk edit. */
+export interface ProductEdit {
+  product: string;
+  version?: number;
+  category?: string | null;
+  variants: { variant: string; price?: number; stock?: { from: number; to: number } }[];
+}
+
+export interface BulkEditResult {
+  /** Under which it can be undone; null: nothing was saved. */
+  import: string | null;
+  products: { product: string; state: ImportedState; problems: ImportProblem[]; current: Product | null }[];
+}
+
+/** A variant that a scanner has found, and where its units are. */
+export interface CountedVariant {
+  product: string;
+  title: string;
+  titles: Titles;
+  image: string | null;
+  variant: string;
+  name: string;
+  names: Titles;
+  sku: string | null;
+  barcode: string | null;
+  stock: number;
+  in_offers: number;
+  to_send: number;
+  expected: number;
 }

@@ -112,7 +112,7 @@ pub use checkout::{
 };
 pub use counters::AppCounters;
 pub use error::{Error, Result};
-pub use imports::{IMPORT_UPLOADS_MAX, NewImport};
+pub use imports::{BulkResult, IMPORT_UPLOADS_MAX, NewImport};
 pub use jobs::{BackgroundJob, JobSpec, JobStatus, NextRun};
 pub use mail::send_test_mail;
 pub use mail_server::{MailTransport, SmtpServer};

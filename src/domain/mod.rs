@@ -13,6 +13,7 @@ pub mod authorization;
 pub mod billing;
 pub mod blocklist;
 pub mod bucket;
+pub mod bulk_edit;
 pub mod catalogue_file;
 pub mod catalogue_import;
 pub mod chat;
@@ -87,7 +88,7 @@ pub use authorization::{Permission, Place, Standing, authorize, authorize_by_rol
 pub use billing::{BillingBody, BillingLine, CreditedSoFar, DocumentKind, Issuer, RefundToCredit, TaxSum};
 pub use blocklist::{BlockAction, BlockedWord, Blocklist};
 pub use bucket::{AtomicBucket, Rate, TokenBucket};
-pub use catalogue_import::{CatalogueImport, ImportStatus, ImportedState};
+pub use catalogue_import::{CatalogueImport, ImportSource, ImportStatus, ImportedState};
 pub use chat::{
     ChatDecision, ChatMessage, ChatRules, ChatRulesForm, ChatText, LinkRule, Quote, Sanction, SanctionKind,
 };

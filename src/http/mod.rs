@@ -18,6 +18,7 @@ mod asyncapi;
 mod audit_log;
 mod base_url;
 mod billing;
+mod bulk_edit;
 mod chat;
 mod client_address;
 mod connection_metrics;
@@ -123,6 +124,9 @@ pub use page_policy::{ContentHosts, PagePolicy};
 
 /// The maximum size of a request body. The largest legitimate one is a product with a hundred variants.
 const BODY_BYTES_MAX: usize = 128 * 1024;
+
+/// The same for a bulk edit: 500 rows.
+const BULK_BYTES_MAX: usize = 256 * 1024;
 
 /// What every handler can use.
 #[derive(Clone)]
@@ -303,6 +307,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(picture::upload))
         .routes(routes!(gallery::show_gallery, gallery::set_gallery))
         .routes(routes!(quick_item::create))
+        .routes(routes!(bulk_edit::find_variants))
+        .merge(OpenApiRouter::new().routes(routes!(bulk_edit::save)).layer(DefaultBodyLimit::max(BULK_BYTES_MAX)))
         .routes(routes!(import::list, import::upload))
         .routes(routes!(import::show))
         .routes(routes!(import::products))

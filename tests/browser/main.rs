@@ -6,6 +6,7 @@
 
 mod account;
 mod behind_proxy;
+mod bulk;
 mod card;
 mod catalogue;
 mod client;

@@ -25,6 +25,7 @@ const PARTS = [
   '.pictures',
   '.show',
   '.imports',
+  '.bulk',
   '.quick',
   '.bill',
   '.replay',

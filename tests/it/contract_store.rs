@@ -18,6 +18,7 @@ mod fixture;
 mod full_disk;
 mod holds;
 mod idempotency;
+mod imports;
 mod invite;
 mod large_report;
 mod lineup;

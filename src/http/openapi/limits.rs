@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::audit::REASON_LENGTH_MAX;
 use crate::domain::blocklist::Blocklist;
+use crate::domain::bulk_edit::{BULK_ROWS_MAX, SCAN_LENGTH_MAX};
 use crate::domain::catalogue_file::FILE_BYTES_MAX;
 use crate::domain::catalogue_import::FILE_NAME_LENGTH_MAX;
 use crate::domain::chat::ChatText;
@@ -180,6 +181,8 @@ impl Limiter {
             }
             (_, "description") => json!({ "maxLength": product::DESCRIPTION_LENGTH_MAX }),
             (_, "delivery") => json!({ "maxLength": product::DELIVERY_LENGTH_MAX }),
+            (_, "scan") => visible(SCAN_LENGTH_MAX),
+            ("StockEditRequest", _) => range(limits::STOCK),
             (_, "search") => json!({ "maxLength": product::SEARCH_LENGTH_MAX }),
             (_, "note") => visible(REASON_LENGTH_MAX),
             (_, "view") => visible(40),
@@ -362,6 +365,8 @@ fn list_default(owner: &str, field: &str) -> Value {
     let (least, most) = match (owner, field) {
         ("Address", "lines") => (1, 3),
         ("NewProductRequest" | "ChangeProductRequest", "variants") => (1, product::VARIANTS_MAX),
+        ("BulkEditRequest", "products") => (1, BULK_ROWS_MAX),
+        ("ProductEditRequest", "variants") => (0, BULK_ROWS_MAX),
         ("ProductOptionRequest", "values") => (1, product::OPTION_VALUES_MAX),
         (_, "options") => (0, product::OPTIONS_MAX),
         ("GalleryRequest", "pictures") => (0, GALLERY_MAX),

@@ -17,7 +17,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 121] = [
+const ACCESS: [(&str, Access); 123] = [
     ("shop_show", Access::Public),
     ("shop_policy", Access::Public),
     ("shop_create_token", Access::Public),
@@ -121,6 +121,8 @@ const ACCESS: [(&str, Access); 121] = [
     ("products_upload", Access::Least(Role::Producer)),
     ("products_show_gallery", Access::TokenOptional),
     ("products_set_gallery", Access::Least(Role::Producer)),
+    ("products_find_variants", Access::Least(Role::Producer)),
+    ("products_bulk_edit", Access::Least(Role::Producer)),
     ("products_upload_import", Access::Least(Role::Producer)),
     ("products_list_imports", Access::Least(Role::Producer)),
     ("products_show_import", Access::Least(Role::Producer)),

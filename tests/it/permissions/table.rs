@@ -75,6 +75,8 @@ pub struct Row {
     pub object: &'static str,
     /// Parameters of the path that are not the object of the same name.
     pub path: &'static [(&'static str, &'static str)],
+    /// Parameters behind the path that are needed, with `?`.
+    pub query: &'static str,
     pub body: &'static str,
     /// A part of the answer that not everybody sees.
     pub reveals: &'static str,
@@ -84,7 +86,7 @@ pub struct Row {
 }
 
 const fn rest(route: &'static str, may: Access) -> Row {
-    Row { route, verb: "", object: "", path: &[], body: "", reveals: "", is_special: false, may }
+    Row { route, verb: "", object: "", path: &[], query: "", body: "", reveals: "", is_special: false, may }
 }
 
 const fn verb(route: &'static str, verb: &'static str, may: Access) -> Row {
@@ -94,6 +96,10 @@ const fn verb(route: &'static str, verb: &'static str, may: Access) -> Row {
 impl Row {
     const fn body(self, body: &'static str) -> Self {
         Self { body, ..self }
+    }
+
+    const fn query(self, query: &'static str) -> Self {
+        Self { query, ..self }
     }
 
     const fn reveals(self, reveals: &'static str) -> Self {
@@ -210,6 +216,9 @@ pub const ROWS: &[Row] = &[
     rest("POST /v1/variants/{variant}/stock-changes", SELL_IN_SHOP).body(r#"{"units":1,"reason":"received"}"#),
     rest("GET /v1/variants/{variant}/price-changes", SELL_IN_SHOP),
     rest("POST /v1/pictures", SELL_IN_SHOP).body("{}"),
+    rest("GET /v1/variants", SELL_IN_SHOP).query("?scan=4006381333931"),
+    rest("POST /v1/bulk-edits", SELL_IN_SHOP)
+        .body(r#"{"source":"grid","rows":"all","products":[{"product":"{product}"}]}"#),
     rest("POST /v1/imports", SELL_IN_SHOP).body("{}"),
     rest("GET /v1/imports", SELL_IN_SHOP),
     rest("GET /v1/imports/{import}", SELL_IN_SHOP),
