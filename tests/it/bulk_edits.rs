@@ -287,7 +287,7 @@ async fn bulk_edit_has_limits_and_names_each_bad_row() {
         assert_eq!((&last["price"], &last["stock"]), (&json!(100_000_000_000_i64), &json!(500)));
         let without_version =
             json!({"product": pot["id"], "variants": [{"variant": pot["variants"][0]["id"], "price": 5}]});
-        shop.host.post("/v1/bulk-edits", grid("all", vec![without_version])).await.expect_problem(400, "invalid_value");
+        shop.host.post("/v1/bulk-edits", grid("all", vec![without_version])).await.expect_problem(422, "invalid_value");
         let gone = json!({"product": "01890000-0000-7000-8000-000000000000", "version": 1, "category": "X"});
         let refused = save(&shop, grid("all", vec![gone])).await;
         assert_eq!(

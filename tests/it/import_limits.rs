@@ -93,7 +93,7 @@ async fn file_that_is_announced_as_too_large_or_has_an_unknown_encoding_is_refus
     let (status, problem) = send_parts(&shop, "", Some(100_000_001), stream::pending()).await;
     assert_eq!((status, &problem["code"]), (413, &json!("import_too_large")));
     let (status, problem) = send(&shop, "?encoding=klingon", "title\n".to_owned()).await;
-    assert_eq!((status, &problem["code"]), (400, &json!("invalid_value")), "{problem}");
+    assert_eq!((status, &problem["code"]), (422, &json!("invalid_value")), "{problem}");
     let (status, problem) = send(&shop, &format!("?file_name={}", "x".repeat(201)), "title\n".to_owned()).await;
     assert_eq!((status, &problem["code"]), (400, &json!("bad_request")), "{problem}");
     assert_eq!(shop.host.get("/v1/imports").await.expect(200)["items"], json!([]), "nothing of them is kept");

@@ -42,7 +42,7 @@ export class BulkPage {
     this.table = el(
       'div.bulk-grid',
       { role: 'table', 'aria-label': t('bulk.title'), 'data-test': 'bulk-grid' },
-      el('div', { role: 'rowgroup' }, head),
+      el('div.bulk-head', { role: 'rowgroup' }, head),
       this.body,
     );
     this.note = el('p.empty', { hidden: true, 'data-test': 'bulk-note' });
