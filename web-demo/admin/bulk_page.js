@@ -195,7 +195,7 @@ export class BulkPage {
     );
     this.saveButton.disabled = !cells.length;
     this.discardButton.disabled = !cells.length;
-    setVisible(this.bar, this.rows.length > 0);
+    setVisible(this.bar, cells.length > 0 || !this.alert.hidden);
   }
 
   async discard() {
