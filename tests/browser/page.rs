@@ -28,7 +28,7 @@ const LOAD_ALL: &str = r"
     const follow = async (name, from = base) => {
         const url = new URL(name, from);
         const path = url.href.slice(base.href.length);
-        if (seen.has(path) || ['card_form.js', 'hosted_page.js'].includes(path)) return;
+        if (seen.has(path) || ['cards.js', 'card_form.js', 'hosted_page.js'].includes(path)) return;
         seen.add(path);
         const text = await (await fetch(url)).text();
         if (!name.endsWith('.js') || name.startsWith('lang/')) return;
