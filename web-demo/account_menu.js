@@ -2,6 +2,7 @@
 
 import { asRefusal, del, get, patch, session, token } from './api.js';
 import { route } from './base.js';
+import { canFollow } from './following.js';
 import { load, refusalText, t } from './i18n.js';
 import { currentPerson, signedIn } from './identity.js';
 import { confirmDialog, openSheet, withBusy } from './sheet.js';
@@ -46,6 +47,14 @@ export async function openAccountMenu() {
     const { provePasskey } = await import('./email_sign_in.js');
     if (await provePasskey(t('passkey.step'))) location.reload();
   };
+  const follows = {
+    isOpen: who.kind === 'account' && who.email && (await canFollow().catch(() => false)),
+    open: async () => {
+      dialog.close();
+      const { openFollowList } = await import('./follow_list.js');
+      await openFollowList();
+    },
+  };
   const isStaff = !['anonymous', 'viewer'].includes(who.role);
   const rename = () => {
     dialog.close();
@@ -61,6 +70,7 @@ export async function openAccountMenu() {
       who.kind === 'guest' && who.email_sign_in && button('by-email', signInByEmail, 'primary'),
       who.passkey === 'needed' && button('prove', prove, 'primary'),
       who.passkeys && isStaff && hasSession && button('passkeys', passkeys),
+      follows.isOpen && button('follows', follows.open),
       hasSession && button('rename', rename),
       hasSession && dataLink(),
       button('sign-out', () => signOut(who)),

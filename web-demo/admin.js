@@ -112,6 +112,15 @@ async function showProducts(root, shop) {
     const { ImportList, ImportPage } = await import('./admin/import_page.js');
     return imported === 'new' ? new ImportList({ root }).start() : new ImportPage({ root, id: imported }).start();
   }
+  const bulk = asked.get('bulk');
+  if (bulk === 'grid') {
+    const { BulkPage } = await import('./admin/bulk_page.js');
+    return new BulkPage({ root, shop }).start();
+  }
+  if (bulk === 'count') {
+    const { StockTakePage } = await import('./admin/stock_take_page.js');
+    return new StockTakePage({ root }).start();
+  }
   if (!id) {
     const { ProductList } = await import('./admin/product_list.js');
     return new ProductList({ root }).start();

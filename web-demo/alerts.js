@@ -66,6 +66,7 @@ export class Alerts {
     this.bells.add(offer.id);
     this.storeBells();
     confirmAlert(t('bell.set', { offer: fullTitle(offer) }));
+    import('./following.js').then((door) => door.afterBell(offer)).catch(() => {});
   }
 
   storeBells() {

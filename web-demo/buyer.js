@@ -97,8 +97,11 @@ export class Buyer {
   async makePurchase() {
     const { client, alertsOf } = this;
     const { payments, emails } = this.shop;
-    const [parts, list] = await Promise.all([import('./purchase.js'), this.loadProductList()]);
-    const cards = await parts.loadCards(this.shop);
+    const [parts, list, cards] = await Promise.all([
+      import('./purchase.js'),
+      this.loadProductList(),
+      payments === 'test' ? null : import('./cards.js').then(({ loadCards }) => loadCards(this.shop)),
+    ]);
     /** @param {Offer} offer */
     const onbuy = (offer, qty = 1) => void this.press(offer, qty);
     const orderClient = new parts.OrderClient(client, () => checkout.showRetry());
@@ -152,7 +155,13 @@ export class Buyer {
   }
 
   toggleReminder() {
-    this.loadAlerts().then((alerts) => alerts.setReminder(!alerts.hasReminder), showUnreachable);
+    this.loadAlerts()
+      .then((alerts) => {
+        alerts.setReminder(!alerts.hasReminder);
+        // This page must be open to remind; an e-mail arrives anyway.
+        if (alerts.hasReminder) return import('./following.js').then((door) => door.openFollowSheet());
+      })
+      .catch(showUnreachable);
   }
 
   /**

@@ -270,6 +270,8 @@ export type AuditAction =
   | 'archive_product'
   | 'import_products'
   | 'undo_import'
+  | 'bulk_edit'
+  | 'stock_take'
   | 'restore_product'
   | 'change_show'
   | 'cancel_show'

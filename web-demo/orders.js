@@ -41,7 +41,7 @@ if (from) {
   back.setAttribute('aria-label', t('order.back'));
 }
 
-const { OrderClient, Checkout, loadCards, signIn } = await import('./purchase.js');
+const { OrderClient, Checkout, signIn } = await import('./purchase.js');
 // Without a show there is no connection: everything goes over REST, and the answers bring the clock of the server.
 const client = new LiveClient(null);
 const orderClient = new OrderClient(client, () => checkout.showRetry());
@@ -81,7 +81,8 @@ async function start() {
     ]);
     checkout.payments = shop.payments;
     // Without the form the orders are still shown, and a reload tries again.
-    checkout.cards = await loadCards(shop).catch(() => null);
+    const loading = import('./cards.js').then(({ loadCards }) => loadCards(shop));
+    checkout.cards = await loading.catch(() => null);
     checkout.emails = shop.emails;
     shows = new Map(streams.map((show) => [show.id, show]));
     for (const order of orders) client.applyOrder(order);

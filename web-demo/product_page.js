@@ -115,6 +115,13 @@ async function showSales(product, node) {
     ...(live.length || now.length ? [...live, ...now].map(saleCard) : none),
     ...(past.length ? [el('h2', {}, t('product.recordings')), ...past.map(momentCard)] : []),
   );
+  if (!found.length) node.after(await followSlot(product).catch(() => ''));
+}
+
+/** Where it is not on sale, the reader can be told when it is. @param {ProductDetail} product */
+async function followSlot(product) {
+  const part = await (await import('./following.js')).followPart(product);
+  return part ? el('div.follow-slot', {}, part) : '';
 }
 
 /** @param {string} product */

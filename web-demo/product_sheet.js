@@ -68,6 +68,8 @@ export class ProductSheet {
     );
     this.hint = el('p.fine');
     this.buyers = el('p.fine', { 'data-test': 'product-buyers', hidden: true });
+    /** A form to be told by e-mail, for a product that cannot be bought now. */
+    this.follow = el('div.follow-slot');
     this.button = el('button.primary.wide', {
       type: 'button',
       'data-test': 'product-buy',
@@ -86,10 +88,12 @@ export class ProductSheet {
       this.hint,
       this.buyers,
       this.button,
+      this.follow,
       productAbout(offer.product),
     );
     this.dialog = openSheet(content, { title: t('product'), test: 'product', className: 'side', onclose });
     this.repaint();
+    import('./following.js').then((door) => door.fillSlot(this.follow, offer)).catch(() => {});
   }
 
   /**
@@ -225,6 +229,7 @@ export class ProductSheet {
     setVisible(this.stepper, canBuy(phase));
     setText(this.amount, formatNumber(this.qty));
     setText(this.limit, t('qty.limit', { n: offer.per_buyer }));
+    setVisible(this.follow, !canBuy(phase));
     this.less.disabled = this.qty <= 1;
     this.more.disabled = this.qty >= this.qtyMax;
     setVisible(this.buyers, Boolean(offer.buyers));

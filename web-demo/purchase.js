@@ -7,15 +7,6 @@ import { style } from './ui.js';
 
 await Promise.all([load('buy'), style('sheet', 'fields', 'checkout')]);
 
-/**
- * The card form of Stripe, or the way to the page of another provider.
- * @param {import('./types.d.ts').Shop} shop
- */
-export async function loadCards(shop) {
-  const loading = shop.payments === 'http' ? import('./hosted_page.js') : shop.stripe && import('./card_form.js');
-  return loading && { shop, ...(await loading) };
-}
-
 export { OrderClient } from './order_client.js';
 export { Checkout } from './checkout.js';
 export { MyOrders } from './my_orders.js';

@@ -67,6 +67,7 @@ search.addEventListener('input', () => {
 byId('find').addEventListener('submit', (event) => event.preventDefault());
 await reload();
 document.body.dataset.ready = '';
+showFollow().catch(() => {}); // The shop is a shop without it too.
 setInterval(reloadIfVisible, RELOAD_MS);
 setInterval(paintCountdowns, TICK_MS);
 document.addEventListener('visibilitychange', reloadIfVisible);
@@ -74,6 +75,18 @@ document.addEventListener('visibilitychange', reloadIfVisible);
 async function openSignIn() {
   await (await import('./sign_in_sheet.js')).signInSheet();
   paintAccount();
+  // An account that signed in needs no form.
+  showFollow().catch(() => {});
+}
+
+/** Below everything else, so that nothing moves. */
+async function showFollow() {
+  const { emails, base_url } = await loadShop();
+  if (!emails || !base_url) return;
+  const part = await (await import('./following.js')).followPart();
+  if (!part) return;
+  byId('follow').replaceChildren(part);
+  setVisible(byId('follow'), true);
 }
 
 function reloadIfVisible() {

@@ -16,7 +16,10 @@ await Promise.all([load('player'), style('show_end')]);
 export class ShowEnd {
   /** @param {Stream} stream */
   constructor(stream) {
+    /** @type {Offer[]} */
+    this.sold = [];
     this.products = el('div.end-products', { 'data-test': 'end-products', hidden: true });
+    this.follow = el('div.follow-slot');
     this.next = el('div.next-show', { 'data-test': 'next-show', hidden: true });
     const orders = route(`/orders?from=${encodeURIComponent(stream.id)}`);
     this.root = el(
@@ -25,6 +28,7 @@ export class ShowEnd {
       el('h2', { id: 'show-end-title' }, t(stream.cancelled_at ? 'end.cancelled' : 'end.title')),
       el('p', {}, t(stream.cancelled_at ? 'end.sorry' : 'end.thanks', { name: stream.host })),
       this.next,
+      this.follow,
       this.products,
       el(
         'div.actions',
@@ -41,7 +45,10 @@ export class ShowEnd {
     byId('layout').append(this.root);
     // The end is an end without them too.
     this.loadNext(stream).catch(() => {});
-    this.loadProducts(stream).catch(() => {});
+    this.loadProducts(stream)
+      .catch(() => {})
+      .then(async () => (await import('./following.js')).atEnd(this))
+      .catch(() => {});
   }
 
   /**
@@ -86,10 +93,19 @@ export class ShowEnd {
     /** @type {{ items: Offer[] }} */
     const { items } = await get(`/streams/${encodeURIComponent(id)}/offers?limit=100`);
     const sold = items.filter((offer) => offer.opens_at !== null);
+    this.sold = sold;
     const byVariant = new Map(sold.map((offer) => [offer.variant, offer]));
     const cards = [...byVariant.values()]
       .slice(0, PRODUCTS_MAX)
-      .map((offer) => el('li', {}, picture(offer.image, offer), el('bdi', {}, fullTitle(offer)), priceTag(offer)));
+      .map((offer) =>
+        el(
+          'li',
+          { 'data-product': offer.product },
+          picture(offer.image, offer),
+          el('bdi', {}, fullTitle(offer)),
+          priceTag(offer),
+        ),
+      );
     if (!cards.length) return;
     const label = { id: 'end-products-title' };
     this.products.append(

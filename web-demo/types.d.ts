@@ -539,6 +539,15 @@ export interface ReferenceGroup {
   node: HTMLElement;
 }
 
+/** What somebody follows by e-mail. */
+export interface Follow {
+  id: string;
+  email: string;
+  /** Null: every show. */
+  product: (Titled & { id: string }) | null;
+  created_at: number;
+}
+
 /** Who the reader is. */
 export interface Identity {
   kind: 'anonymous' | 'guest' | 'account' | 'token';
@@ -569,6 +578,13 @@ export interface Country {
   tax_included: boolean;
 }
 
+/** Days for which things are kept; 0: for ever. */
+export interface KeptDays {
+  address_days: number;
+  chat_days: number;
+  mail_days: number;
+}
+
 /** Cash on delivery and bank transfer. */
 export interface ManualPayments {
   cash_on_delivery: boolean;
@@ -591,6 +607,8 @@ export interface ShopSettings {
   delivery_fee: number;
   delivery_free_from: number;
   manual_payments: ManualPayments;
+  /** How long things are kept now. */
+  kept_days: KeptDays;
   language: string | null;
   /** Empty: all. */
   languages: string[];
@@ -747,11 +765,15 @@ export type ImportStatus =
 export type ImportedState =
   'create' | 'change' | 'same' | 'bad' | 'created' | 'changed' | 'refused' | 'undone' | 'kept';
 
+/** A bulk edit of products is kept like the import of a file. */
+export type ImportSource = 'file' | 'grid' | 'stock_take';
+
 /** An import of the catalogue; lists have no counts. */
 export interface Import {
   id: string;
   at: number;
   by_name: string;
+  source: ImportSource;
   file_name: string;
   kind: 'shopify' | 'simple';
   encoding: string;
@@ -779,6 +801,45 @@ export interface ImportedProduct {
   rows: number;
   state: ImportedState;
   problems: ImportProblem[];
-  changes: { row: number; column: string; before: string; after: string }[];
+  changes: ImportChange[];
   product: string | null;
+}
+
+export interface ImportChange {
+  row: number;
+  column: string;
+  before: string;
+  after: string;
+  variant?: string;
+}
+
+/** The new values of a product in a bulk edit. */
+export interface ProductEdit {
+  product: string;
+  version?: number;
+  category?: string | null;
+  variants: { variant: string; price?: number; stock?: { from: number; to: number } }[];
+}
+
+export interface BulkEditResult {
+  /** Under which it can be undone; null: nothing was saved. */
+  import: string | null;
+  products: { product: string; state: ImportedState; problems: ImportProblem[]; current: Product | null }[];
+}
+
+/** A variant that a scanner has found, and where its units are. */
+export interface CountedVariant {
+  product: string;
+  title: string;
+  titles: Titles;
+  image: string | null;
+  variant: string;
+  name: string;
+  names: Titles;
+  sku: string | null;
+  barcode: string | null;
+  stock: number;
+  in_offers: number;
+  to_send: number;
+  expected: number;
 }

@@ -62,14 +62,14 @@ impl ApiKeys {
         self.keys.get(&secret.hash()).is_some_and(|cached| cached.key.is_some())
     }
 
-    /// The key with this secret, if it is in force. Its use is written down in the background.
-    pub async fn authenticate(&self, secret: &ApiKeySecret) -> Result<Option<Arc<ApiKey>>> {
-        let found = self.read(secret.hash()).await?;
-        let in_force = found.filter(|key| key.is_in_force(self.context.now()));
-        if let Some(key) = &in_force {
-            self.touch(key);
+    /// The key with this secret if it is in force, or why it does not work. Its use is written down in the background.
+    pub async fn authenticate(&self, secret: &ApiKeySecret) -> Result<std::result::Result<Arc<ApiKey>, Refusal>> {
+        let Some(key) = self.read(secret.hash()).await? else { return Ok(Err(Refusal::TokenInvalid)) };
+        if let Err(refusal) = key.check_in_force(self.context.now()) {
+            return Ok(Err(refusal));
         }
-        Ok(in_force)
+        self.touch(&key);
+        Ok(Ok(key))
     }
 
     async fn read(&self, secret: SecretHash) -> Result<Option<Arc<ApiKey>>> {

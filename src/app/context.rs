@@ -16,6 +16,7 @@ use super::mail_server::MailTransport;
 use super::revoked_token_cache::RevokedTokenCache;
 use super::settings::Settings;
 use crate::clock::Clock;
+use crate::domain::retention::kept_ms;
 use crate::domain::shop_settings::ShopProfile;
 use crate::domain::{Millis, Shop, StaffNames};
 use crate::store::{Store, StoredSettings};
@@ -99,6 +100,21 @@ impl Context {
     /// Where the shop is and what it speaks.
     pub fn profile(&self) -> Arc<ShopProfile> {
         self.live_settings().profile
+    }
+
+    /// For how long addresses are kept after their order was sent or ended; `None`: for ever.
+    pub fn address_kept_ms(&self) -> Option<Millis> {
+        kept_ms(self.profile().retention.address_days, self.settings.address_retention_ms)
+    }
+
+    /// For how long messages of the chat are kept; `None`: for ever.
+    pub fn chat_kept_ms(&self) -> Option<Millis> {
+        kept_ms(self.profile().retention.chat_days, self.settings.chat_retention_ms)
+    }
+
+    /// For how long the log keeps mails; `None`: for ever.
+    pub fn mail_kept_ms(&self) -> Option<Millis> {
+        kept_ms(self.profile().retention.mail_days, self.settings.mail_retention_ms)
     }
 
     /// The version of the settings that this node knows; 0: it has read none yet.

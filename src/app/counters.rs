@@ -54,11 +54,22 @@ pub struct AppCounters {
     pub sign_ins: LabeledCounter,
     /// Sessions and codes that the job deleted because their time was over.
     pub sign_ins_expired: AtomicU64,
-    /// Attempts to send a mail: sent, to be retried, given up.
+    /// Words of the search in the catalogue that were deleted because no product has them any more.
+    pub search_words_deleted: AtomicU64,
+    /// Attempts to send a mail: sent, to be retried, given up, or unwanted by now.
     pub mail_outcomes: LabeledCounter,
     /// Mails that waited at the last run of the job, and when the oldest was written; 0 means none.
     pub mails_waiting: AtomicU64,
     pub mails_oldest_at: AtomicI64,
+    /// Announcements that ended: everybody was told, it was too late, or there is no mail server.
+    pub announcements: LabeledCounter,
+    /// Mails to followers that were written.
+    pub follower_mails: AtomicU64,
+    /// Mails to followers in the outbox at the last run of the job.
+    pub follower_mails_waiting: AtomicU64,
+    /// Announcements whose mails are not all written, and the time of the oldest; 0 means none.
+    pub announcements_waiting: AtomicU64,
+    pub announcements_oldest_at: AtomicI64,
     /// Uploads of pictures: stored, known already, or why not.
     pub picture_uploads: LabeledCounter,
     /// Files of pictures that were asked for: found in memory or in the storage, missing, failed, or too many at once.
@@ -134,9 +145,15 @@ impl Default for AppCounters {
                 "other",
             ]),
             sign_ins_expired: AtomicU64::new(0),
-            mail_outcomes: LabeledCounter::new(["sent", "retried", "failed", "other"]),
+            search_words_deleted: AtomicU64::new(0),
+            mail_outcomes: LabeledCounter::new(["sent", "retried", "failed", "unwanted", "other"]),
             mails_waiting: AtomicU64::new(0),
             mails_oldest_at: AtomicI64::new(0),
+            announcements: LabeledCounter::new(["finished", "late", "skipped", "other"]),
+            follower_mails: AtomicU64::new(0),
+            follower_mails_waiting: AtomicU64::new(0),
+            announcements_waiting: AtomicU64::new(0),
+            announcements_oldest_at: AtomicI64::new(0),
             picture_uploads: LabeledCounter::new([
                 "stored",
                 "known",

@@ -21,6 +21,7 @@
 //! | [`Pictures`] | the queue of uploads, files of pictures in memory |
 //! | [`Imports`] | uploads of files in progress; imports and exports of the catalogue |
 //! | [`Mail`] | – (outbox of e-mails, the job that sends it, its log) |
+//! | [`Follows`] | – (who gets mails when a show starts; the job that writes them) |
 //! | [`Moderation`] | sanctions, helpers, exports, erasure |
 //! | [`Selling`] | one selling task per offer |
 //! | [`SignIn`] | – (one-time codes from a shop's own site) |
@@ -41,6 +42,7 @@ mod context;
 mod counters;
 mod customers;
 mod error;
+mod follows;
 mod imports;
 mod jobs;
 mod mail;
@@ -90,6 +92,7 @@ use checkout::Checkout;
 use cluster_sync::ClusterSync;
 use context::Context;
 use customers::Customers;
+use follows::Follows;
 use imports::Imports;
 use jobs::JobRunner;
 use mail::Mail;
@@ -113,7 +116,8 @@ pub use checkout::{
 };
 pub use counters::AppCounters;
 pub use error::{Error, Result};
-pub use imports::{IMPORT_UPLOADS_MAX, NewImport};
+pub use follows::Followed;
+pub use imports::{BulkResult, IMPORT_UPLOADS_MAX, NewImport};
 pub use jobs::{BackgroundJob, JobSpec, JobStatus, NextRun};
 pub use mail::send_test_mail;
 pub use mail_server::{MailTransport, SmtpServer};
@@ -153,6 +157,7 @@ pub struct Services {
     pub pictures: Arc<Pictures>,
     pub imports: Arc<Imports>,
     pub mail: Arc<Mail>,
+    pub follows: Arc<Follows>,
     pub moderation: Arc<Moderation>,
     pub sign_in: Arc<SignIn>,
     pub selling: Arc<Selling>,
@@ -222,6 +227,7 @@ impl App {
         let pictures = Pictures::new(&context, &stream_cache);
         let imports = Imports::new(&context, &stream_cache, &audit, &catalogue, &pictures);
         let mail = Mail::new(&context, &stream_cache, &audit, &catalogue);
+        let follows = Follows::new(&context, &stream_cache);
         let moderation = Moderation::new(&context, &publisher, &stream_cache, &audit, &chat);
         let sign_in = SignIn::new(&context);
         let selling = Selling::start(&context, &publisher, &catalogue)?;
@@ -252,6 +258,7 @@ impl App {
             pictures,
             imports,
             mail,
+            follows,
             moderation,
             sign_in,
             selling,
@@ -283,9 +290,11 @@ impl Services {
         runner.start(context, checkout::AddressRetentionJob(context.clone()));
         runner.start(context, pictures::OrphanPictureJob(self.pictures.clone()));
         runner.start(context, catalogue::SearchIndexJob(context.clone()));
+        runner.start(context, catalogue::SearchCleanupJob::new(context.clone()));
         runner.start(context, imports::ImportJob::new(self.imports.clone()));
         runner.start(context, mail::MailJob(self.mail.clone()));
         runner.start(context, mail::MailRetentionJob(context.clone()));
+        runner.start(context, follows::FollowJob::new(self.follows.clone()));
         runner.start(context, catalogue::StockAlertJob::new(self.catalogue.clone()));
         runner.start(context, streams::MinuteSampleJob(self.streams.clone()));
         runner.start(context, streams::IdleRoomJob(self.streams.clone()));
@@ -297,9 +306,7 @@ impl Services {
         runner.start(context, accounts::SignInCleanupJob(context.clone()));
         runner.start(context, staff::StaffSyncJob(self.staff.clone()));
         runner.start(context, cluster_sync::PendingDeliveryJob(self.cluster_sync.clone()));
-        if let Some(retention) = moderation::RetentionJob::new(context.clone()) {
-            runner.start(context, retention);
-        }
+        runner.start(context, moderation::RetentionJob(context.clone()));
         if self.is_clustered() {
             runner.start(context, cluster_sync::ViewerCountJob::new(self.cluster_sync.clone()));
         }

@@ -17,9 +17,9 @@ pub struct Settings {
     pub chat: ChatRateLimit,
     /// How the chat names buyers.
     pub purchase_names: PurchaseNames,
-    /// How long chat messages are kept, in milliseconds; `None` means forever.
+    /// How long chat messages are kept, in milliseconds, until the desk sets it; `None` means forever.
     pub chat_retention_ms: Option<Millis>,
-    /// How long addresses are kept after their order ended or was sent, in milliseconds; `None` means forever.
+    /// How long addresses are kept after their order ended or was sent, in milliseconds, until the desk sets it; `None` means forever.
     pub address_retention_ms: Option<Millis>,
     /// Enables `POST /v1/dev/tokens`, which signs in anyone without a check.
     pub is_dev_login_enabled: bool,
@@ -49,7 +49,7 @@ pub struct Settings {
     pub secrets_key: Option<SecretsKey>,
     /// Which addresses that somebody typed on a page may be reached.
     pub address_guard: AddressGuard,
-    /// How long the log keeps mails, in milliseconds; `None` means forever.
+    /// How long the log keeps mails, in milliseconds, until the desk sets it; `None` means forever.
     pub mail_retention_ms: Option<Millis>,
     /// Where uploaded pictures are kept; `None`: nobody can upload any.
     pub pictures: Option<PictureStorage>,

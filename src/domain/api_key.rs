@@ -168,6 +168,7 @@ const ROUTES: &[(&str, &str, ApiScope)] = &[
     ("GET", "/v1/variants/{}/stock-changes", ApiScope::ReadProducts),
     ("GET", "/v1/variants/{}/price-changes", ApiScope::ReadProducts),
     ("GET", "/v1/catalogue/{}", ApiScope::ReadProducts),
+    ("GET", "/v1/variants", ApiScope::ReadProducts),
     ("GET", "/v1/imports", ApiScope::ReadProducts),
     ("GET", "/v1/imports/{}", ApiScope::ReadProducts),
     ("GET", "/v1/imports/{}/products", ApiScope::ReadProducts),
@@ -177,6 +178,7 @@ const ROUTES: &[(&str, &str, ApiScope)] = &[
     ("POST", "/v1/products/{}/archive", ApiScope::WriteProducts),
     ("POST", "/v1/products/{}/restore", ApiScope::WriteProducts),
     ("POST", "/v1/pictures", ApiScope::WriteProducts),
+    ("POST", "/v1/bulk-edits", ApiScope::WriteProducts),
     ("POST", "/v1/imports", ApiScope::WriteProducts),
     ("POST", "/v1/imports/{}/apply", ApiScope::WriteProducts),
     ("POST", "/v1/imports/{}/cancel", ApiScope::WriteProducts),
@@ -269,7 +271,20 @@ pub struct ApiKey {
 
 impl ApiKey {
     pub fn is_in_force(&self, now: Millis) -> bool {
-        self.ended_at.is_none() && self.expires_at.is_none_or(|expires_at| now < expires_at)
+        self.check_in_force(now).is_ok()
+    }
+
+    /// Refused with the reason: whoever has the secret may know why it does not work any more.
+    pub fn check_in_force(&self, now: Millis) -> Result<(), Refusal> {
+        if self.ended_at.is_some() {
+            return Err(Refusal::TokenRefused("This API key was ended by the shop."));
+        }
+        match self.expires_at {
+            Some(expires_at) if expires_at <= now => {
+                Err(Refusal::TokenRefused("This API key has reached the end of its time. Ask the shop for a new one."))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The user in whose name a program acts.

@@ -83,6 +83,8 @@ audit_actions! {
     RestoreProduct "restore_product",
     ImportProducts "import_products",
     UndoImport "undo_import",
+    BulkEdit "bulk_edit",
+    StockTake "stock_take",
     ChangeShow "change_show",
     CancelShow "cancel_show",
     CreatePublishKey "create_publish_key",

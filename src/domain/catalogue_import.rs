@@ -79,6 +79,18 @@ names! {
     }
 }
 
+names! {
+    /// Where an import comes from.
+    ImportSource {
+        /// A file.
+        File "file",
+        /// The grid in which many products are edited at once.
+        Grid "grid",
+        /// A stock take.
+        StockTake "stock_take",
+    }
+}
+
 /// Which products of a file are imported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -94,6 +106,8 @@ pub struct CatalogueImport {
     pub id: ImportId,
     pub at: Millis,
     pub by: Author,
+    pub source: ImportSource,
+    /// Of another source: the name of the source.
     pub file_name: String,
     pub language: NumberLanguage,
     /// The name of the encoding, as browsers call it.

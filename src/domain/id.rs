@@ -85,6 +85,8 @@ id! {
     ImportId
     /// The id of an e-mail.
     MailId
+    /// The id of a follow.
+    FollowId
     /// The id of a revocation of tokens.
     TokenRevocationId
     /// The id of an account.

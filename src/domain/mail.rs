@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{EmailAddress, Language, MailId, Millis, OrderId, UserId};
+use super::follow::NEWS_TTL_MS;
+use super::{EmailAddress, FollowId, Language, MailId, Millis, OrderId, ProductId, StreamId, UserId};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -18,11 +19,14 @@ pub enum MailKind {
     StaffInvite,
     PasskeyAdded,
     PasskeyRemoved,
+    FollowConfirmation,
+    ShowStarted,
+    ProductUp,
     Test,
 }
 
 impl MailKind {
-    pub const ALL: [MailKind; 11] = {
+    pub const ALL: [MailKind; 14] = {
         use MailKind::*;
         [
             SignInCode,
@@ -35,6 +39,9 @@ impl MailKind {
             StaffInvite,
             PasskeyAdded,
             PasskeyRemoved,
+            FollowConfirmation,
+            ShowStarted,
+            ProductUp,
             Test,
         ]
     };
@@ -51,6 +58,9 @@ impl MailKind {
             MailKind::StaffInvite => "staff_invite",
             MailKind::PasskeyAdded => "passkey_added",
             MailKind::PasskeyRemoved => "passkey_removed",
+            MailKind::FollowConfirmation => "follow_confirmation",
+            MailKind::ShowStarted => "show_started",
+            MailKind::ProductUp => "product_up",
             MailKind::Test => "test",
         }
     }
@@ -64,9 +74,24 @@ impl MailKind {
         matches!(self, MailKind::SignInCode | MailKind::StaffInvite | MailKind::Test)
     }
 
-    /// It contains a secret. What it says is erased once it was sent or has failed, so it cannot be sent again.
+    /// It goes to many at once, so it goes after the others.
+    pub fn is_for_followers(self) -> bool {
+        matches!(self, MailKind::ShowStarted | MailKind::ProductUp)
+    }
+
+    /// In which order mails go: 0, then 1, then 2.
+    pub fn priority(self) -> i64 {
+        match self {
+            urgent if urgent.is_urgent() => 0,
+            bulk if bulk.is_for_followers() => BULK_PRIORITY,
+            _ => 1,
+        }
+    }
+
+    /// What it says is erased once it was sent or has failed, so it cannot be sent again: it contains a secret, or was news.
     pub fn is_secret(self) -> bool {
-        matches!(self, MailKind::SignInCode | MailKind::StaffInvite)
+        matches!(self, MailKind::SignInCode | MailKind::StaffInvite | MailKind::FollowConfirmation)
+            || self.is_for_followers()
     }
 }
 
@@ -127,6 +152,25 @@ pub enum MailContent {
     PasskeyRemoved {
         passkey: String,
     },
+    /// Somebody typed this address to follow the shop or a product. Its owner confirms it by a link.
+    FollowConfirmation {
+        /// The secret of the link.
+        secret: String,
+        /// `None`: the shop.
+        product: Option<ProductId>,
+        expires_at: Millis,
+    },
+    ShowStarted {
+        follow: FollowId,
+        stream: StreamId,
+        announced_at: Millis,
+    },
+    /// A product that somebody follows is pinned or on sale in a live show.
+    ProductUp {
+        follow: FollowId,
+        stream: StreamId,
+        announced_at: Millis,
+    },
     Test,
 }
 
@@ -143,6 +187,9 @@ impl MailContent {
             MailContent::StaffInvite { .. } => MailKind::StaffInvite,
             MailContent::PasskeyAdded { .. } => MailKind::PasskeyAdded,
             MailContent::PasskeyRemoved { .. } => MailKind::PasskeyRemoved,
+            MailContent::FollowConfirmation { .. } => MailKind::FollowConfirmation,
+            MailContent::ShowStarted { .. } => MailKind::ShowStarted,
+            MailContent::ProductUp { .. } => MailKind::ProductUp,
             MailContent::Test => MailKind::Test,
         }
     }
@@ -159,6 +206,9 @@ impl MailContent {
             | MailContent::StaffInvite { .. }
             | MailContent::PasskeyAdded { .. }
             | MailContent::PasskeyRemoved { .. }
+            | MailContent::FollowConfirmation { .. }
+            | MailContent::ShowStarted { .. }
+            | MailContent::ProductUp { .. }
             | MailContent::Test => None,
         }
     }
@@ -167,7 +217,12 @@ impl MailContent {
     fn give_up_at(&self, now: Millis) -> Millis {
         match self {
             MailContent::SignInCode { expires_at, .. } => *expires_at,
-            MailContent::StaffInvite { expires_at, .. } => (*expires_at).min(now + MAIL_LIFETIME_MS),
+            MailContent::StaffInvite { expires_at, .. } | MailContent::FollowConfirmation { expires_at, .. } => {
+                (*expires_at).min(now + MAIL_LIFETIME_MS)
+            }
+            MailContent::ShowStarted { announced_at, .. } | MailContent::ProductUp { announced_at, .. } => {
+                announced_at + NEWS_TTL_MS
+            }
             _ => now + MAIL_LIFETIME_MS,
         }
     }
@@ -246,6 +301,8 @@ pub enum MailOutcome {
     Rejected(String),
     /// The whole mail was transferred, and no answer came.
     Unknown(String),
+    /// Nobody wants it any more: its reader has stopped such mails, or the show is over.
+    Unwanted,
     /// The node stops, and nothing was transferred.
     Interrupted,
 }
@@ -264,8 +321,12 @@ pub enum MailStep {
     },
     /// As if there had been no attempt.
     Release,
+    /// As if it had never been written.
+    Drop,
 }
 
+/// The priority of mails that go to many at once.
+pub const BULK_PRIORITY: i64 = 2;
 /// The most attempts at one mail.
 pub const MAIL_ATTEMPTS_MAX: i64 = 12;
 /// A mail that could not be sent for so long is not sent any more.
@@ -293,6 +354,7 @@ impl ClaimedMail {
         let (error, was_unknown) = match outcome {
             MailOutcome::Accepted => return MailStep::Sent,
             MailOutcome::Interrupted => return MailStep::Release,
+            MailOutcome::Unwanted => return MailStep::Drop,
             MailOutcome::Rejected(error) => return MailStep::Fail { error },
             MailOutcome::ServerUnavailable(error) | MailOutcome::Deferred(error) => (error, false),
             MailOutcome::Unknown(error) => (error, true),
@@ -377,12 +439,25 @@ mod tests {
     }
 
     #[test]
+    fn news_goes_last_and_is_given_up_after_half_an_hour() {
+        let (follow, stream, announced_at) = (FollowId::new(), StreamId::new(), 1_000);
+        let content = MailContent::ShowStarted { follow, stream, announced_at };
+        let priorities = [MailKind::SignInCode, MailKind::OrderConfirmed, content.kind()].map(MailKind::priority);
+        assert_eq!(priorities, [0, 1, BULK_PRIORITY]);
+        // It is written late, and the time still counts from the announcement.
+        assert_eq!(content.give_up_at(900_000), 1_000 + NEWS_TTL_MS);
+        assert_eq!(claimed(1, 0).after(MailOutcome::Unwanted, 0), MailStep::Drop);
+    }
+
+    #[test]
     fn content_is_read_as_it_was_written() {
         let order = OrderId::new();
         for content in [
             MailContent::Test,
             MailContent::OrderSent { order, with: vec![OrderId::new()] },
             MailContent::SignInCode { code: "000001".to_owned(), expires_at: 7 },
+            MailContent::FollowConfirmation { secret: "s".to_owned(), product: Some(ProductId::new()), expires_at: 7 },
+            MailContent::ShowStarted { follow: FollowId::new(), stream: StreamId::new(), announced_at: 7 },
         ] {
             let text = serde_json::to_string(&content).unwrap();
             assert_eq!(serde_json::from_str::<MailContent>(&text).unwrap(), content, "{text}");

@@ -13,6 +13,7 @@ pub mod authorization;
 pub mod billing;
 pub mod blocklist;
 pub mod bucket;
+pub mod bulk_edit;
 pub mod catalogue_file;
 pub mod catalogue_import;
 pub mod chat;
@@ -22,6 +23,7 @@ pub mod customer;
 pub mod email_code;
 pub mod error_code;
 pub mod event;
+pub mod follow;
 pub mod free_text;
 pub mod fulfilment;
 pub mod id;
@@ -56,6 +58,7 @@ pub mod rehearsal;
 mod replay;
 pub mod report;
 pub mod reservation;
+pub mod retention;
 pub mod saved_view;
 pub mod search_text;
 pub mod secrets_key;
@@ -88,17 +91,18 @@ pub use authorization::{Permission, Place, Standing, authorize, authorize_by_rol
 pub use billing::{BillingBody, BillingLine, CreditedSoFar, DocumentKind, Issuer, RefundToCredit, TaxSum};
 pub use blocklist::{BlockAction, BlockedWord, Blocklist};
 pub use bucket::{AtomicBucket, Rate, TokenBucket};
-pub use catalogue_import::{CatalogueImport, ImportStatus, ImportedState};
+pub use catalogue_import::{CatalogueImport, ImportSource, ImportStatus, ImportedState};
 pub use chat::{
     ChatDecision, ChatMessage, ChatRules, ChatRulesForm, ChatText, LinkRule, Quote, Sanction, SanctionKind,
 };
 pub use error_code::ErrorCode;
 pub use event::{Author, Event};
+pub use follow::{Announcement, Follow, FollowTarget, FollowedProduct, NewFollow};
 pub use fulfilment::{Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep};
 pub use id::{
-    AccountId, ApiKeyId, AuditEntryId, BillingDocumentId, EmailCodeId, ImportId, InviteId, MailId, MessageId, OfferId,
-    OrderId, PasskeyId, ProductId, ShopId, SignInSessionId, StaffInviteId, StreamId, TokenRevocationId, UserId,
-    VariantId,
+    AccountId, ApiKeyId, AuditEntryId, BillingDocumentId, EmailCodeId, FollowId, ImportId, InviteId, MailId, MessageId,
+    OfferId, OrderId, PasskeyId, ProductId, ShopId, SignInSessionId, StaffInviteId, StreamId, TokenRevocationId,
+    UserId, VariantId,
 };
 pub use invite::{Helper, Invite};
 pub use mail::{ClaimedMail, MailContent, MailKind, MailOutcome, MailStatus, MailStep, NewMail};

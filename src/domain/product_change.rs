@@ -180,12 +180,14 @@ pub enum StockReason {
     ToOffer,
     /// A sale ended, and what was not sold came back.
     FromOffer,
+    /// The difference that a stock take has found.
+    StockTake,
 }
 
 impl StockReason {
-    pub const ALL: [Self; 9] = {
+    pub const ALL: [Self; 10] = {
         use StockReason::*;
-        [Created, Received, Counted, Damaged, Lost, Returned, Correction, ToOffer, FromOffer]
+        [Created, Received, Counted, Damaged, Lost, Returned, Correction, ToOffer, FromOffer, StockTake]
     };
 
     pub fn name(self) -> &'static str {
@@ -199,12 +201,13 @@ impl StockReason {
             StockReason::Correction => "correction",
             StockReason::ToOffer => "to_offer",
             StockReason::FromOffer => "from_offer",
+            StockReason::StockTake => "stock_take",
         }
     }
 
     /// A person may give it; the others are set by what was done.
     pub fn can_be_given(self) -> bool {
-        !matches!(self, StockReason::Created | StockReason::ToOffer | StockReason::FromOffer)
+        !matches!(self, StockReason::Created | StockReason::ToOffer | StockReason::FromOffer | StockReason::StockTake)
     }
 }
 

@@ -153,6 +153,10 @@ pub enum Refusal {
     /// The code by e-mail was used, is too old, was tried too often, or another browser asked for it.
     EmailCodeInvalid,
     EmailOff,
+    /// The shop sends no e-mail, or has no address for the links in it.
+    FollowsOff,
+    /// The link of a confirmation is not known, or its time is over. The answer does not say which, so that nobody can probe for links.
+    FollowLinkInvalid,
     /// The mail server did not take a test message; the text is a whole sentence that says why.
     MailRefused(String),
     /// This server has no key to encrypt secrets with, so it stores none.
@@ -326,11 +330,9 @@ error_codes! {
     Refusal::TokenInvalid | Refusal::TokenRefused(_) =>
         "token_invalid", 401, "The token is not valid.", "error.token_invalid";
     Refusal::TokenExpired => "token_expired", 401, "The token has expired.", "error.token_expired";
-    Refusal::TokenNotYetValid =>
-        "token_not_yet_valid", 401, "The token is not valid yet.", "error.token_not_yet_valid";
+    Refusal::TokenNotYetValid => "token_not_yet_valid", 401, "The token is not valid yet.", "error.token_not_yet_valid";
     Refusal::TokenRevoked => "token_revoked", 401, "The token was revoked. Sign in again.", "error.token_revoked";
-    Refusal::NoSuchRevocation =>
-        "no_such_revocation", 404, "There is no such revocation.", "error.no_such_revocation";
+    Refusal::NoSuchRevocation => "no_such_revocation", 404, "There is no such revocation.", "error.no_such_revocation";
     Refusal::NoSuchMail => "no_such_mail", 404, "There is no such e-mail.", "error.no_such_mail";
     Refusal::Forbidden => "forbidden", 403, "Your role does not allow this.", "error.forbidden";
     Refusal::Outdated =>
@@ -340,13 +342,11 @@ error_codes! {
         "error.outranked";
     Refusal::TeamCannotBuy =>
         "team_cannot_buy", 403, "The team cannot buy in a show that it helps to run.", "error.team_cannot_buy";
-    Refusal::PriceNeedsHost =>
-        "price_needs_host", 403, "Only a host can sell at the price 0.", "error.price_needs_host";
+    Refusal::PriceNeedsHost => "price_needs_host", 403, "Only a host can sell at the price 0.", "error.price_needs_host";
     Refusal::NoSuchStream => "no_such_stream", 404, "There is no such stream.", "error.no_such_stream";
     Refusal::NoSuchOffer => "no_such_offer", 404, "There is no such offer.", "error.no_such_offer";
     Refusal::NoSuchOrder => "no_such_order", 404, "There is no such order.", "error.no_such_order";
-    Refusal::NoSuchProduct =>
-        "no_such_product", 404, "There is no such product or variant.", "error.no_such_product";
+    Refusal::NoSuchProduct => "no_such_product", 404, "There is no such product or variant.", "error.no_such_product";
     Refusal::NoSuchPicture => "no_such_picture", 404, "There is no such picture.", "error.no_such_picture";
     Refusal::PictureKind { .. } =>
         "picture_kind", 415, "This file is not a picture that is accepted. Send a JPEG, PNG or WebP picture.",
@@ -358,16 +358,14 @@ error_codes! {
         "pictures_off", 409, "This server has no place for uploaded pictures. See --pictures-dir.",
         "error.pictures_off";
     Refusal::NoSuchImport => "no_such_import", 404, "There is no such import.", "error.no_such_import";
-    Refusal::ImportTooLarge =>
-        "import_too_large", 413, "An imported file has at most 100 MB.", "error.import_too_large";
+    Refusal::ImportTooLarge => "import_too_large", 413, "An imported file has at most 100 MB.", "error.import_too_large";
     Refusal::NoSuchMessage => "no_such_message", 404, "There is no such message.", "error.no_such_message";
     Refusal::NoSuchInvite =>
         "no_such_invite", 404, "This invite link is wrong, expired, revoked or used up.", "error.no_such_invite";
     Refusal::NotYours => "not_yours", 404, "You have no such order.", "error.not_yours";
     Refusal::KeyMissing => "key_missing", 400, "An idempotency key is required.", "error.key_missing";
     Refusal::KeyInvalid => "key_invalid", 400, "An idempotency key has 8 to 255 visible ASCII characters.", "error.key_invalid";
-    Refusal::KeyReused =>
-        "key_reused", 422, "This idempotency key was used for another request.", "error.key_reused";
+    Refusal::KeyReused => "key_reused", 422, "This idempotency key was used for another request.", "error.key_reused";
     Refusal::NotOpen { .. } => "not_open", 409, "The sale is not open.", "error.not_open";
     Refusal::Closed => "closed", 409, "The sale has ended.", "error.closed";
     Refusal::BuyerLimit { .. } =>
@@ -378,8 +376,7 @@ error_codes! {
     Refusal::SoldOut => "sold_out", 409, "Sold out.", "error.sold_out";
     Refusal::SoldOutForNow =>
         "sold_out_for_now", 409, "All units are reserved. Some may become available again.", "error.sold_out_for_now";
-    Refusal::TooFewLeft { .. } =>
-        "too_few_left", 409, "Fewer units are left than requested.", "error.too_few_left";
+    Refusal::TooFewLeft { .. } => "too_few_left", 409, "Fewer units are left than requested.", "error.too_few_left";
     Refusal::NotEnoughStock { .. } =>
         "not_enough_stock", 409, "The variant has fewer units in stock than requested.", "error.not_enough_stock";
     Refusal::StreamEnded => "stream_ended", 409, "The show has ended.", "error.stream_ended";
@@ -393,16 +390,14 @@ error_codes! {
     Refusal::AlreadyPaid => "already_paid", 409, "The order is already paid.", "error.already_paid";
     Refusal::AlreadyPlaced =>
         "already_placed", 409, "The order is placed already, and the shop receives the payment itself.", "error.already_placed";
-    Refusal::MethodOff =>
-        "method_off", 409, "The order cannot be paid in this way. It is still held.", "error.method_off";
+    Refusal::MethodOff => "method_off", 409, "The order cannot be paid in this way. It is still held.", "error.method_off";
     Refusal::MethodNeedsEmail =>
         "method_needs_email", 403, "Only buyers who proved an e-mail address or have an account can pay later. The order is still held.",
         "error.method_needs_email";
     Refusal::TooManyPlaced =>
         "too_many_placed", 409, "The buyer has too many orders that are placed and not paid. This one is still held.",
         "error.too_many_placed";
-    Refusal::Declined =>
-        "declined", 402, "The payment was declined. The order is still held.", "error.declined";
+    Refusal::Declined => "declined", 402, "The payment was declined. The order is still held.", "error.declined";
     Refusal::CaptureFailed =>
         "capture_failed", 402, "The payment failed. The order was cancelled and nothing was charged.", "error.capture_failed";
     Refusal::PaymentQueued { .. } =>
@@ -414,8 +409,7 @@ error_codes! {
         "payments_off", 409, "This shop takes no payments now. Nothing was charged, and a reservation ends at the time shown.",
         "error.payments_off";
     Refusal::NotPaid => "not_paid", 409, "The order is not paid.", "error.not_paid";
-    Refusal::AlreadyRefunded =>
-        "already_refunded", 409, "The order is already refunded.", "error.already_refunded";
+    Refusal::AlreadyRefunded => "already_refunded", 409, "The order is already refunded.", "error.already_refunded";
     Refusal::RefundFailed =>
         "refund_failed", 402, "The payment provider refused the refund. The order is still paid.", "error.refund_failed";
     Refusal::BadSignature =>
@@ -448,6 +442,11 @@ error_codes! {
         "error.email_code_invalid";
     Refusal::EmailOff =>
         "email_off", 409, "This shop sends no e-mail, so nobody can sign in by a code.", "error.email_off";
+    Refusal::FollowsOff =>
+        "follows_off", 409, "This shop sends no e-mails to followers.", "error.follows_off";
+    Refusal::FollowLinkInvalid =>
+        "follow_link_invalid", 404, "This link is not known, or its two days are over. Ask for a new one.",
+        "error.follow_link_invalid";
     Refusal::MailRefused(_) =>
         "mail_refused", 422, "The mail server did not take the test message.", "error.mail_refused";
     Refusal::SecretsKeyMissing =>

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::country::{self, COUNTRIES};
 use super::manual_payment::ManualPaymentsForm;
 use super::policy::{self, Policies};
+use super::retention::{Retention, RetentionForm};
 use super::{ManualPayments, Minor, QuoteRules, Refusal, Shop, Titles, currency, limits, product, text};
 
 /// The highest tax rate that may be typed, in basis points: 50 %.
@@ -47,6 +48,8 @@ pub struct ShopProfile {
     pub legal_address: Vec<String>,
     /// The seller's number for the value added tax, as invoices show it.
     pub vat_number: Option<String>,
+    /// How long addresses, the chat and the log of e-mails are kept.
+    pub retention: Retention,
     /// What buyers may read before they order, in Markdown, by kind and language.
     #[schema(value_type = std::collections::BTreeMap<String, Titles>)]
     pub policies: Policies,
@@ -78,6 +81,9 @@ pub struct ShopForm {
     pub legal_address: Option<Vec<String>>,
     /// The seller's number for the value added tax, at most 40 characters; empty: none. Invoices that are made without one stay so.
     pub vat_number: Option<String>,
+    /// How long addresses, the chat and the log of e-mails are kept, in days: 0 to 3650; 0: for ever. What is older is deleted within
+    /// minutes and cannot be brought back.
+    pub retention: Option<RetentionForm>,
     /// The texts of policies (`terms`, `returns`, `privacy`, `contact`) by language, each of at most 20,000 characters. A policy that is
     /// named has these texts only, and none if they are empty; the others stay.
     #[schema(value_type = Option<std::collections::BTreeMap<String, Titles>>)]
@@ -127,6 +133,9 @@ impl ShopForm {
         }
         if let Some(languages) = self.languages {
             profile.languages = checked_languages(languages)?;
+        }
+        if let Some(form) = self.retention {
+            profile.retention = form.apply(&profile.retention)?;
         }
         if let Some(policies) = self.policies {
             profile.policies = policy::change(&profile.policies, policies)?;

@@ -26,11 +26,14 @@ pub async fn authenticate(state: &AppState, parts: &Parts, token: &str) -> Resul
             }
             state.app.api_keys.authenticate(secret).await?
         }
-        None => None,
+        None => Err(Refusal::TokenInvalid),
     };
-    let Some(key) = key else {
-        state.wrong_keys.take(client, now)?;
-        return Err(Refusal::TokenInvalid.into());
+    let key = match key {
+        Ok(key) => key,
+        Err(refusal) => {
+            state.wrong_keys.take(client, now)?;
+            return Err(refusal.into());
+        }
     };
     state.key_limit.take(key.id, now)?;
     let actor = key.actor();

@@ -12,7 +12,7 @@ use super::error::Problem;
 use super::origin::normalize_origin;
 
 /// The first parts of our own routes. A shop below one of them could not be told from the route.
-const OWN_ROUTES: [&str; 20] = [
+const OWN_ROUTES: [&str; 22] = [
     "v1",
     "assets",
     "pictures",
@@ -29,6 +29,8 @@ const OWN_ROUTES: [&str; 20] = [
     "join",
     "setup",
     "sign-in",
+    "follow",
+    "unsubscribe",
     "docs",
     "healthz",
     "readyz",

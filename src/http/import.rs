@@ -19,7 +19,7 @@ use crate::app::NewImport;
 use crate::domain::catalogue_file::{FieldChange, FileKind, FileProblem, FileProblemCode};
 use crate::domain::catalogue_import::{ImportedProduct, ImportedRows};
 use crate::domain::number_text::NumberLanguage;
-use crate::domain::{CatalogueImport, ImportId, ImportStatus, ImportedState, Millis, ProductId, Refusal};
+use crate::domain::{CatalogueImport, ImportId, ImportSource, ImportStatus, ImportedState, Millis, ProductId, Refusal};
 
 /// How long a client may send nothing in the middle of a file.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(20);
@@ -67,6 +67,9 @@ pub struct ImportView {
     pub at: Millis,
     /// Empty once the data of the user was erased.
     pub by_name: String,
+    /// A bulk edit of products is kept like the import of a file.
+    pub source: ImportSource,
+    /// Of another source than a file: the name of the source.
     pub file_name: String,
     pub kind: FileKind,
     pub numbers: NumberLanguage,
@@ -107,6 +110,7 @@ impl ImportView {
             id: import.id,
             at: import.at,
             by_name: import.by.name,
+            source: import.source,
             file_name: import.file_name,
             kind: import.kind,
             numbers: import.language,
@@ -135,6 +139,12 @@ pub struct ImportProblemView {
     pub is_warning: bool,
 }
 
+impl From<FileProblem> for ImportProblemView {
+    fn from(FileProblem { row, column, code, message }: FileProblem) -> Self {
+        Self { row, column, code, message, is_warning: code.is_warning() }
+    }
+}
+
 /// A value that differs from that of the catalogue.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ImportChange)]
@@ -143,6 +153,9 @@ pub struct ImportChangeView {
     pub column: String,
     pub before: String,
     pub after: String,
+    /// The variant, in a bulk edit of a product that has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
 }
 
 /// A product of an import.
@@ -165,14 +178,13 @@ pub struct ImportedProductView {
 
 impl From<ImportedProduct> for ImportedProductView {
     fn from(imported: ImportedProduct) -> Self {
-        let problem = |FileProblem { row, column, code, message }| ImportProblemView {
+        let change = |FieldChange { row, column, before, after, variant }| ImportChangeView {
             row,
             column,
-            code,
-            message,
-            is_warning: code.is_warning(),
+            before,
+            after,
+            variant,
         };
-        let change = |FieldChange { row, column, before, after }| ImportChangeView { row, column, before, after };
         Self {
             position: imported.position,
             handle: imported.handle,
@@ -180,7 +192,7 @@ impl From<ImportedProduct> for ImportedProductView {
             row: imported.row,
             rows: imported.rows,
             state: imported.state,
-            problems: imported.problems.into_iter().map(problem).collect(),
+            problems: imported.problems.into_iter().map(ImportProblemView::from).collect(),
             changes: imported.changes.into_iter().map(change).collect(),
             product: imported.product,
         }

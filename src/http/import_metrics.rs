@@ -1,4 +1,4 @@
-//! The metrics of imports of the catalogue.
+//! The metrics of imports of the catalogue, and of its search.
 
 use std::sync::atomic::Ordering;
 
@@ -8,6 +8,11 @@ use crate::metrics::MetricsPage;
 
 pub fn imports(page: &mut MetricsPage<'_>, app: &App) {
     let counters = app.counters();
+    page.counter(
+        "livesouk_search_words_deleted_total",
+        "Words of the search in the catalogue that no product has any more",
+        load(&counters.search_words_deleted),
+    );
     page.counter(
         "livesouk_imported_products_total",
         "Products that imports have written",

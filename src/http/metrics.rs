@@ -13,7 +13,7 @@ use axum::routing::get;
 
 use super::error::ApiResult;
 use super::extract::Caller;
-use super::{AppState, connection_metrics, import_metrics, ops, payment_metrics, picture_metrics};
+use super::{AppState, connection_metrics, import_metrics, mail_metrics, ops, payment_metrics, picture_metrics};
 use crate::app::App;
 use crate::domain::Permission;
 use crate::metrics::{METRICS_CONTENT_TYPE, MetricsPage, ProcessMetrics, encode_page};
@@ -51,7 +51,7 @@ async fn unrestricted(State(state): State<AppState>) -> MetricsResponse {
         payment_metrics::billing(page, &state.app);
         picture_metrics::pictures(page, &state.app);
         import_metrics::imports(page, &state.app);
-        mails(page, &state.app);
+        mail_metrics::mails(page, &state.app);
         broker(page, &state.app);
         background_jobs(page, &state.app);
         connection_metrics::tokens(page, &state);
@@ -331,20 +331,6 @@ fn payments(page: &mut MetricsPage<'_>, app: &App) {
         "From the write of an outbox event to its delivery",
         &counters.outbox_delay,
     );
-}
-
-fn mails(page: &mut MetricsPage<'_>, app: &App) {
-    let counters = app.counters();
-    page.labeled_counter(
-        "livesouk_mails_total",
-        "Attempts to send an e-mail: sent, to be retried, or given up",
-        "result",
-        &counters.mail_outcomes,
-    );
-    page.gauge("livesouk_mails_waiting", "E-mails that wait at the last check", load(&counters.mails_waiting) as f64);
-    let since = counters.mails_oldest_at.load(Ordering::Relaxed);
-    let age = if since == 0 { 0 } else { (app.now() - since).max(0) };
-    page.gauge("livesouk_mails_oldest_age_seconds", "Age of the oldest e-mail that waits", age as f64 / 1e3);
 }
 
 /// Without Redis all of these are 0.

@@ -18,6 +18,7 @@ mod asyncapi;
 mod audit_log;
 mod base_url;
 mod billing;
+mod bulk_edit;
 mod chat;
 mod client_address;
 mod connection_metrics;
@@ -33,6 +34,7 @@ mod export;
 mod export_body;
 mod extract;
 mod fair_bucket;
+mod follow;
 mod gallery;
 mod handshake;
 mod head_deadline;
@@ -44,6 +46,7 @@ mod invite;
 mod lineup;
 mod log_sampler;
 mod mail;
+mod mail_metrics;
 mod mail_server;
 mod media_access;
 mod media_key;
@@ -124,6 +127,9 @@ pub use page_policy::{ContentHosts, PagePolicy};
 
 /// The maximum size of a request body. The largest legitimate one is a product with a hundred variants.
 const BODY_BYTES_MAX: usize = 128 * 1024;
+
+/// The same for a bulk edit: 500 rows.
+const BULK_BYTES_MAX: usize = 256 * 1024;
 
 /// What every handler can use.
 #[derive(Clone)]
@@ -287,6 +293,9 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(api_key::list, api_key::create))
         .routes(routes!(api_key::rotate))
         .routes(routes!(api_key::end))
+        .routes(routes!(follow::list, follow::follow))
+        .routes(routes!(follow::confirm))
+        .routes(routes!(follow::end))
         .routes(routes!(setup::open))
         .routes(routes!(setup::set_up))
         .routes(routes!(shop_settings::show, shop_settings::change))
@@ -305,6 +314,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(picture::upload))
         .routes(routes!(gallery::show_gallery, gallery::set_gallery))
         .routes(routes!(quick_item::create))
+        .routes(routes!(bulk_edit::find_variants))
+        .merge(OpenApiRouter::new().routes(routes!(bulk_edit::save)).layer(DefaultBodyLimit::max(BULK_BYTES_MAX)))
         .routes(routes!(import::list, import::upload))
         .routes(routes!(import::show))
         .routes(routes!(import::products))
@@ -357,6 +368,8 @@ pub fn router(state: AppState) -> Router {
         .route("/setup", get(page::setup))
         .route("/join", get(page::join))
         .route("/sign-in", get(page::sign_in))
+        .route("/follow", get(page::follow))
+        .route("/unsubscribe/{secret}", get(page::follow).post(follow::unsubscribe))
         .route("/pictures/{picture}/{size}", get(picture::file))
         .route("/docs", get(page::docs))
         .route("/docs/errors", get(error_page::index))

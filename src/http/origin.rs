@@ -121,10 +121,12 @@ pub(super) fn normalize_origin(given: &str) -> Result<String, String> {
 }
 
 /// Middleware that refuses requests from other sites. Assets are the same for everybody, and a page without its scripts could not
-/// even show what is wrong. A script of the other site can read why it is refused: the refusal has CORS headers, although it allows
+/// even show what is wrong. Mail programs end a follow from wherever they are. A script of the other site can read why it is refused: the refusal has CORS headers, although it allows
 /// nothing. A preflight is refused by its status.
 pub async fn check_origin(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if !request.uri().path().starts_with("/assets/") && !state.origins.allows(request.headers()) {
+    let path = request.uri().path();
+    let is_open = path.starts_with("/assets/") || path.starts_with("/unsubscribe/");
+    if !is_open && !state.origins.allows(request.headers()) {
         state.origins.refused.warn(request.headers(), state.app.clock().now());
         let origin = request.headers().get(header::ORIGIN).cloned();
         let mut response = Problem::of(&ErrorCode::ORIGIN_NOT_ALLOWED).into_response();

@@ -48,7 +48,12 @@ pub async fn open(
     state.sign_in_attempts.take(client, state.app.now())?;
     let SetupState { has_owner, shop, profile, has_products } = state.app.staff.open_setup_link(&form.code).await?;
     let can_send_email = state.app.accounts.can_send_codes();
-    Ok(Json(SetupView { has_owner, has_products, can_send_email, settings: SettingsView::of(&shop, &profile) }))
+    Ok(Json(SetupView {
+        has_owner,
+        has_products,
+        can_send_email,
+        settings: SettingsView::of(&shop, &profile, state.app.settings()),
+    }))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 use super::AppState;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody};
+use crate::app::Settings;
 use crate::domain::country::{COUNTRIES, Country};
+use crate::domain::retention::kept_days;
 use crate::domain::shop_settings::{ShopForm, ShopProfile};
 use crate::domain::{Shop, Titles};
 
@@ -22,14 +24,30 @@ pub struct SettingsView {
     currency: String,
     #[serde(flatten)]
     profile: ShopProfile,
+    /// How long things are kept now, in days; 0: for ever. Where `retention` has null, it is the setting with which this node was started.
+    kept_days: KeptDays,
     /// The countries in which a shop may be, with what follows from each.
     countries: &'static [Country],
 }
 
+/// Days for which things are kept; 0: for ever.
+#[derive(Serialize, ToSchema)]
+pub struct KeptDays {
+    address_days: i64,
+    chat_days: i64,
+    mail_days: i64,
+}
+
 impl SettingsView {
-    pub fn of(shop: &Shop, profile: &ShopProfile) -> Self {
+    pub fn of(shop: &Shop, profile: &ShopProfile, node: &Settings) -> Self {
+        let kept = &profile.retention;
+        let kept_days = KeptDays {
+            address_days: kept_days(kept.address_days, node.address_retention_ms),
+            chat_days: kept_days(kept.chat_days, node.chat_retention_ms),
+            mail_days: kept_days(kept.mail_days, node.mail_retention_ms),
+        };
         let Shop { title, titles, currency, .. } = shop.clone();
-        Self { title, titles, currency, profile: profile.clone(), countries: &COUNTRIES }
+        Self { title, titles, currency, profile: profile.clone(), kept_days, countries: &COUNTRIES }
     }
 }
 
@@ -38,7 +56,7 @@ impl SettingsView {
     responses((status = 200, body = SettingsView), (status = "default", body = Problem)))]
 pub async fn show(State(state): State<AppState>, Caller(actor): Caller) -> ApiResult<Json<SettingsView>> {
     let (shop, profile) = state.app.settings_sync.settings(&actor).await?;
-    Ok(Json(SettingsView::of(&shop, &profile)))
+    Ok(Json(SettingsView::of(&shop, &profile, state.app.settings())))
 }
 
 /// Changes settings; what is left out stays. It holds on every node within two seconds, without a restart. Owners and admins only.
@@ -50,5 +68,5 @@ pub async fn change(
     JsonBody(form): JsonBody<ShopForm>,
 ) -> ApiResult<Json<SettingsView>> {
     let (shop, profile) = state.app.settings_sync.change(&actor, form).await?;
-    Ok(Json(SettingsView::of(&shop, &profile)))
+    Ok(Json(SettingsView::of(&shop, &profile, state.app.settings())))
 }

@@ -7,13 +7,14 @@ use uuid::Uuid;
 
 use super::audit::insert_audit_entry;
 use super::row::from_row;
+use super::transaction::Transaction;
 use super::{Error, Result, Store, from_json, require_known, to_json};
 use crate::domain::catalogue_file::{FieldChange, FileKind, FileProblem, FileProduct};
 use crate::domain::catalogue_import::{ImportedPicture, ImportedProduct, OPEN_IMPORTS_MAX};
 use crate::domain::number_text::NumberLanguage;
 use crate::domain::{
-    AuditEntry, Author, CatalogueImport, ImportId, ImportStatus, ImportedState, Millis, ProductId, Refusal, Role,
-    UserId,
+    AuditEntry, Author, CatalogueImport, ImportId, ImportSource, ImportStatus, ImportedState, Millis, ProductId,
+    Refusal, Role, UserId,
 };
 
 /// The most bytes of the files of all imports that are kept.
@@ -27,6 +28,7 @@ struct ImportRow {
     by_user: String,
     by_name: String,
     by_role: String,
+    source: String,
     file_name: String,
     language: String,
     encoding: String,
@@ -43,6 +45,7 @@ from_row!(ImportRow {
     by_user,
     by_name,
     by_role,
+    source,
     file_name,
     language,
     encoding,
@@ -57,7 +60,7 @@ from_row!(ImportRow {
 macro_rules! imports {
     ($after:literal) => {
         concat!(
-            "select id, at, by_user, by_name, by_role, file_name, language, encoding, kind, status, bytes, rows, error
+            "select id, at, by_user, by_name, by_role, source, file_name, language, encoding, kind, status, bytes, rows, error
             from catalogue_imports ",
             $after
         )
@@ -99,7 +102,10 @@ pub struct CheckedProduct {
 }
 
 /// JSON in a text: the database stores it as it is.
-fn as_json_text<S: serde::Serializer>(value: &impl Serialize, to: S) -> std::result::Result<S::Ok, S::Error> {
+pub(super) fn as_json_text<S: serde::Serializer>(
+    value: &impl Serialize,
+    to: S,
+) -> std::result::Result<S::Ok, S::Error> {
     let text = serde_json::to_string(value).map_err(serde::ser::Error::custom)?;
     to.serialize_str(&text)
 }
@@ -114,28 +120,7 @@ impl Store {
                 let why = "Too many imports are open. Apply or cancel one of them first.";
                 return Err(Refusal::WrongStatus(why).into());
             }
-            let sum = "select cast(coalesce(sum(bytes), 0) as bigint) from catalogue_imports";
-            if tx.query(sum).fetch_value::<i64>().await? >= KEPT_BYTES_MAX {
-                return Err(Refusal::WrongStatus("The imports of the last 30 days are too large together.").into());
-            }
-            let insert =
-                "insert into catalogue_imports (id, at, by_user, by_name, by_role, file_name, language, encoding,
-                kind, status, bytes, rows, error, worked_at)
-                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, '', $2)";
-            tx.query(insert)
-                .bind(import.id.0)
-                .bind(import.at)
-                .bind(import.by.id.as_str())
-                .bind(&import.by.name)
-                .bind(import.by.role.name())
-                .bind(&import.file_name)
-                .bind(import.language.name())
-                .bind(&import.encoding)
-                .bind(import.kind.name())
-                .bind(ImportStatus::Receiving.name())
-                .execute()
-                .await
-                .map(drop)
+            insert_import(tx, import).await
         })
         .await
     }
@@ -391,6 +376,37 @@ impl Store {
     }
 }
 
+/// Part of a transaction: writes a new import as it is. Refused if those that are kept are too large together.
+pub(super) async fn insert_import(tx: &mut Transaction<'_>, import: &CatalogueImport) -> Result<()> {
+    let sum = "select cast(coalesce(sum(bytes), 0) as bigint) from catalogue_imports";
+    if tx.query(sum).fetch_value::<i64>().await? >= KEPT_BYTES_MAX {
+        return Err(Refusal::WrongStatus("The imports of the last 30 days are too large together.").into());
+    }
+    let insert =
+        "insert into catalogue_imports (id, at, by_user, by_name, by_role, file_name, language, encoding, kind,
+            status, bytes, rows, error, worked_at, source)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', $13, $14)";
+    let is_receiving = import.status == ImportStatus::Receiving;
+    tx.query(insert)
+        .bind(import.id.0)
+        .bind(import.at)
+        .bind(import.by.id.as_str())
+        .bind(&import.by.name)
+        .bind(import.by.role.name())
+        .bind(&import.file_name)
+        .bind(import.language.name())
+        .bind(&import.encoding)
+        .bind(import.kind.name())
+        .bind(import.status.name())
+        .bind(import.bytes)
+        .bind(import.rows)
+        .bind(if is_receiving { import.at } else { 0 })
+        .bind(import.source.name())
+        .execute()
+        .await
+        .map(drop)
+}
+
 impl ImportRow {
     fn into_import(self, counts: Vec<(String, i64)>, pictures_left: i64) -> Result<CatalogueImport> {
         let known = |what, name: &str| Error::CorruptRow(format!("{what} `{name}`"));
@@ -398,12 +414,14 @@ impl ImportRow {
         let id = UserId::parse(&self.by_user).map_err(|_| known("user", &self.by_user))?;
         let language = NumberLanguage::ALL.into_iter().find(|one| one.name() == self.language);
         let kind = FileKind::ALL.into_iter().find(|one| one.name() == self.kind);
+        let source = ImportSource::ALL.iter().copied().find(|one| one.name() == self.source);
         let status = ImportStatus::ALL.iter().copied().find(|one| one.name() == self.status);
         let count = |(state, count): (String, i64)| Ok((state_of(&state)?, count));
         Ok(CatalogueImport {
             id: ImportId(self.id),
             at: self.at,
             by: Author { id, name: self.by_name, role },
+            source: require_known(source, "source", &self.source)?,
             file_name: self.file_name,
             language: require_known(language, "language", &self.language)?,
             encoding: self.encoding,

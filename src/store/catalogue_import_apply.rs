@@ -3,12 +3,14 @@
 
 use std::collections::HashSet;
 
+use super::bulk_edit::{edit_back, reason_of, write_stock};
 use super::catalogue_import_insert::insert_products;
 use super::catalogue_product::read_catalogue_product;
 use super::picture::{claim_picture, write_gallery};
-use super::product_change::{insert_stock_change, lock_product, write_change};
+use super::product_change::{lock_product, write_change};
 use super::transaction::Transaction;
 use super::{Error, Result, Store, from_json, to_json};
+use crate::domain::bulk_edit::EditBack;
 use crate::domain::catalogue_file::{
     CatalogueProduct, FileKind, FileProblem, FileProblemCode, Plan, Target, WayBack, plan, plan_back,
 };
@@ -16,8 +18,8 @@ use crate::domain::catalogue_import::{ImportedPicture, ImportedProduct};
 use crate::domain::picture::uploaded_picture;
 use crate::domain::product_change::ChangeAuthor;
 use crate::domain::{
-    Author, ImportId, ImportedState, Millis, OfferId, ProductId, ProductPicture, ProductStatus, Refusal, ShopId,
-    StockReason, Variant,
+    Author, ImportId, ImportSource, ImportedState, Millis, OfferId, ProductId, ProductPicture, ProductStatus, Refusal,
+    ShopId,
 };
 
 /// Who imports what. Its products are written by this.
@@ -25,6 +27,7 @@ pub struct ImportWriter {
     pub import: ImportId,
     pub shop: ShopId,
     pub by: Author,
+    pub source: ImportSource,
     pub kind: FileKind,
     /// Of the currency of the shop.
     pub decimals: usize,
@@ -174,25 +177,37 @@ impl Store {
             writer.check(tx).await?;
             lock_product(tx, id).await?;
             let Some(current) = read_catalogue_product(tx, id).await? else { return Ok(None) };
-            if product.version != Some(current.product.version) {
+            let read = "select before from catalogue_import_products where import = $1 and position = $2";
+            let before: Option<String> =
+                tx.query(read).bind(writer.import.0).bind(product.position).fetch_value().await?;
+            let edit = edit_back(writer.source, before.as_deref())?;
+            let is_stock_only = edit.as_ref().is_some_and(EditBack::is_stock_only);
+            if !is_stock_only && product.version != Some(current.product.version) {
                 let message = "It was changed after the import.".to_owned();
                 let problem = writer.problem(product, FileProblemCode::ChangedSince, message);
                 writer.note(tx, product, ImportedState::Kept, &[problem]).await?;
                 return Ok(None);
             }
-            let read = "select before from catalogue_import_products where import = $1 and position = $2";
-            let before: Option<String> =
-                tx.query(read).bind(writer.import.0).bind(product.position).fetch_value().await?;
-            let mut target = match before {
-                Some(json) => plan_back(&from_json::<WayBack>(&json)?, &current),
-                None => {
+            let mut target = match (edit, before) {
+                (Some(edit), _) => match edit.plan_back(&current) {
+                    Ok(target) => target,
+                    Err(message) => {
+                        let problem = writer.problem(product, FileProblemCode::NotEnough, message);
+                        writer.note(tx, product, ImportedState::Kept, &[problem]).await?;
+                        return Ok(None);
+                    }
+                },
+                (None, Some(json)) => plan_back(&from_json::<WayBack>(&json)?, &current),
+                (None, None) => {
                     let mut product = current.product.clone();
                     (product.status, product.version) = (ProductStatus::Archived, product.version + 1);
                     Target { product, pictures: current.pictures.clone(), stock: Vec::new() }
                 }
             };
-            claim_those_left(tx, &mut target.pictures).await?;
-            target.product.image = target.pictures.first().map(ProductPicture::shown_address);
+            if writer.source == ImportSource::File {
+                claim_those_left(tx, &mut target.pictures).await?;
+                target.product.image = target.pictures.first().map(ProductPicture::shown_address);
+            }
             let (_, offers) = writer.write(tx, (&current, &target), product.position).await?;
             writer.note(tx, product, ImportedState::Undone, &product.problems).await?;
             Ok(Some((id, offers)))
@@ -304,20 +319,18 @@ impl ImportWriter {
             write_gallery(tx, id, &target.pictures).await?;
             self.note_pictures(tx, (id, position), &target.pictures).await?;
         }
-        let changed = write_change(tx, (&before.product, &target.product), (&by, None)).await?;
+        // The stock changes without a new version.
+        let is_new = before.product.version != target.product.version;
+        let offers = match is_new {
+            true => write_change(tx, (&before.product, &target.product), (&by, None)).await?.offers,
+            false => Vec::new(),
+        };
         if before.product.status != target.product.status {
             let at = (target.product.status == ProductStatus::Archived).then_some(now);
             tx.query("update products set archived_at = $2 where id = $1").bind(id.0).bind(at).execute().await?;
         }
-        for (variant, units) in &target.stock {
-            let stock_of = |one: &&Variant| one.id == *variant;
-            let Some(old) = before.product.variants.iter().find(stock_of) else { continue };
-            let set = "update variants set stock = $2 where id = $1";
-            tx.query(set).bind(variant.0).bind(*units).execute().await?;
-            let what = (units - old.stock, StockReason::Counted, None);
-            insert_stock_change(tx, variant.0, what, (Some(&by), now)).await?;
-        }
-        Ok((target.product.version, changed.offers))
+        write_stock(tx, (before, &target.stock), (reason_of(self.source), &by)).await?;
+        Ok((target.product.version, offers))
     }
 
     async fn note(

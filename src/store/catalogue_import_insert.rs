@@ -25,6 +25,12 @@ struct NewProductJson<'a> {
     delivery: &'a str,
     deliveries: String,
     archived: bool,
+}
+
+/// Which product of an import is which one of the catalogue.
+#[derive(Serialize)]
+struct CreatedJson {
+    id: String,
     position: i64,
 }
 
@@ -59,7 +65,7 @@ pub(super) async fn insert_products(
     let now = tx.now().await?;
     let hex = |id: Uuid| id.simple().to_string();
     let mut products = Vec::with_capacity(targets.len());
-    let mut variants = Vec::new();
+    let (mut variants, mut created) = (Vec::new(), Vec::with_capacity(targets.len()));
     for (imported, Target { product, .. }) in targets {
         products.push(NewProductJson {
             id: hex(product.id.0),
@@ -74,8 +80,8 @@ pub(super) async fn insert_products(
             delivery: &product.texts.delivery,
             deliveries: titles_to_json(&product.texts.deliveries),
             archived: product.status == ProductStatus::Archived,
-            position: imported.position,
         });
+        created.push(CreatedJson { id: hex(product.id.0), position: imported.position });
         for (place, variant) in product.variants.iter().enumerate() {
             variants.push(NewVariantJson {
                 id: hex(variant.id.0),
@@ -106,7 +112,7 @@ pub(super) async fn insert_products(
     let insert = tx.choose(INSERT_STOCK_ON_POSTGRES, INSERT_STOCK_ON_SQLITE);
     tx.query(insert).bind(now).bind(user).bind(name).bind(&variants).execute().await?;
     let note = tx.choose(NOTE_CREATED_ON_POSTGRES, NOTE_CREATED_ON_SQLITE);
-    tx.query(note).bind(writer.import.0).bind(&products).execute().await?;
+    tx.query(note).bind(writer.import.0).bind(to_json(&created)?).execute().await?;
     for (imported, target) in targets {
         if !target.pictures.is_empty() {
             write_gallery(tx, target.product.id, &target.pictures).await?;
@@ -156,6 +162,8 @@ const INSERT_STOCK_ON_SQLITE: &str = "insert into stock_changes (id, variant, at
     from json_each($4) where value ->> 'stock' > 0";
 const NOTE_CREATED_ON_POSTGRES: &str = "update catalogue_import_products as p set state = 'created', product = new.id, version = 1
     from json_to_recordset($2::json) as new(id uuid, position bigint) where p.import = $1 and p.position = new.position";
-const NOTE_CREATED_ON_SQLITE: &str = "update catalogue_import_products as p set state = 'created',
-        product = unhex(new.value ->> 'id'), version = 1
-    from json_each($2) as new where p.import = $1 and p.position = new.value ->> 'position'";
+// Materialized: otherwise the list would be read again for every product of the import.
+const NOTE_CREATED_ON_SQLITE: &str = "with new as materialized
+        (select unhex(value ->> 'id') as id, value ->> 'position' as position from json_each($2))
+    update catalogue_import_products as p set state = 'created', product = new.id, version = 1
+    from new where p.import = $1 and p.position = new.position";

@@ -65,6 +65,9 @@ macro_rules! products {
     };
 }
 
+const PRODUCTS_ON_POSTGRES: &str =
+    products!("where id = any (array(select value::uuid from json_array_elements_text($1::json)))");
+const PRODUCTS_ON_SQLITE: &str = products!("where id in (select unhex(value) from json_each($1))");
 const VARIANTS_ON_POSTGRES: &str =
     "select id, product, name, names, option_values, sku, barcode, price, cost, weight_g, stock
     from variants where product = any (array(select value::uuid from json_array_elements_text($1::json)))
@@ -111,6 +114,14 @@ impl Store {
         self.with_variants(rows).await
     }
 
+    /// Reads these products.
+    pub(super) async fn catalogue_products(&self, ids: &[ProductId]) -> Result<Vec<CatalogueProduct>> {
+        let ids = ids_to_json(ids.iter().map(|id| id.0))?;
+        let read = self.choose(PRODUCTS_ON_POSTGRES, PRODUCTS_ON_SQLITE);
+        let rows = self.query(read).bind(ids).fetch_all().await?;
+        self.with_variants(rows).await
+    }
+
     async fn with_variants(&self, rows: Vec<Row>) -> Result<Vec<CatalogueProduct>> {
         let ids = ids_to_json(rows.iter().map(|row| row.id))?;
         let read = self.choose(VARIANTS_ON_POSTGRES, VARIANTS_ON_SQLITE);
@@ -126,13 +137,17 @@ pub(super) async fn read_catalogue_product(
     tx: &mut Transaction<'_>,
     id: ProductId,
 ) -> Result<Option<CatalogueProduct>> {
-    let rows: Vec<Row> = tx.query(products!("where id = $1")).bind(id.0).fetch_all().await?;
-    let ids = ids_to_json([id.0].into_iter())?;
+    Ok(read_catalogue_products(tx, &ids_to_json([id.0].into_iter())?).await?.pop())
+}
+
+/// Reads products in a transaction, in any order. `ids` is a list for a placeholder.
+pub(super) async fn read_catalogue_products(tx: &mut Transaction<'_>, ids: &str) -> Result<Vec<CatalogueProduct>> {
+    let rows: Vec<Row> = tx.query(tx.choose(PRODUCTS_ON_POSTGRES, PRODUCTS_ON_SQLITE)).bind(ids).fetch_all().await?;
     let read = tx.choose(VARIANTS_ON_POSTGRES, VARIANTS_ON_SQLITE);
-    let variants = tx.query(read).bind(&ids).fetch_all().await?;
+    let variants = tx.query(read).bind(ids).fetch_all().await?;
     let read = tx.choose(PICTURES_ON_POSTGRES, PICTURES_ON_SQLITE);
-    let pictures = tx.query(read).bind(&ids).fetch_all().await?;
-    Ok(assemble(rows, variants, pictures)?.pop())
+    let pictures = tx.query(read).bind(ids).fetch_all().await?;
+    assemble(rows, variants, pictures)
 }
 
 fn assemble(rows: Vec<Row>, variants: Vec<VariantRow>, pictures: Vec<PictureRow>) -> Result<Vec<CatalogueProduct>> {

@@ -51,6 +51,12 @@ pub(super) async fn join_guest(tx: &mut Transaction<'_>, guest: &Actor, account:
             person = case when person is null then null else $3 end
         where buyer = $1 and id in (select r.order_id from reservations r where r.buyer = $2)";
     tx.query(orders).bind(from).bind(to).bind(account.person.as_str()).execute().await?;
+    for follows in [
+        "update follows set user_id = $2 where user_id = $1",
+        "update follow_requests set user_id = $2 where user_id = $1",
+    ] {
+        tx.query(follows).bind(from).bind(to).execute().await?;
+    }
     let payments = "update payments set buyer = $2 where buyer = $1
         and not exists (select 1 from payments p where p.buyer = $2 and p.key = payments.key)";
     tx.query(payments).bind(from).bind(to).execute().await?;

@@ -7,6 +7,7 @@ use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known};
 use crate::domain::account::GUEST_PREFIX;
+use crate::domain::mail::BULK_PRIORITY;
 use crate::domain::{
     AccountId, ClaimedMail, EmailAddress, Language, MailContent, MailId, MailKind, MailStatus, MailStep, Millis,
     NewMail, OrderId, Refusal, SessionSecret, UserId,
@@ -16,8 +17,8 @@ use crate::domain::{
 pub const MAIL_CLAIM_MS: Millis = 180_000;
 /// Mails that one call deletes or gives up at most.
 const BATCH_MAX: i64 = 500;
-/// When so many mails wait for which somebody sits in front of a screen, another one is refused.
-pub const URGENT_MAILS_MAX: i64 = 1_000;
+/// When so many mails of one kind of haste wait, another one for which somebody sits in front of a screen is refused.
+pub const WAITING_MAILS_MAX: i64 = 1_000;
 /// Characters of an error that are kept.
 const ERROR_LENGTH_MAX: usize = 300;
 
@@ -147,7 +148,7 @@ pub(super) async fn queue_mail(tx: &mut Transaction<'_>, mail: &NewMail) -> Resu
     tx.query(insert)
         .bind(id.0)
         .bind(kind.name())
-        .bind(i64::from(!kind.is_urgent()))
+        .bind(kind.priority())
         .bind(mail.to.as_str())
         .bind(mail.language.tag())
         .bind(mail.user.as_ref().map(UserId::as_str))
@@ -315,6 +316,10 @@ impl Store {
                         where id = $1 and status = 'sending' and attempts = $2";
                     tx.query(release).bind(mail.id.0).bind(mail.attempts).bind(now)
                 }
+                MailStep::Drop => {
+                    let drop = "delete from mails where id = $1 and status = 'sending' and attempts = $2";
+                    tx.query(drop).bind(mail.id.0).bind(mail.attempts)
+                }
             };
             Ok(finish.execute().await? > 0)
         })
@@ -326,26 +331,27 @@ impl Store {
         self.transaction(async |tx| {
             let now = tx.now().await?;
             let expire = "update mails set status = 'failed', last_error = 'No mail server took it in time.',
-                    content = case priority when 0 then '' else content end
+                    content = case when priority <> 1 or kind = $3 then '' else content end
                 where id in (select id from mails where status in ('queued', 'sending') and give_up_at <= $1 limit $2)";
-            tx.query(expire).bind(now).bind(BATCH_MAX).execute().await
+            tx.query(expire).bind(now).bind(BATCH_MAX).bind(MailKind::FollowConfirmation.name()).execute().await
         })
         .await
     }
 
-    /// Refuses as `busy` when so many mails wait for which somebody sits in front of a screen that another one would be late.
-    pub async fn check_room_for_urgent_mail(&self) -> Result<()> {
+    /// Refuses as `busy` when so many mails wait that go before or with one of this kind that it would be late.
+    pub async fn check_room_for_mail(&self, kind: MailKind) -> Result<()> {
         let count = "select cast(count(*) as bigint) from (
-            select id from mails where status in ('queued', 'sending') and priority = 0 limit $1) waiting";
-        let waiting: i64 = self.query(count).bind(URGENT_MAILS_MAX).fetch_value().await?;
-        if waiting >= URGENT_MAILS_MAX { Err(Refusal::Busy { retry_ms: 10_000 }.into()) } else { Ok(()) }
+            select id from mails where status in ('queued', 'sending') and priority <= $2 limit $1) waiting";
+        let waiting: i64 = self.query(count).bind(WAITING_MAILS_MAX).bind(kind.priority()).fetch_value().await?;
+        if waiting >= WAITING_MAILS_MAX { Err(Refusal::Busy { retry_ms: 10_000 }.into()) } else { Ok(()) }
     }
 
-    /// How many mails wait, and since when.
+    /// How many mails wait, and since when, without those to followers.
     pub async fn mail_queue(&self) -> Result<MailQueue> {
         let count = "select cast(count(*) as bigint), min(created_at) from (
-            select created_at from mails where status in ('queued', 'sending') order by created_at limit $1) waiting";
-        let (waiting, oldest_at) = self.query(count).bind(COUNTED_MAX).fetch_one().await?;
+            select created_at from mails where status in ('queued', 'sending') and priority < $2
+                order by created_at limit $1) waiting";
+        let (waiting, oldest_at) = self.query(count).bind(COUNTED_MAX).bind(BULK_PRIORITY).fetch_one().await?;
         Ok(MailQueue { waiting, oldest_at })
     }
 

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::announcement::announce_product;
 use super::product_change::insert_stock_change;
 use super::row::from_row;
 use super::transaction::Transaction;
@@ -217,7 +218,7 @@ pub(super) async fn open_draft(tx: &mut Transaction<'_>, id: OfferId) -> Result<
         closes_at = $2 + countdown_ms + duration_ms, version = version + 1 where id = $1
         and exists (select 1 from streams s where s.id = offers.stream and (s.status <> 'ended' or s.replay is not null))";
     let opened = tx.query(open).bind(id.0).bind(now).execute().await?;
-    if opened == 0 { Err(Refusal::StreamEnded.into()) } else { Ok(()) }
+    if opened == 0 { Err(Refusal::StreamEnded.into()) } else { announce_product(tx, id).await }
 }
 
 impl Store {
@@ -293,7 +294,10 @@ impl Store {
         self.transaction(async |tx| match lock_offer(tx, id).await?.stage {
             OfferStage::Open => Ok(()),
             OfferStage::Closed => Err(Refusal::Closed.into()),
-            OfferStage::Paused => set_stage(tx, id, OfferStage::Open).await,
+            OfferStage::Paused => {
+                set_stage(tx, id, OfferStage::Open).await?;
+                announce_product(tx, id).await
+            }
             OfferStage::Draft => open_draft(tx, id).await,
         })
         .await

@@ -18,7 +18,7 @@ pub struct OwnDatum {
 }
 
 impl Store {
-    /// What there is little of: the account, its sessions, passkeys and identities. Secrets and their hashes are left out.
+    /// What there is little of: the account, its sessions, passkeys and identities, and follows. Secrets and their hashes are left out.
     pub async fn own_data(&self, user: &UserId) -> Result<Vec<OwnDatum>> {
         let mut found = Vec::new();
         let mut add = |kind, at, data| found.push(OwnDatum { kind, at, data });
@@ -28,6 +28,13 @@ impl Store {
             let row: Option<Account> = self.query(read).bind(account.0).fetch_optional().await?;
             if let Some((email, name, language, at)) = row {
                 add("account", at, json!({ "email": email, "name": name, "language": language }));
+            }
+            let read = "select f.email, p.id, p.title, f.created_at from follows f left join products p on p.id = f.target
+                where f.email_normalized = (select a.email_normalized from accounts a where a.id = $1) order by f.created_at limit $2";
+            type Follow = (String, Option<Uuid>, Option<String>, i64);
+            let rows: Vec<Follow> = self.query(read).bind(account.0).bind(ROWS_MAX).fetch_all().await?;
+            for (email, product, title, at) in rows {
+                add("follow", at, json!({ "email": email, "product": product, "title": title }));
             }
             let read =
                 "select name, created_at, last_used_at from passkeys where account = $1 order by created_at limit $2";

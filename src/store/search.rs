@@ -14,6 +14,8 @@ use crate::domain::search_text::{alike, grams, terms, words};
 
 /// Products whose words one step writes.
 pub const INDEXED_TOGETHER_MAX: i64 = 500;
+/// Words that one step looks at.
+const PRUNED_TOGETHER_MAX: i64 = 200;
 /// Words that share the most parts with a mistyped one, and are compared with it.
 const CANDIDATES_MAX: i64 = 100;
 
@@ -27,6 +29,16 @@ impl Store {
             return Ok(0);
         }
         self.transaction(async |tx| index_some(tx).await).await
+    }
+
+    /// Deletes the words after `after` that no product has any more, of the next few hundred. Gives where the next call begins, and how
+    /// many were deleted; `None`: there are no more words.
+    pub async fn prune_search_words(&self, after: &str) -> Result<(Option<String>, u64)> {
+        let read = "select word from search_words where word > $1 order by word limit $2";
+        let words: Vec<String> = self.query(read).bind(after).bind(PRUNED_TOGETHER_MAX).fetch_values().await?;
+        let Some(last) = words.last().cloned() else { return Ok((None, 0)) };
+        let deleted = self.transaction(async |tx| prune_some(tx, after, &last).await).await?;
+        Ok((Some(last), deleted))
     }
 
     /// What the search asks the index for; `None`: no product has such words.
@@ -70,7 +82,37 @@ impl Store {
     }
 }
 
+/// A word that a product is getting at this moment must stay, so nothing is indexed meanwhile.
+const WORDS_LOCK: &str = "search words";
+
+async fn prune_some(tx: &mut Transaction<'_>, after: &str, last: &str) -> Result<u64> {
+    tx.lock_name(WORDS_LOCK).await?;
+    let read = tx.choose(
+        "select w.word from search_words w where w.word > $1 and w.word <= $2 and not exists
+            (select 1 from product_words p where p.vector @@ cast('''' || w.word || '''' as tsquery))",
+        "select w.word from search_words w where w.word > $1 and w.word <= $2 and not exists
+            (select 1 from product_words_index p where p.product_words_index match '\"' || w.word || '\"')",
+    );
+    let unused: Vec<String> = tx.query(read).bind(after).bind(last).fetch_values().await?;
+    if unused.is_empty() {
+        return Ok(0);
+    }
+    let grams: Vec<(String, &String)> =
+        unused.iter().flat_map(|word| grams(word).into_iter().map(move |gram| (gram, word))).collect();
+    let delete = tx.choose(
+        "delete from search_grams g using json_array_elements($1::json) v where g.gram = v->>0 and g.word = v->>1",
+        "delete from search_grams where (gram, word) in (select value->>0, value->>1 from json_each($1))",
+    );
+    tx.query(delete).bind(to_json(&grams)?).execute().await?;
+    let delete = tx.choose(
+        "delete from search_words where word in (select json_array_elements_text($1::json))",
+        "delete from search_words where word in (select value from json_each($1))",
+    );
+    tx.query(delete).bind(to_json(&unused)?).execute().await
+}
+
 async fn index_some(tx: &mut Transaction<'_>) -> Result<i64> {
+    tx.lock_name_shared(WORDS_LOCK).await?;
     let read = tx.choose(
         "select id, title, titles, category from products where search_stale = 1 order by id limit $1
             for update skip locked",

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::announcement::{announce_product, announce_show};
 use super::audit::insert_audit_entry;
 use super::picture::claim_picture;
 use super::row::from_row;
@@ -184,6 +185,7 @@ pub(super) async fn set_pin(tx: &mut Transaction<'_>, id: StreamId, offer: Offer
     let record = "insert into pins (stream, at, offer) values ($1, $2, $3)
         on conflict (stream, at, offer) do update set until = null";
     tx.query(record).bind(id.0).bind(now).bind(offer.0).execute().await?;
+    announce_product(tx, offer).await?;
     row.into_stream()
 }
 
@@ -312,7 +314,16 @@ impl Store {
             where id = $1 and status = 'scheduled' returning",
             ""
         );
-        let changed = self.update_stream(start, None, |query| query.bind(id.0).bind(now)).await?;
+        let row: Option<StreamRow> = self
+            .transaction(async |tx| {
+                let row = tx.query(start).bind(id.0).bind(now).fetch_optional().await?;
+                if row.is_some() {
+                    announce_show(tx, id).await?;
+                }
+                Ok(row)
+            })
+            .await?;
+        let changed = row.map(StreamRow::into_stream).transpose()?;
         self.changed_or_refused(id, changed, StreamStatus::Live).await
     }
 

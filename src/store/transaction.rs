@@ -262,6 +262,15 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Like [`lock_name`](Self::lock_name), beside others that only share it.
+    pub async fn lock_name_shared(&mut self, name: &str) -> Result<()> {
+        if let Transaction::Postgres(_) = self {
+            let lock = "select pg_advisory_xact_lock_shared(hashtextextended($1, 0))";
+            self.query(lock).bind(name).execute().await?;
+        }
+        Ok(())
+    }
+
     /// The time of day, with which times that others wrote are compared: it is not ahead for hours because the system clock
     /// once was.
     pub async fn time_of_day(&mut self) -> Result<Millis> {

@@ -6,6 +6,7 @@
 
 mod account;
 mod behind_proxy;
+mod bulk;
 mod card;
 mod catalogue;
 mod client;
@@ -18,6 +19,7 @@ mod desk_mail;
 mod evening;
 mod example;
 mod focus;
+mod follow;
 mod guest_order;
 mod host;
 mod hosted_page;

@@ -20,7 +20,11 @@ const LOADED: &str = "
     return { files: all.length, sent: sum('encodedBodySize'), unpacked: sum('decodedBodySize'), foreign };";
 
 /// Loads every file that a tap could load, by following the imports in the text of each file. The card form is loaded by shops with
+<<<<<<< HEAD
 /// Stripe only, and the way to the page of a provider by those with a payment adapter; this shop has none.
+=======
+/// Stripe only, and what followers need by shops with a mail server and a public address; this shop has none of them.
+>>>>>>> c
 const LOAD_ALL: &str = r"
     const base = new URL('.', document.querySelector('script[type=module]').src);
     const lang = document.documentElement.lang;
@@ -28,7 +32,11 @@ const LOAD_ALL: &str = r"
     const follow = async (name, from = base) => {
         const url = new URL(name, from);
         const path = url.href.slice(base.href.length);
-        if (seen.has(path) || ['card_form.js', 'hosted_page.js'].includes(path)) return;
+<<<<<<< HEAD
+        if (seen.has(path) || ['cards.js', 'card_form.js', 'hosted_page.js'].includes(path)) return;
+=======
+        if (seen.has(path) || ['card_form.js', 'follow_part.js', 'follow_list.js'].includes(path)) return;
+>>>>>>> c
         seen.add(path);
         const text = await (await fetch(url)).text();
         if (!name.endsWith('.js') || name.startsWith('lang/')) return;

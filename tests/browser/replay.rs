@@ -130,6 +130,8 @@ async fn replay_follows_its_position_and_sells() {
     let again = id(&shop.host.post(&shop.path("offers"), terms).await.expect(201));
     shop.host.post(&format!("/v1/offers/{again}/open"), json!({})).await.expect(200);
     phone.watch_pinned(&again).await;
+    // The button changes its colour when the offer has arrived.
+    phone.until("Buy is enabled", "document.querySelector('[data-test=card-buy]')?.disabled === false", SOON).await;
     phone.screenshot("replay-phone").await;
     assert_eq!(phone.faults(Window::Mobile, false).await, NONE, "the recording on a phone");
     phone.reserve().await;

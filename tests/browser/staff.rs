@@ -225,6 +225,7 @@ async fn evening_staff_by_invite() {
     owner.goto(&format!("{}/admin?section=settings&lang=en", shop.server.url)).await;
     owner.find(&named("settings-form")).await;
     looks_good(&owner, Window::Mobile, "settings-mobile").await;
+    retention_is_changed(&owner, &shop).await;
     key_is_made_replaced_and_ended(&owner, &shop).await;
     phone.close().await;
     owner.close().await;
@@ -237,6 +238,11 @@ async fn key_is_made_replaced_and_ended(owner: &Browser, shop: &Shop) {
     owner.press("api-key-add").await;
     owner.fill(&named("api-key-name"), "Warehouse").await;
     owner.press("scope-stock:write").await;
+    set_end(owner, -1).await;
+    owner.press("api-key-make").await;
+    owner.find(&format!("{}:not([hidden])", named("error-api-key-ends"))).await;
+    looks_good(owner, Window::Mobile, "api-key-past-mobile").await;
+    set_end(owner, 30).await;
     looks_good(owner, Window::Mobile, "api-key-new-mobile").await;
     owner.press("api-key-make").await;
     owner.find(&named("api-key-secret")).await;
@@ -247,7 +253,10 @@ async fn key_is_made_replaced_and_ended(owner: &Browser, shop: &Shop) {
     owner.goto(&format!("{}/admin?section=settings&lang=ar", shop.server.url)).await;
     owner.sees("api-keys", "Warehouse").await;
     owner.script(TO_KEYS, &[]).await;
+    owner.find("[data-in-force=true]").await;
     looks_good(owner, Window::Mobile, "api-keys-ar-mobile").await;
+    let until = "return document.querySelector('[data-test=api-keys]').innerText.includes('يعمل حتى')";
+    assert_eq!(owner.script(until, &[]).await, json!(true), "the list says when the key ends");
     assert_eq!(owner.count(&named("api-key-secret")).await, 0, "it is shown once");
     owner.resize(Window::Desktop).await;
     owner.click("[data-test^=rotate-]").await;
@@ -261,4 +270,73 @@ async fn key_is_made_replaced_and_ended(owner: &Browser, shop: &Shop) {
     owner.click("[data-test^=end-]").await;
     owner.press("confirm-yes").await;
     owner.until("one key", "document.querySelectorAll('[data-in-force=true]').length === 1", SOON).await;
+    owner.script(TO_KEYS, &[]).await;
+    looks_good(owner, Window::Desktop, "api-keys-ended-desktop").await;
+    // 200 % of a window of 1440 pixels.
+    owner.resize_to(720, 450, false).await;
+    owner.script(TO_KEYS, &[]).await;
+    looks_good(owner, Window::Desktop, "api-keys-zoomed").await;
+    audit_log_is_read(owner, shop).await;
+}
+
+/// A shorter time deletes, so the page asks; a longer one does not.
+async fn retention_is_changed(owner: &Browser, shop: &Shop) {
+    let to_form = "document.querySelector('[data-test=retention-form]').scrollIntoView({ block: 'center' })";
+    let field = |name: &str| format!("[data-test=retention-{name}]");
+    owner.script(to_form, &[]).await;
+    looks_good(owner, Window::Mobile, "retention-mobile").await;
+    owner.fill(&field("chat-days"), "9999").await;
+    owner.press("retention-save").await;
+    owner.find(&format!("{}:not([hidden])", named("error-retention-chat-days"))).await;
+    looks_good(owner, Window::Mobile, "retention-wrong-mobile").await;
+    owner.fill(&field("chat-days"), "90").await;
+    owner.press("retention-save").await;
+    owner.find(&named("confirm-no")).await;
+    looks_good(owner, Window::Mobile, "retention-sure-mobile").await;
+    owner.press("confirm-no").await;
+    owner.press("retention-save").await;
+    owner.press("confirm-yes").await;
+    owner.find(&named("retention-saved")).await;
+    owner.fill(&field("chat-days"), "180").await;
+    owner.press("retention-save").await;
+    owner.until("both saved", "document.querySelectorAll('[data-test=retention-saved]').length === 2", SOON).await;
+    owner.goto(&format!("{}/admin?section=settings&lang=ar", shop.server.url)).await;
+    owner.find(&named("retention-form")).await;
+    assert_eq!(value(owner, "retention-chat-days").await, json!("180"), "it is kept");
+    owner.script(to_form, &[]).await;
+    looks_good(owner, Window::Mobile, "retention-ar-mobile").await;
+    owner.resize(Window::Desktop).await;
+    owner.script(to_form, &[]).await;
+    looks_good(owner, Window::Desktop, "retention-ar-desktop").await;
+    owner.resize(Window::Mobile).await;
+    owner.goto(&format!("{}/admin?section=settings&lang=en", shop.server.url)).await;
+    owner.find(&named("settings-form")).await;
+}
+
+/// Types the end of a key: so many days from now.
+async fn set_end(owner: &Browser, days: i64) {
+    let set = "const [css, days] = arguments; const one = document.querySelector(css);
+        const at = new Date(Date.now() + days * 86400000 - new Date().getTimezoneOffset() * 60000);
+        one.value = at.toISOString().slice(0, 16); one.dispatchEvent(new Event('change', { bubbles: true }))";
+    owner.script(set, &[json!(named("api-key-ends")), json!(days)]).await;
+}
+
+/// What the staff did, in the windows and languages of the people who read it.
+async fn audit_log_is_read(owner: &Browser, shop: &Shop) {
+    for (width, height, language, name) in [
+        (720, 450, "en", "zoomed"),
+        (1440, 900, "en", "desktop"),
+        (390, 844, "en", "mobile"),
+        (390, 844, "ar", "ar-mobile"),
+        (1440, 900, "ar", "ar-desktop"),
+    ] {
+        let window = if width < 700 { Window::Mobile } else { Window::Desktop };
+        owner.resize_to(width, height, window == Window::Mobile).await;
+        owner.goto(&format!("{}/admin?section=audit&lang={language}", shop.server.url)).await;
+        owner.find("[data-test=audit-create_api_key]").await;
+        looks_good(owner, window, &format!("audit-{name}")).await;
+        choose(owner, "audit-kind", "create_api_key").await;
+        owner.until("one entry", "document.querySelectorAll('[data-test=audit-list] li').length === 1", SOON).await;
+        looks_good(owner, window, &format!("audit-filtered-{name}")).await;
+    }
 }

@@ -24,10 +24,12 @@ const PARTS = [
   '.pictures',
   '.show',
   '.imports',
+  '.bulk',
   '.quick',
   '.bill',
   '.card',
   '.pages',
+  '.follow',
 ];
 
 /** Language → key → text, of all parts. */

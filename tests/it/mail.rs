@@ -3,6 +3,7 @@
 mod command;
 mod content;
 mod delivery;
+mod follow;
 mod withdrawal;
 
 use serde_json::{Value, json};

@@ -4,10 +4,12 @@
 
 mod accounts;
 mod bad_input;
+mod bulk_edits;
 mod chat;
 mod contract_broker;
 mod contract_store;
 mod examples;
+mod import_limits;
 mod imports;
 mod life;
 mod limits;

@@ -2,7 +2,7 @@
 
 import { del, get, post } from '../api.js';
 import { formatDateTime, refusalText, t } from '../i18n.js';
-import { field, readAll, required, showFieldError } from '../host/form.js';
+import { field, futureTime, readAll, required, showFieldError } from '../host/form.js';
 import { copyLink } from '../share.js';
 import { confirmDialog, openSheet, withBusy } from '../sheet.js';
 import { el, icon, toast } from '../ui.js';
@@ -87,6 +87,15 @@ export class ApiKeyPart {
 
   openNew() {
     const name = field({ label: t('api_keys.name'), test: 'api-key-name', check: required, autocomplete: 'off' });
+    const end = field({
+      label: t('api_keys.ends'),
+      test: 'api-key-ends',
+      type: 'datetime-local',
+      dir: 'ltr',
+      hint: t('api_keys.ends_hint'),
+      check: optionalEnd,
+    });
+    const fields = { name, expires_at: end };
     const boxes = this.scopes.map((scope) =>
       tick({ label: scopeText(scope), test: `scope-${scope}`, checked: scope.endsWith(':read'), name: scope }),
     );
@@ -100,7 +109,7 @@ export class ApiKeyPart {
     const submit = el('button.primary.wide', { type: 'submit', 'data-test': 'api-key-make' }, t('api_keys.make'));
     const send = (/** @type {Event} */ event) => {
       event.preventDefault();
-      const values = readAll({ name });
+      const values = readAll(fields);
       if (!values) return;
       const chosen = boxes.filter(({ box }) => box.checked).map(({ box }) => box.name);
       if (chosen.length === 0) {
@@ -111,18 +120,26 @@ export class ApiKeyPart {
       alert.hidden = true;
       const work = async () => {
         /** @type {NewApiKey} */
-        const made = await post('/api-keys', { name: values.name, scopes: chosen });
+        const made = await post('/api-keys', { ...values, scopes: chosen });
         dialog.close();
         await this.show(made);
       };
       withBusy(submit, work, (refusal) => {
         const text = refusalText(refusal);
-        if (showFieldError({ name }, refusal, text)) return;
+        if (showFieldError(fields, refusal, text)) return;
         alert.textContent = text;
         alert.hidden = false;
       });
     };
-    const form = el('form.desk-secret', { noValidate: true, onsubmit: send }, name.node, scopes, alert, submit);
+    const form = el(
+      'form.desk-secret',
+      { noValidate: true, onsubmit: send },
+      name.node,
+      end.node,
+      scopes,
+      alert,
+      submit,
+    );
     const dialog = openSheet(form, { title: t('api_keys.new_title'), test: 'api-key-form', className: 'side' });
     name.control.focus();
   }
@@ -178,6 +195,9 @@ export class ApiKeyPart {
     await this.reload();
   }
 }
+
+/** The end of a key, or null: it works until somebody ends it. @param {string} text */
+const optionalEnd = (text) => (text ? futureTime(Date.now)(text) : null);
 
 /** @param {string} scope like `products:read` */
 const scopeText = (scope) => t(`scope.${scope.replace(':', '_')}`);

@@ -108,7 +108,7 @@ export class AuditPage {
       ...(reason ? [' · ', t('host.because', { reason })] : []),
     ];
     const words = auditText(entry, () => '');
-    return el('li', { 'data-test': `audit-${kind}` }, el('span.row-text', {}, words, el('small', {}, about)));
+    return el('li.audit-row', { 'data-test': `audit-${kind}` }, el('span.row-text', {}, words, el('small', {}, about)));
   }
 }
 

@@ -32,6 +32,13 @@ const crumbs = (address, label) =>
     el('a', { href: address, 'data-test': 'import-back' }, label),
   );
 
+/** The name of the file, or of the edit that is kept like an import. @param {Import} one */
+const nameOf = ({ source, file_name }) => (source === 'file' ? file_name : t(`imports.source.${source}`));
+
+/** @param {Pick<Import, 'source' | 'status'>} one */
+const statusOf = ({ source, status }) =>
+  t(source !== 'file' && status === 'applied' ? 'imports.saved' : `imports.status.${status}`);
+
 /** The upload, the exports, and the imports of the last time. */
 export class ImportList {
   /** @param {{ root: HTMLElement }} options */
@@ -148,10 +155,10 @@ function importRow(one) {
       el(
         'span.row-text',
         {},
-        el('bdi.row-title', {}, one.file_name),
+        el('bdi.row-title', {}, nameOf(one)),
         el('small', {}, formatDateTime(one.at), ' · ', el('bdi', {}, one.by_name)),
       ),
-      el('span.status', {}, t(`imports.status.${one.status}`)),
+      el('span.status', {}, statusOf(one)),
     ),
   );
 }
@@ -168,6 +175,7 @@ export class ImportPage {
     this.next = null;
     /** Counts the reloads: an answer for an earlier view is ignored. */
     this.turn = 0;
+    this.isFile = true;
     this.title = el('bdi');
     this.state = el('span.status', { role: 'status', 'data-test': 'import-status' });
     this.facts = el('p.import-facts', { 'data-test': 'import-facts' });
@@ -226,11 +234,12 @@ export class ImportPage {
   /** @param {Import} now */
   paint(now) {
     const { counts, status } = now;
-    setText(this.title, now.file_name);
-    setText(this.state, t(`imports.status.${status}`));
+    setText(this.title, nameOf(now));
+    this.isFile = now.source === 'file';
+    setText(this.state, statusOf(now));
     this.state.dataset.status = status;
     const facts = [
-      now.rows > 0 && t('imports.rows', { n: formatNumber(now.rows) }),
+      this.isFile && now.rows > 0 && t('imports.rows', { n: formatNumber(now.rows) }),
       now.encoding && t('imports.encoding', { encoding: now.encoding }),
       status === 'fetching' && t('imports.pictures_left', { n: formatNumber(now.pictures_left ?? 0) }),
     ].filter(Boolean);
@@ -286,11 +295,12 @@ export class ImportPage {
       return found ? [apply, cancel] : [cancel];
     }
     if (status === 'applied' || (status === 'cancelled' && counts && counts.created + counts.changed > 0)) {
+      const title = t(this.isFile ? 'imports.undo' : 'imports.undo_all');
       const undo = async () => {
-        const [title, text] = [t('imports.undo'), t('imports.undo_sure')];
+        const text = t(this.isFile ? 'imports.undo_sure' : 'imports.undo_all_sure');
         if (await confirmDialog({ title, text, yes: title, danger: true })) await post('undo');
       };
-      return [button('undo', t('imports.undo'), undo)];
+      return [button('undo', title, undo)];
     }
     return WORKING.has(status) && status !== 'undoing' ? [cancel] : [];
   }
@@ -339,14 +349,18 @@ export class ImportPage {
     if (turn !== this.turn) return;
     this.next = page.next;
     if (isFirst) this.list.replaceChildren();
-    this.list.append(...page.items.map(productRow));
+    this.list.append(...page.items.map((product) => productRow(product, this.isFile)));
     setVisible(this.empty, this.list.childElementCount === 0);
     setVisible(this.more, this.next !== null);
   }
 }
 
-/** @param {ImportedProduct} product */
-function productRow(product) {
+/**
+ * @param {ImportedProduct} product
+ * @param {boolean} isFile only rows of a file have numbers that say something
+ */
+function productRow(product, isFile) {
+  const place = isFile ? cellOfFile : cellOfEdit;
   const name = el('bdi.row-title', {}, product.title || product.handle);
   return el(
     'li.import-row',
@@ -355,7 +369,7 @@ function productRow(product) {
       'div.import-head',
       {},
       product.product ? el('a', { href: productAddress(product.product) }, name) : name,
-      el('small', {}, t('imports.row', { row: formatNumber(product.row) })),
+      isFile && el('small', {}, t('imports.row', { row: formatNumber(product.row) })),
       el('span.status', { 'data-state': product.state }, t(`imports.view.${product.state}`)),
     ),
     product.problems.length > 0 &&
@@ -392,6 +406,12 @@ function productRow(product) {
   );
 }
 
+/** @param {{ column: string, variant?: string }} cell */
+function cellOfEdit({ column, variant }) {
+  const name = column && t(`imports.column.${column}`);
+  return variant && name ? t('imports.variant_cell', { name: variant, column: name }) : name;
+}
+
 /** @param {{ row: number, column: string }} cell */
-const place = ({ row, column }) =>
+const cellOfFile = ({ row, column }) =>
   column ? t('imports.cell', { row: formatNumber(row), column }) : t('imports.row', { row: formatNumber(row) });

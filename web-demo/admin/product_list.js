@@ -4,7 +4,7 @@ import { asRefusal, get } from '../api.js';
 import { formatMoney, refusalText, t, titleOf } from '../i18n.js';
 import { withBusy } from '../sheet.js';
 import { el, icon, picture, queryAll, setText, setVisible, toast } from '../ui.js';
-import { importAddress, productAddress } from './sections.js';
+import { bulkAddress, importAddress, productAddress } from './sections.js';
 
 /** @import { Product, Refusal } from '../types.d.ts' */
 
@@ -60,6 +60,8 @@ export class ProductList {
           'div.filter-row',
           {},
           this.search,
+          el('a.button', { href: bulkAddress('grid'), 'data-test': 'product-bulk' }, t('products.bulk')),
+          el('a.button', { href: bulkAddress('count'), 'data-test': 'product-count' }, t('products.stock_take')),
           el('a.button', files, t('products.files')),
           el('a.button.primary', add, icon('plus'), t('products.new')),
         ),

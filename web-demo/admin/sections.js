@@ -20,6 +20,9 @@ export const productAddress = (id) => `?${new URLSearchParams({ section: 'produc
 /** @param {string} id of an import, or `new` */
 export const importAddress = (id) => `?${new URLSearchParams({ section: 'products', import: id })}`;
 
+/** @param {'grid' | 'count'} kind the grid, or the stock take */
+export const bulkAddress = (kind) => `?${new URLSearchParams({ section: 'products', bulk: kind })}`;
+
 /** @returns {Section} */
 export function openSection() {
   const asked = new URLSearchParams(location.search).get('section');

@@ -9,6 +9,7 @@ import { ApiKeyPart } from './api_keys.js';
 import { mailForm, removeMailServer } from './mail_form.js';
 import { manualPaymentForm } from './manual_payment_form.js';
 import { policiesPart } from './policies_part.js';
+import { retentionForm } from './retention_form.js';
 import { shopForm, shopRequest } from './shop_form.js';
 
 /** @import { Identity, MailServer, Refusal, Role, ShopSettings } from '../types.d.ts' */
@@ -56,7 +57,7 @@ export async function showSettings(root, role) {
   await keys.reload();
   const manual = manualPaymentForm(settings.manual_payments);
   const mail = role === 'owner' ? await mailPart() : await mailWords();
-  root.replaceChildren(form, manual, policies.node, mail, keys.node);
+  root.replaceChildren(form, manual, policies.node, retentionForm(settings.kept_days), mail, keys.node);
 }
 
 /** What an admin reads about the mail server, which only an owner sets. */

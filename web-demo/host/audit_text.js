@@ -19,6 +19,10 @@ const DETAILS = {
   blocklist: (detail) => ({ n: parseInt(detail, 10) || 0 }),
   rules: (detail) => ({ rules: rulesText(detail) }),
   announce: (detail) => ({ text: detail }),
+  import_products: (detail) => ({ detail }),
+  undo_import: (detail) => ({ detail }),
+  bulk_edit: (detail) => ({ n: parseInt(detail, 10) || 0 }),
+  stock_take: (detail) => ({ n: parseInt(detail, 10) || 0 }),
   undo_fulfilment: (detail) => ({ step: hasText(`audit.step_${detail}`) ? t(`audit.step_${detail}`) : detail }),
 };
 
@@ -34,7 +38,8 @@ export function auditText({ kind, by, name, user, subject, detail }, offerName) 
     action: kind,
   };
   const read = detail ? DETAILS[kind] : undefined;
-  const key = detail && hasText(`audit.${kind}_of`) ? `audit.${kind}_of` : `audit.${kind}`;
+  const special = [kind === 'undo_import' && `audit.${kind}_${detail}`, detail && `audit.${kind}_of`];
+  const key = special.find((one) => one && hasText(one)) || `audit.${kind}`;
   return t(hasText(key) ? key : 'audit.other', { ...values, ...read?.(detail ?? '') });
 }
 

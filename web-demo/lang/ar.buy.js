@@ -156,6 +156,7 @@ export default {
   'account.by_email': 'تسجيل الدخول بالبريد الإلكتروني',
   'account.by_email_why': 'بالحساب تكون طلباتك على جميع أجهزتك.',
   'account.data': 'تنزيل بياناتي',
+  'account.follows': 'رسائل المتجر',
   'account.rename': 'تغيير اسمي',
   'account.save': 'حفظ',
   'account.sign_out': 'تسجيل الخروج',

@@ -67,6 +67,7 @@ export default {
   'products.reason.created': 'إنشاء المنتج',
   'products.reason.to_offer': 'نُقل إلى عرض',
   'products.reason.from_offer': 'عاد من عرض',
+  'products.reason.stock_take': 'جرد المخزون',
   'products.units': 'عدد الوحدات',
   'products.count': 'العدد بعد الجرد',
   'products.note': 'ملاحظة (غير مطلوبة)',
@@ -83,4 +84,6 @@ export default {
   'products.taken': 'أُخذت القيمة الأحدث',
   'products.empty': 'فارغ',
   'products.files': 'استيراد وتصدير',
+  'products.bulk': 'التعديل في جدول',
+  'products.stock_take': 'جرد المخزون',
 };

@@ -150,6 +150,7 @@ export default {
   'account.by_email': 'Sign in with e-mail',
   'account.by_email_why': 'With an account your orders are on all your devices.',
   'account.data': 'Download my data',
+  'account.follows': 'E-mails from the shop',
   'account.rename': 'Change my name',
   'account.save': 'Save',
   'account.sign_out': 'Sign out',

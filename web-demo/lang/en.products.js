@@ -60,6 +60,7 @@ export default {
   'products.reason.created': 'Product created',
   'products.reason.to_offer': 'Moved into an offer',
   'products.reason.from_offer': 'Back from an offer',
+  'products.reason.stock_take': 'Stock take',
   'products.units': 'Units',
   'products.count': 'Counted units',
   'products.note': 'Note (not required)',
@@ -77,4 +78,6 @@ export default {
   'products.taken': 'Taken over',
   'products.empty': 'empty',
   'products.files': 'Import and export',
+  'products.bulk': 'Edit in a grid',
+  'products.stock_take': 'Stock take',
 };

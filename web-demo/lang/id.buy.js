@@ -151,6 +151,7 @@ export default {
   'account.by_email': 'Masuk dengan email',
   'account.by_email_why': 'Dengan akun, pesanan Anda ada di semua perangkat Anda.',
   'account.data': 'Unduh data saya',
+  'account.follows': 'Email dari toko',
   'account.rename': 'Ubah nama saya',
   'account.save': 'Simpan',
   'account.sign_out': 'Keluar',

@@ -60,6 +60,7 @@ export default {
   'products.reason.created': 'Produk dibuat',
   'products.reason.to_offer': 'Dipindahkan ke penawaran',
   'products.reason.from_offer': 'Kembali dari penawaran',
+  'products.reason.stock_take': 'Penghitungan stok',
   'products.units': 'Jumlah',
   'products.count': 'Jumlah terhitung',
   'products.note': 'Catatan (tidak wajib)',
@@ -77,4 +78,6 @@ export default {
   'products.taken': 'Sudah diambil',
   'products.empty': 'kosong',
   'products.files': 'Impor dan ekspor',
+  'products.bulk': 'Ubah dalam tabel',
+  'products.stock_take': 'Penghitungan stok',
 };

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use super::{Accounts, StartedSession, new_secret, new_session};
 use crate::app::error::{Error, Result};
 use crate::domain::email_code::{EMAIL_CODES, email_code_of, hash_email_code, parse_email_code};
-use crate::domain::{Actor, EmailAddress, EmailCodeId, IdentityKind, Language, Millis, Name, Refusal, SessionSecret};
+use crate::domain::{
+    Actor, EmailAddress, EmailCodeId, IdentityKind, Language, MailKind, Millis, Name, Refusal, SessionSecret,
+};
 use crate::store::{NewEmailCode, TypedEmailCode};
 
 /// A code that was sent.
@@ -41,7 +43,7 @@ impl Accounts {
         let hash = hash_email_code(id, &code, &browser);
         let is_mailed = self.context.sends_email();
         if is_mailed {
-            self.context.store.check_room_for_urgent_mail().await?;
+            self.context.store.check_room_for_mail(MailKind::SignInCode).await?;
         }
         let mailed = is_mailed.then(|| code.clone());
         let new = NewEmailCode { id, email: email.clone(), language, code: hash, browser: browser.hash(), mailed };

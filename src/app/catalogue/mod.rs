@@ -36,7 +36,7 @@ pub use product::{NewProduct, NewVariant};
 use product_names::ProductNames;
 use public_search::PublicSearches;
 pub use quick_item::NewQuickItem;
-pub use search_index::SearchIndexJob;
+pub use search_index::{SearchCleanupJob, SearchIndexJob};
 pub use sold_out_cache::{BUYERS_READ_TOGETHER_MAX, SoldOutCache, SoldOutCaches, sold_out_reason};
 pub use stock_alert::StockAlertJob;
 

@@ -62,7 +62,8 @@ impl Catalogue {
         }
     }
 
-    pub(super) fn forget_products(&self, matches: impl Fn(ProductId) -> bool) {
+    /// Nobody uses the cached names and pictures of these products any more.
+    pub fn forget_products(&self, matches: impl Fn(ProductId) -> bool) {
         self.offer_cache.forget(|_, offer| matches(offer.product));
         self.product_names.revisions.forget(|id, _| matches(*id));
     }

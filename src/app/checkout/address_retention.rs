@@ -23,7 +23,7 @@ impl BackgroundJob for AddressRetentionJob {
 
     async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
         // Without a retention time only those go whose users asked for it.
-        let before = self.0.settings.address_retention_ms.map_or(0, |kept_ms| self.0.now() - kept_ms);
+        let before = self.0.address_kept_ms().map_or(0, |kept_ms| self.0.now() - kept_ms);
         erase_old_addresses(&self.0, before).await?;
         Ok(NextRun::AfterInterval)
     }

@@ -125,6 +125,7 @@ impl Turn {
             import: self.import.id,
             shop: self.imports.context.shop().id,
             by: self.import.by.clone(),
+            source: self.import.source,
             kind: self.import.kind,
             decimals: self.decimals(),
             fetches_pictures: self.imports.pictures.is_on(),

@@ -3,6 +3,7 @@
 //! A file is stored in parts while it arrives. A job checks it without changing anything; the team reads what it found, row by row, and
 //! then lets the job apply it. The job works on one import at a time and on any node: what it does is noted with each product.
 
+mod bulk_edit;
 mod encoding;
 mod job;
 mod pictures;
@@ -22,12 +23,13 @@ use crate::domain::catalogue_file::{CatalogueProduct, FILE_BYTES_MAX, FileKind};
 use crate::domain::catalogue_import::{FILE_NAME_LENGTH_MAX, ImportedProduct, ImportedRows};
 use crate::domain::number_text::NumberLanguage;
 use crate::domain::{
-    Actor, AuditAction, AuditEntry, Author, CatalogueImport, ImportId, ImportStatus, ImportedState, Millis, Permission,
-    ProductId, Refusal, text,
+    Actor, AuditAction, AuditEntry, Author, CatalogueImport, ImportId, ImportSource, ImportStatus, ImportedState,
+    Millis, Permission, ProductId, Refusal, text,
 };
 use crate::guarded_address::GuardedClient;
 use encoding::known_encoding;
 
+pub use bulk_edit::BulkResult;
 use encoding::EncodingGuess;
 pub use job::ImportJob;
 
@@ -112,6 +114,7 @@ impl Imports {
             id: ImportId::new(),
             at: self.context.store.now().await?,
             by: Author::from(actor),
+            source: ImportSource::File,
             file_name,
             language: new.language,
             encoding: String::new(),

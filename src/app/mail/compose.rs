@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
 
+use super::follow_letter::{FollowFacts, follow_letter};
 use super::format::{date_time, money};
 use super::letter::{Block, Letter, isolated, left_to_right};
 use super::words::{Words, fill, words};
@@ -39,15 +40,30 @@ pub struct Sender<'s> {
     pub bank_details: &'s str,
 }
 
-/// Composes the letter. `facts` is there for a mail about an order; without them (the order is gone) there is no letter.
-pub fn compose(mail: &ClaimedMail, facts: Option<&OrderFacts>, sender: &Sender<'_>) -> Option<Letter> {
+/// What is read for a mail when it is sent.
+pub enum Facts {
+    None,
+    Order(Box<OrderFacts>),
+    Follow(FollowFacts),
+}
+
+impl Facts {
+    fn order(&self) -> Option<&OrderFacts> {
+        if let Facts::Order(facts) = self { Some(facts) } else { None }
+    }
+}
+
+/// Composes the letter. Without the facts of a mail about an order (the order is gone) there is no letter.
+pub fn compose(mail: &ClaimedMail, all_facts: &Facts, sender: &Sender<'_>) -> Option<Letter> {
+    let facts = all_facts.order();
     let language = mail.language;
     let (words, shop) = (words(language), language.title_of(&sender.shop.title, &sender.shop.titles));
     let name = facts.map_or("", |facts| facts.order.buyer_name.as_str());
     let at = |time: Millis| date_time(language, time);
     let written = at(mail.created_at);
     let mut values = vec![("shop", shop), ("name", name)];
-    let expiry;
+    let (expiry, mut stop, about);
+    stop = None;
     let (subject, mut blocks) = match &mail.content {
         MailContent::SignInCode { code, expires_at } => {
             expiry = at(*expires_at);
@@ -72,6 +88,19 @@ pub fn compose(mail: &ClaimedMail, facts: Option<&OrderFacts>, sender: &Sender<'
             };
             let say = |text| Block::Text(fill(language, text, &values));
             (subject, vec![say(intro), say(words.passkey_not_you)])
+        }
+        MailContent::FollowConfirmation { .. } | MailContent::ShowStarted { .. } | MailContent::ProductUp { .. } => {
+            let Facts::Follow(facts) = all_facts else { return None };
+            let until = match &mail.content {
+                MailContent::FollowConfirmation { expires_at, .. } => at(*expires_at),
+                _ => String::new(),
+            };
+            let (about_shop, spoken) = ((shop, sender.public_url), (language, words));
+            let letter = follow_letter(spoken, &mail.content, facts, about_shop, &until)?;
+            stop = letter.stop;
+            about = letter.values;
+            values.extend(about.iter().map(|(name, value)| (*name, value.as_str())));
+            (letter.subject, letter.blocks)
         }
         MailContent::Test => (words.test_subject, vec![Block::Text(fill(language, words.test_intro, &values))]),
         MailContent::OrderPlaced { .. }
@@ -107,7 +136,7 @@ pub fn compose(mail: &ClaimedMail, facts: Option<&OrderFacts>, sender: &Sender<'
         }
     };
     blocks.push(Block::Small(fill(language, words.footer, &values)));
-    Some(Letter { language, subject: fill(language, subject, &values), blocks })
+    Some(Letter { language, subject: fill(language, subject, &values), blocks, stop })
 }
 
 fn order_words(words: &Words, content: &MailContent, order: &Order, is_part: bool) -> (&'static str, &'static str) {
@@ -268,6 +297,42 @@ impl Header for AutoSubmitted {
     }
 }
 
+/// The address that ends such mails: programs show it as a button (RFC 2369).
+#[derive(Clone)]
+struct ListUnsubscribe(String);
+
+impl Header for ListUnsubscribe {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("List-Unsubscribe")
+    }
+
+    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(text.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), format!("<{}>", self.0))
+    }
+}
+
+/// One request to that address is enough, without asking (RFC 8058). Only for an address with TLS.
+#[derive(Clone)]
+struct ListUnsubscribePost;
+
+impl Header for ListUnsubscribePost {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("List-Unsubscribe-Post")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "List-Unsubscribe=One-Click".to_owned())
+    }
+}
+
 /// The message as it goes over the wire, with the same id at each attempt: a program that gets it twice can tell. The error is a
 /// sentence for the log.
 pub fn message(mail: &ClaimedMail, letter: &Letter, sender: &Sender<'_>) -> Result<Vec<u8>, String> {
@@ -276,7 +341,14 @@ pub fn message(mail: &ClaimedMail, letter: &Letter, sender: &Sender<'_>) -> Resu
     let to = mail.to.as_str().parse().map_err(|_| unusable(mail.to.as_str()))?;
     let name = sender.name.unwrap_or_else(|| letter.language.title_of(&sender.shop.title, &sender.shop.titles));
     let written = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(mail.created_at).unwrap_or_default());
-    let built = Message::builder()
+    let mut builder = Message::builder();
+    if let Some(stop) = &letter.stop {
+        builder = builder.header(ListUnsubscribe(stop.clone()));
+        if stop.starts_with("https://") {
+            builder = builder.header(ListUnsubscribePost);
+        }
+    }
+    let built = builder
         .from(Mailbox::new(Some(one_line(name)), from))
         .to(Mailbox::new(None, to))
         .subject(one_line(&letter.subject))

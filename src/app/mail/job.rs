@@ -9,12 +9,13 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::Mail;
-use super::compose::{OrderFacts, Sender, compose, message};
+use super::compose::{Facts, OrderFacts, Sender, compose, message};
+use super::follow_letter::FollowFacts;
 use crate::app::context::Context;
 use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
 use crate::app::mail_server::MailTransport;
-use crate::domain::{ClaimedMail, MailContent, MailOutcome, MailStep, Millis, OrderId};
+use crate::domain::{ClaimedMail, MailContent, MailOutcome, MailStep, Millis, OrderId, StreamStatus};
 
 /// For mails that another node wrote, and for those whose next attempt is due.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
@@ -94,10 +95,7 @@ impl Mail {
     }
 
     async fn attempt(&self, mail: &ClaimedMail) -> Result<MailOutcome> {
-        let facts = match mail.content.order() {
-            Some(order) => self.order_facts(order, &mail.content).await?,
-            None => None,
-        };
+        let Some(facts) = self.facts(&mail.content).await? else { return Ok(MailOutcome::Unwanted) };
         match self.context.mail().as_deref() {
             Some(MailTransport::Smtp { server, from, name }) => {
                 let (shop, profile) = (self.context.shop(), self.context.profile());
@@ -108,7 +106,7 @@ impl Mail {
                     public_url: self.context.settings.public_url.as_deref(),
                     bank_details: &profile.manual_payments.bank_details,
                 };
-                let Some(letter) = compose(mail, facts.as_ref(), &sender) else {
+                let Some(letter) = compose(mail, &facts, &sender) else {
                     return Ok(MailOutcome::Rejected("Its order does not exist any more.".to_owned()));
                 };
                 let message = match message(mail, &letter, &sender) {
@@ -136,6 +134,31 @@ impl Mail {
     async fn stop_is_due(&self) {
         self.context.stop.cancelled().await;
         sleep(STOP_GRACE).await;
+    }
+
+    /// What the letter says beside its content. `None`: nobody wants it any more.
+    async fn facts(&self, content: &MailContent) -> Result<Option<Facts>> {
+        let store = &self.context.store;
+        match content {
+            MailContent::FollowConfirmation { product, .. } => {
+                let product = match product {
+                    Some(product) => store.followed_product(*product).await?,
+                    None => None,
+                };
+                Ok(Some(Facts::Follow(FollowFacts::Asked(product))))
+            }
+            MailContent::ShowStarted { follow, stream, .. } | MailContent::ProductUp { follow, stream, .. } => {
+                let Some(follow) = store.follow_of_mail(*follow).await? else { return Ok(None) };
+                let show = store.stream(*stream).await?.filter(|show| show.status == StreamStatus::Live);
+                Ok(show.map(|show| Facts::Follow(FollowFacts::News(follow, Box::new(show)))))
+            }
+            _ => Ok(Some(match content.order() {
+                Some(order) => {
+                    self.order_facts(order, content).await?.map_or(Facts::None, |facts| Facts::Order(Box::new(facts)))
+                }
+                None => Facts::None,
+            })),
+        }
     }
 
     async fn order_facts(&self, id: OrderId, content: &MailContent) -> Result<Option<OrderFacts>> {
@@ -180,6 +203,7 @@ impl Mail {
                 counters.increment("failed");
                 tracing::warn!(mail = %mail.id, kind, attempts = mail.attempts, error, "a mail was not sent and is given up");
             }
+            MailStep::Drop => counters.increment("unwanted"),
             MailStep::Release => {}
         }
     }
@@ -216,7 +240,7 @@ impl BackgroundJob for MailRetentionJob {
 
     async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
         let (context, now) = (&self.0, self.0.now());
-        let before = context.settings.mail_retention_ms.map_or(0, |kept_ms| now - kept_ms);
+        let before = context.mail_kept_ms().map_or(0, |kept_ms| now - kept_ms);
         while !context.stop.is_cancelled() && context.store.delete_mails_before(before, now - SECRET_KEPT_MS).await? > 0
         {
             sleep(Duration::from_millis(50)).await;

@@ -30,6 +30,8 @@ pub struct Letter {
     pub language: Language,
     pub subject: String,
     pub blocks: Vec<Block>,
+    /// The address at which one request ends such mails; `None`: the mail is no news.
+    pub stop: Option<String>,
 }
 
 /// A value inside a sentence of this language, isolated by its own first letter. ASCII inside of a left-to-right sentence needs no
@@ -160,7 +162,7 @@ mod tests {
     use super::*;
 
     fn letter(language: Language, blocks: Vec<Block>) -> Letter {
-        Letter { language, subject: "Hello".to_owned(), blocks }
+        Letter { language, subject: "Hello".to_owned(), blocks, stop: None }
     }
 
     #[test]

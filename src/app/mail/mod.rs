@@ -4,6 +4,7 @@
 //! happen. The job of any node sends it.
 
 mod compose;
+mod follow_letter;
 mod format;
 mod job;
 mod letter;
@@ -20,7 +21,7 @@ use super::error::Result;
 use super::mail_server::MailTransport;
 use super::stream_cache::StreamCache;
 use crate::domain::{ClaimedMail, EmailAddress, Language, MailContent, MailId, MailOutcome, Millis, NewMail, Shop};
-use compose::Sender;
+use compose::{Facts, Sender};
 
 pub use job::{MailJob, MailRetentionJob};
 pub use log::mail_view;
@@ -57,7 +58,7 @@ impl Mail {
     /// would be late.
     pub async fn queue(&self, mail: NewMail) -> Result<MailId> {
         if mail.content.kind().is_urgent() {
-            self.context.store.check_room_for_urgent_mail().await?;
+            self.context.store.check_room_for_mail(mail.content.kind()).await?;
         }
         let context = self.context.clone();
         self.context
@@ -92,7 +93,7 @@ pub async fn send_test_mail(
         give_up_at: Millis::MAX,
     };
     let sender = Sender { shop, address: from, name: name.as_deref(), public_url: None, bank_details: "" };
-    let letter = compose::compose(&mail, None, &sender).ok_or("The message cannot be written.")?;
+    let letter = compose::compose(&mail, &Facts::None, &sender).ok_or("The message cannot be written.")?;
     let message = compose::message(&mail, &letter, &sender)?;
     match server.send(from, &mail.to, &message, &AtomicBool::new(false)).await {
         MailOutcome::Accepted => Ok(()),
@@ -100,6 +101,6 @@ pub async fn send_test_mail(
         | MailOutcome::Deferred(why)
         | MailOutcome::Rejected(why)
         | MailOutcome::Unknown(why) => Err(why),
-        MailOutcome::Interrupted => Err("It was interrupted.".to_owned()),
+        MailOutcome::Interrupted | MailOutcome::Unwanted => Err("It was interrupted.".to_owned()),
     }
 }

@@ -159,19 +159,8 @@ const KEPT: [(&str, [&str; 3]); 6] = [
     ),
 ];
 
-/// Deletes chat messages that are older than the retention time.
-pub struct RetentionJob {
-    context: Arc<Context>,
-    retention_ms: Millis,
-}
-
-impl RetentionJob {
-    /// `None` if messages are kept forever.
-    pub fn new(context: Arc<Context>) -> Option<Self> {
-        let retention_ms = context.settings.chat_retention_ms?;
-        Some(Self { context, retention_ms })
-    }
-}
+/// Deletes chat messages that are older than the retention time, if they are not kept for ever.
+pub struct RetentionJob(pub Arc<Context>);
 
 impl BackgroundJob for RetentionJob {
     fn spec(&self) -> JobSpec {
@@ -179,7 +168,9 @@ impl BackgroundJob for RetentionJob {
     }
 
     async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
-        delete_old_messages(&self.context, self.context.now() - self.retention_ms).await?;
+        if let Some(kept_ms) = self.0.chat_kept_ms() {
+            delete_old_messages(&self.0, self.0.now() - kept_ms).await?;
+        }
         Ok(NextRun::AfterInterval)
     }
 }

@@ -17,8 +17,8 @@ use super::stream_cache::StreamCache;
 use super::token::Tokens;
 use crate::domain::staff::{STAFF_INVITE_TTL_MS, StaffInvite, StaffMember, StaffRole, check_rank, link_hash};
 use crate::domain::{
-    AccountId, Actor, AuditAction, AuditEntry, EmailAddress, Language, MailContent, NewMail, Permission, Place,
-    Refusal, Role, StaffInviteId, StreamId,
+    AccountId, Actor, AuditAction, AuditEntry, EmailAddress, Language, MailContent, MailKind, NewMail, Permission,
+    Place, Refusal, Role, StaffInviteId, StreamId,
 };
 
 pub use setup::{SetupForm, SetupState};
@@ -116,7 +116,7 @@ impl Staff {
         };
         let is_mailed = self.context.sends_email();
         if is_mailed {
-            self.context.store.check_room_for_urgent_mail().await?;
+            self.context.store.check_room_for_mail(MailKind::StaffInvite).await?;
         }
         let mail = is_mailed.then_some(NewMail { to: email, language, user: None, content });
         let entry = self.entry(actor, AuditAction::InviteStaff, place.stream);

@@ -110,7 +110,7 @@ impl Streams {
         let stream = self.context.store.stream(id).await?.ok_or(Refusal::NoSuchStream)?;
         let read = async { Ok(ReportPins(self.context.store.pin_spans(id).await?)) };
         let read = self.reports.pins.get_or_load((id, self.report_slot()), Box::pin(read)).await?;
-        let kept_ms = self.context.settings.chat_retention_ms;
+        let kept_ms = self.context.chat_kept_ms();
         Ok(ShowLog {
             pins: until_end(read.0.clone(), stream.ended_at),
             messages_kept_from: kept_ms.map(|kept_ms| self.context.now() - kept_ms),

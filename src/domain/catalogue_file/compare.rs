@@ -101,7 +101,8 @@ impl Comparison {
         if before != after && self.changes.len() < CHANGES_MAX {
             let shown = |text: &str| text.chars().take(SHOWN_LENGTH_MAX).collect();
             let column = column.name_in(self.kind).to_owned();
-            self.changes.push(FieldChange { row: self.row, column, before: shown(before), after: shown(after) });
+            let (before, after) = (shown(before), shown(after));
+            self.changes.push(FieldChange { row: self.row, column, before, after, variant: None });
         }
     }
 }

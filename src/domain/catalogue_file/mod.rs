@@ -114,10 +114,18 @@ pub enum FileProblemCode {
     Picture,
     /// Somebody changed the product after the import, so it was not changed back.
     ChangedSince,
+    /// Somebody changed the product after the author of the edit had read it.
+    Outdated,
+    /// The stock is another one than the author of the edit has seen.
+    StockChanged,
+    /// More units would be taken away than the stock has.
+    NotEnough,
+    /// The product or the variant does not exist any more.
+    Gone,
 }
 
 impl FileProblemCode {
-    pub const ALL: [Self; 12] = {
+    pub const ALL: [Self; 16] = {
         use FileProblemCode::*;
         [
             Missing,
@@ -132,6 +140,10 @@ impl FileProblemCode {
             Refused,
             Picture,
             ChangedSince,
+            Outdated,
+            StockChanged,
+            NotEnough,
+            Gone,
         ]
     };
 
@@ -156,6 +168,9 @@ pub struct FieldChange {
     pub column: String,
     pub before: String,
     pub after: String,
+    /// The variant, in an edit of a product that has several; else the row says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
 }
 
 /// A handle made from a title, as Shopify makes them: `Desk lamp (red)` gives `desk-lamp-red`.

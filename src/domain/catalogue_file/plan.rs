@@ -454,4 +454,26 @@ mod tests {
         assert_eq!(target.stock, [(m, 0)], "never below zero");
         assert_eq!(target.product.variants.iter().find(|one| one.id == s).map(|one| one.stock), Some(0));
     }
+
+    #[test]
+    fn what_a_file_leaves_unclear_is_refused_with_its_row_and_column() {
+        let code = |file: &FileProduct, current: Option<&CatalogueProduct>| {
+            let problem = plan(FileKind::Simple, file, current, 2).unwrap_err();
+            (problem.row, problem.column, problem.code)
+        };
+        let at = |n: u64, variant: FileVariant| FileVariant { row: n, ..variant };
+        let is = |row: u64, column: &str, code| (row, column.to_owned(), code);
+        let titled = |variants| FileProduct { title: Some("Shirt".into()), ..file(&[], variants) };
+        let (shirt, unnamed) = (shirt(), || row(&[], Some(5)));
+        let several = titled(vec![unnamed(), at(3, unnamed())]);
+        assert_eq!(code(&several, None), is(3, "variant", FileProblemCode::Missing));
+        assert_eq!(code(&titled(vec![unnamed()]), Some(&shirt)), is(2, "variant", FileProblemCode::Missing));
+        let small = |n| at(n, FileVariant { sku: Some("S-S".into()), ..unnamed() });
+        let twice = titled(vec![small(2), small(3)]);
+        assert_eq!(code(&twice, Some(&shirt)), is(3, "sku", FileProblemCode::Refused));
+        assert_eq!(code(&titled(vec![row(&[], None)]), None), is(2, "price", FileProblemCode::Missing));
+        let dear = titled(vec![row(&[], Some(crate::domain::product::PRICE_MAX + 1))]);
+        assert_eq!(code(&dear, None), is(2, "price", FileProblemCode::Refused));
+        assert_eq!(code(&file(&[], vec![unnamed()]), None).2, FileProblemCode::Missing, "a new product needs a title");
+    }
 }

@@ -393,4 +393,24 @@ mod tests {
         let indonesian = read(NumberLanguage::Id, &[&["title", "price"], &["Mug", "150.000,50"]]);
         assert_eq!(indonesian[0].product.variants[0].price, Some(15_000_050));
     }
+
+    #[test]
+    fn rows_cells_and_handles_have_limits() {
+        let long = "x".repeat(bytes_max(Column::Sku) + 1);
+        let products = read(NumberLanguage::En, &[&["title", "price", "sku"], &["Mug", "5", &long]]);
+        assert_eq!(problems(&products[0]), [(2, "sku", FileProblemCode::Refused)]);
+        let handle = "h".repeat(HANDLE_LENGTH_MAX + 1);
+        let products = read(NumberLanguage::En, &[&["handle", "title", "price"], &[&handle, "Mug", "5"]]);
+        assert_eq!(problems(&products[0]), [(2, "handle", FileProblemCode::Refused)]);
+        let mut table: Vec<&[&str]> = vec![&["handle", "title", "variant", "price"]];
+        table.extend(std::iter::repeat_n::<&[&str]>(&["mug", "Mug", "Red", "5"], ROWS_PER_PRODUCT_MAX + 10));
+        let products = read(NumberLanguage::En, &table);
+        assert_eq!(problems(&products[0]), [(2 + ROWS_PER_PRODUCT_MAX as u64, "", FileProblemCode::TooManyRows)]);
+        assert_eq!(products[0].product.variants.len(), ROWS_PER_PRODUCT_MAX, "the others need no memory");
+        let mistakes: Vec<&[&str]> = std::iter::repeat_n::<&[&str]>(&["mug", "", "Red", "none"], 200).collect();
+        let table: Vec<&[&str]> =
+            [&["handle", "title", "variant", "price"] as &[&str]].into_iter().chain(mistakes).collect();
+        let products = read(NumberLanguage::En, &table);
+        assert_eq!(products[0].problems.len(), super::super::PROBLEMS_PER_PRODUCT_MAX);
+    }
 }

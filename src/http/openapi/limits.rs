@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::audit::REASON_LENGTH_MAX;
 use crate::domain::blocklist::Blocklist;
+use crate::domain::bulk_edit::{BULK_ROWS_MAX, SCAN_LENGTH_MAX};
 use crate::domain::catalogue_file::FILE_BYTES_MAX;
 use crate::domain::catalogue_import::FILE_NAME_LENGTH_MAX;
 use crate::domain::chat::ChatText;
@@ -17,6 +18,7 @@ use crate::domain::passkey::PASSKEY_NAME_MAX;
 use crate::domain::picture::{ALT_LENGTH_MAX, FOCUS, GALLERY_MAX, PICTURE_BYTES_MAX};
 use crate::domain::policy::{POLICY_LENGTH_MAX, PolicyKind};
 use crate::domain::product;
+use crate::domain::retention::RETENTION_DAYS_MAX;
 use crate::domain::saved_view::QUERY_LENGTH_MAX;
 use crate::domain::shop_settings::{SELLER_LINE_MAX, TAX_BP_MAX, VAT_NUMBER_MAX};
 use crate::domain::staff::STAFF_ROLES;
@@ -180,6 +182,8 @@ impl Limiter {
             }
             (_, "description") => json!({ "maxLength": product::DESCRIPTION_LENGTH_MAX }),
             (_, "delivery") => json!({ "maxLength": product::DELIVERY_LENGTH_MAX }),
+            (_, "scan") => visible(SCAN_LENGTH_MAX),
+            ("StockEditRequest", _) => range(limits::STOCK),
             (_, "search") => json!({ "maxLength": product::SEARCH_LENGTH_MAX }),
             (_, "note") => visible(REASON_LENGTH_MAX),
             (_, "view") => visible(40),
@@ -260,6 +264,7 @@ impl Limiter {
             }
             (_, "tax_bp") => range((0, TAX_BP_MAX)),
             ("ManualPaymentsForm", "cash_days" | "transfer_days") => range((1, DAYS_MAX)),
+            ("RetentionForm", "address_days" | "chat_days" | "mail_days") => range((0, RETENTION_DAYS_MAX)),
             ("ManualPaymentsForm", "open_orders_max") => range((1, OPEN_ORDERS_MAX)),
             (_, "hours") => range(limits::ROTATION_H),
             (_, "scopes") => json!({ "enum": ApiScope::ALL.iter().map(|scope| scope.name()).collect::<Vec<_>>() }),
@@ -362,6 +367,8 @@ fn list_default(owner: &str, field: &str) -> Value {
     let (least, most) = match (owner, field) {
         ("Address", "lines") => (1, 3),
         ("NewProductRequest" | "ChangeProductRequest", "variants") => (1, product::VARIANTS_MAX),
+        ("BulkEditRequest", "products") => (1, BULK_ROWS_MAX),
+        ("ProductEditRequest", "variants") => (0, BULK_ROWS_MAX),
         ("ProductOptionRequest", "values") => (1, product::OPTION_VALUES_MAX),
         (_, "options") => (0, product::OPTIONS_MAX),
         ("GalleryRequest", "pictures") => (0, GALLERY_MAX),

@@ -17,7 +17,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 124] = [
+const ACCESS: [(&str, Access); 128] = [
     ("shop_show", Access::Public),
     ("shop_policy", Access::Public),
     ("shop_create_token", Access::Public),
@@ -31,6 +31,8 @@ const ACCESS: [(&str, Access); 124] = [
     ("shop_finish_oidc", Access::TokenOptional),
     ("shop_passkey_challenge", Access::TokenOptional),
     ("shop_use_passkey", Access::TokenOptional),
+    ("shop_follow", Access::TokenOptional),
+    ("shop_confirm_follow", Access::Public),
     ("shop_settings", Access::Least(Role::Admin)),
     ("shop_change_settings", Access::Least(Role::Admin)),
     ("shop_mail_server", Access::Least(Role::Admin)),
@@ -124,6 +126,8 @@ const ACCESS: [(&str, Access); 124] = [
     ("products_upload", Access::Least(Role::Producer)),
     ("products_show_gallery", Access::TokenOptional),
     ("products_set_gallery", Access::Least(Role::Producer)),
+    ("products_find_variants", Access::Least(Role::Producer)),
+    ("products_bulk_edit", Access::Least(Role::Producer)),
     ("products_upload_import", Access::Least(Role::Producer)),
     ("products_list_imports", Access::Least(Role::Producer)),
     ("products_show_import", Access::Least(Role::Producer)),

@@ -6,7 +6,7 @@ use livesouk::domain::{
     Address, ClaimedMail, Consignment, EmailAddress, FulfilmentStep, Language, MailContent, MailKind, MailOutcome,
     MailStatus, MailStep, Name, NewMail, OrderId, RefundScope, Refusal, SessionSecret,
 };
-use livesouk::store::{LoggedMail, MAIL_CLAIM_MS, NewRefund, URGENT_MAILS_MAX};
+use livesouk::store::{LoggedMail, MAIL_CLAIM_MS, NewRefund, WAITING_MAILS_MAX};
 
 use super::address::address;
 use super::builders::{key, purchase_request, refusal, user};
@@ -203,11 +203,11 @@ async fn full_queue_refuses_another_urgent_mail(shop: Fixture) {
         ))
         .await;
     };
-    fill(1, URGENT_MAILS_MAX).await;
-    fill(0, URGENT_MAILS_MAX - 1).await;
-    assert!(shop.store.check_room_for_urgent_mail().await.is_ok(), "the others do not count");
+    fill(1, WAITING_MAILS_MAX).await;
+    fill(0, WAITING_MAILS_MAX - 1).await;
+    assert!(shop.store.check_room_for_mail(MailKind::SignInCode).await.is_ok(), "the others do not count");
     fill(0, 1).await;
-    assert!(matches!(refusal(shop.store.check_room_for_urgent_mail().await), Refusal::Busy { .. }));
+    assert!(matches!(refusal(shop.store.check_room_for_mail(MailKind::SignInCode).await), Refusal::Busy { .. }));
 }
 
 async fn mail_goes_to_the_address_of_the_order_else_to_that_of_the_account(shop: Fixture) {

@@ -22,6 +22,7 @@ facts! {
     removed_variant_keeps_its_offers_and_gets_no_new_one
     concurrent_changes_of_one_version_have_one_winner
     catalogue_is_searched_by_title_sku_and_barcode
+    words_that_no_product_has_any_more_are_deleted
 }
 
 fn entry() -> AuditEntry {
@@ -256,4 +257,41 @@ async fn catalogue_is_searched_by_title_sku_and_barcode(shop: Fixture) {
         assert_eq!(shop.store.products(&filter, None, 10).await.unwrap().products.len(), expected, "{search}");
     }
     assert_eq!(shop.store.index_products().await.unwrap(), 0, "nothing is left to be done");
+}
+
+async fn words_that_no_product_has_any_more_are_deleted(shop: Fixture) {
+    let prune = async || {
+        let (mut reached, mut deleted) = (String::new(), 0);
+        loop {
+            let (next, some) = shop.store.prune_search_words(&reached).await.unwrap();
+            deleted += some;
+            match next {
+                Some(next) => reached = next,
+                None => return deleted,
+            }
+        }
+    };
+    let words: String = (0..250).map(|n| format!("word{n} ")).collect();
+    shop.store.index_products().await.unwrap();
+    let categories = ProductForm { category: Some(Some("Chandelier".into())), ..titled(1, "Lantern") };
+    shop.store.change_product(shop.product, &categories, &entry()).await.unwrap();
+    shop.store.index_products().await.unwrap();
+    assert_eq!(prune().await, 1, "only the title of before: every other word has a product");
+    // More words than one step looks at, that were the words of a product once.
+    let insert = words.split_whitespace().map(|word| format!("('{word}')")).collect::<Vec<_>>().join(", ");
+    shop.run(&format!("insert into search_words (word) values {insert}")).await;
+    let plain = ProductForm { category: Some(None), ..titled(2, "Lantern") };
+    shop.store.change_product(shop.product, &plain, &entry()).await.unwrap();
+    shop.store.index_products().await.unwrap();
+    let grams = "select count(*) from search_grams where word = 'chandelier'";
+    assert!(shop.number(grams).await > 0);
+    assert_eq!(prune().await, 251);
+    assert_eq!(shop.number(grams).await, 0);
+    assert_eq!(shop.number("select count(*) from search_words where word = 'lantern'").await, 1);
+    // An archived product keeps its words: the team finds it.
+    shop.store.set_product_status(shop.product, ProductStatus::Archived, &entry()).await.unwrap();
+    shop.store.index_products().await.unwrap();
+    assert_eq!(prune().await, 0);
+    let filter = ProductFilter { status: None, search: Some("lanterm".to_owned()) };
+    assert_eq!(shop.store.products(&filter, None, 10).await.unwrap().products.len(), 1);
 }

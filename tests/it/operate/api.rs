@@ -125,6 +125,7 @@ async fn every_documented_path_exists() {
         ("{account}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{api_key}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{staff_invite}", "01890000-0000-7000-8000-000000000000".to_owned()),
+        ("{follow}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{revocation}", "01890000-0000-7000-8000-000000000000".to_owned()),
     ];
     let document = shop.server.rest().get("/v1/openapi.json").await.expect(200);

@@ -75,6 +75,8 @@ pub struct Row {
     pub object: &'static str,
     /// Parameters of the path that are not the object of the same name.
     pub path: &'static [(&'static str, &'static str)],
+    /// Parameters behind the path that are needed, with `?`.
+    pub query: &'static str,
     pub body: &'static str,
     /// A part of the answer that not everybody sees.
     pub reveals: &'static str,
@@ -84,7 +86,7 @@ pub struct Row {
 }
 
 const fn rest(route: &'static str, may: Access) -> Row {
-    Row { route, verb: "", object: "", path: &[], body: "", reveals: "", is_special: false, may }
+    Row { route, verb: "", object: "", path: &[], query: "", body: "", reveals: "", is_special: false, may }
 }
 
 const fn verb(route: &'static str, verb: &'static str, may: Access) -> Row {
@@ -94,6 +96,10 @@ const fn verb(route: &'static str, verb: &'static str, may: Access) -> Row {
 impl Row {
     const fn body(self, body: &'static str) -> Self {
         Self { body, ..self }
+    }
+
+    const fn query(self, query: &'static str) -> Self {
+        Self { query, ..self }
     }
 
     const fn reveals(self, reveals: &'static str) -> Self {
@@ -165,6 +171,11 @@ pub const ROWS: &[Row] = &[
     rest("PUT /v1/staff/{account}", ERASE).body(r#"{"role":"host"}"#),
     rest("DELETE /v1/staff/{account}", ERASE),
     // A token makes no key: whoever stole it would keep its power. The refusal is behind the permission.
+    // The demo has no mail server.
+    rest("POST /v1/follows", READ).body(r#"{"email":"ann@example.com"}"#).on("without a mail server", &[]),
+    rest("POST /v1/follows/confirm", PUBLIC).body(r#"{"secret":"{revocation}"}"#).on("without its secret", &[]),
+    rest("GET /v1/follows", OWN),
+    rest("DELETE /v1/follows/{follow}", OWN),
     rest("GET /v1/api-keys", ERASE),
     rest("POST /v1/api-keys", ERASE).body(r#"{"name":"Warehouse"}"#).on("from a session", &[]),
     rest("POST /v1/api-keys/{api_key}/rotate", ERASE).body("{}").on("from a session", &[]),
@@ -213,6 +224,9 @@ pub const ROWS: &[Row] = &[
     rest("POST /v1/variants/{variant}/stock-changes", SELL_IN_SHOP).body(r#"{"units":1,"reason":"received"}"#),
     rest("GET /v1/variants/{variant}/price-changes", SELL_IN_SHOP),
     rest("POST /v1/pictures", SELL_IN_SHOP).body("{}"),
+    rest("GET /v1/variants", SELL_IN_SHOP).query("?scan=4006381333931"),
+    rest("POST /v1/bulk-edits", SELL_IN_SHOP)
+        .body(r#"{"source":"grid","rows":"all","products":[{"product":"{product}"}]}"#),
     rest("POST /v1/imports", SELL_IN_SHOP).body("{}"),
     rest("GET /v1/imports", SELL_IN_SHOP),
     rest("GET /v1/imports/{import}", SELL_IN_SHOP),
@@ -393,7 +407,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// Routes beside the API, and who gets an answer.
-pub const SERVICE_ROUTES: [(&str, &str); 29] = [
+pub const SERVICE_ROUTES: [(&str, &str); 31] = [
     (
         "/v1/streams/{stream}/live",
         "The socket. Everybody may watch; a banned user is closed with 4502, a revoked token with 4501",
@@ -420,6 +434,11 @@ pub const SERVICE_ROUTES: [(&str, &str); 29] = [
     ("/setup", "Everybody: the code of the link is the credential"),
     ("/join", "Everybody: the code of the invite is the credential"),
     ("/sign-in", "Everybody: the page to which the identity provider sends the browser back"),
+    ("/follow", "Everybody: the secret of the link is the credential"),
+    (
+        "/unsubscribe/{secret}",
+        "Everybody: the secret of the link is the credential. A POST ends the follow, a GET is a page that asks",
+    ),
     ("/pictures/{picture}/{size}", "Everybody"),
     ("/docs", "Everybody"),
     ("/docs/errors", "Everybody"),

@@ -110,6 +110,7 @@ impl World {
         ]);
         objects.insert("site", shop.server.url.clone());
         objects.insert("account", uuid::Uuid::now_v7().to_string());
+        objects.insert("follow", uuid::Uuid::now_v7().to_string());
         objects.insert("api_key", uuid::Uuid::now_v7().to_string());
         objects.insert("staff_invite", uuid::Uuid::now_v7().to_string());
         objects.insert("session", uuid::Uuid::now_v7().to_string());
@@ -197,7 +198,8 @@ impl World {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let is_lookup = row.route.ends_with("/by-key");
         let key = if is_lookup { self.object("own_key", Some(user)).to_owned() } else { key() };
-        rest.send(method, &path.join("/"), &[("idempotency-key", &key)], self.body(row, user)).await
+        let path = format!("{}{}", path.join("/"), row.query);
+        rest.send(method, &path, &[("idempotency-key", &key)], self.body(row, user)).await
     }
 
     /// The same request as a verb: the parameters of the path are fields.

@@ -141,6 +141,30 @@ async fn two_keys_live_while_a_program_changes_over() {
 }
 
 #[tokio::test]
+async fn key_answers_with_the_reason_after_its_end() {
+    let (shop, owner, _) = demo_with_owner().await;
+    let ends_at = now_ms() + 3_600_000;
+    let form = json!({"name": "Auditor", "scopes": ["products:read"], "expires_at": ends_at});
+    let made = owner.post("/v1/api-keys", form).await.expect(201);
+    assert_eq!((&made["key"]["expires_at"], &made["key"]["is_in_force"]), (&json!(ends_at), &json!(true)));
+    let program = shop.server.rest().with_token(made["secret"].as_str().unwrap());
+    program.get("/v1/products").await.expect(200);
+    shop.change("update api_keys set expires_at = created_at").await;
+    until_refused(&program).await;
+    let refused = program.get("/v1/products").await.expect_problem(401, "token_invalid");
+    assert_eq!(refused["detail"], "This API key has reached the end of its time. Ask the shop for a new one.");
+    let listed = owner.get("/v1/api-keys").await.expect(200);
+    assert_eq!(listed["keys"][0]["is_in_force"], false, "{listed}");
+    let (other, stopped) = new_key(&shop, &owner, "Other", &["products:read"]).await;
+    owner.delete(&format!("/v1/api-keys/{other}")).await.expect(204);
+    let refused = stopped.get("/v1/products").await.expect_problem(401, "token_invalid");
+    assert_eq!(refused["detail"], "This API key was ended by the shop.");
+    let unknown = shop.server.rest().with_token(&format!("lsk_live_{}", "0".repeat(49)));
+    let refused = unknown.get("/v1/products").await.expect_problem(401, "token_invalid");
+    assert_eq!(refused["detail"], "The token is not valid.");
+}
+
+#[tokio::test]
 async fn key_that_replaces_another_ends_when_that_one_was_meant_to_end() {
     let (_shop, owner, _) = demo_with_owner().await;
     let in_a_year = now_ms() + 365 * 86_400_000;

@@ -34,6 +34,33 @@ async fn settings_hold_on_every_node_without_a_restart() {
 }
 
 #[tokio::test]
+async fn retention_of_the_desk_holds_on_every_node_without_a_restart() {
+    let nodes = Nodes::open().await;
+    let admin = nodes.one.rest("root", "admin");
+    let before = admin.get("/v1/shop/settings").await.expect(200);
+    let flags = json!({"address_days": 30, "chat_days": 0, "mail_days": 30});
+    let unset = json!({"address_days": null, "chat_days": null, "mail_days": null});
+    assert_eq!((&before["kept_days"], &before["retention"]), (&flags, &unset), "the settings of the node hold");
+    let patch = async |form: Value| {
+        let form = Some(json!({ "retention": form }));
+        admin.send(reqwest::Method::PATCH, "/v1/shop/settings", &[], form).await
+    };
+    for (field, bad) in [("address_days", -1), ("chat_days", 3_651), ("mail_days", i64::MAX)] {
+        let refused = patch(json!({ field: bad })).await.expect_problem(400, "bad_request");
+        assert_eq!(refused["field"], format!("retention.{field}"));
+    }
+    let changed = patch(json!({"chat_days": 7, "address_days": 0})).await.expect(200);
+    assert_eq!(changed["kept_days"], json!({"address_days": 0, "chat_days": 7, "mail_days": 30}));
+    // The log of a show says since when the chat is kept: the other node knows it too.
+    let log = format!("/v1/streams/{}/log", nodes.one.stream);
+    let there = async || {
+        let log = nodes.two.server.rest().get(&log).await.expect(200);
+        log["messages_kept_from"].is_i64().then_some(())
+    };
+    until_some("retention on the other node", IN_FORCE_WITHIN, there).await;
+}
+
+#[tokio::test]
 async fn bad_settings_change_nothing() {
     let shop = Shop::demo(&[]).await;
     let admin = shop.rest("Root", "admin");

@@ -1,14 +1,18 @@
 //! The calls for imports of the catalogue.
 
+use livesouk::domain::bulk_edit::{BulkEdit, ProductEdit, StockEdit, VariantEdit};
 use livesouk::domain::catalogue_file::{FileKind, FileProduct, FileVariant};
+use livesouk::domain::catalogue_import::ImportedRows;
 use livesouk::domain::number_text::NumberLanguage;
+use livesouk::domain::order::request_hash;
 use livesouk::domain::{
-    AuditAction, AuditEntry, Author, CatalogueImport, ImportId, ImportStatus, ImportedState, ProductId, Role,
+    AuditAction, AuditEntry, Author, CatalogueImport, ImportId, ImportSource, ImportStatus, ImportedState, ProductId,
+    Role, Variant,
 };
-use livesouk::store::{CheckedProduct, ImportWriter};
+use livesouk::store::{BulkOutcome, BulkWrite, CheckedProduct, ImportWriter, KeyedRequest};
 
 use super::every_query::{Calls, call};
-use crate::contract_store::builders::{audit_entry, user};
+use crate::contract_store::builders::{audit_entry, key, user};
 
 pub async fn imports(c: &Calls) {
     let shop = &c.shop;
@@ -17,6 +21,7 @@ pub async fn imports(c: &Calls) {
         id: ImportId::new(),
         at: 1_000,
         by: by.clone(),
+        source: ImportSource::File,
         file_name: "list.csv".into(),
         language: NumberLanguage::En,
         encoding: String::new(),
@@ -74,7 +79,8 @@ pub async fn imports(c: &Calls) {
     let writer = ImportWriter {
         import: id,
         shop: shop.shop.id,
-        by,
+        by: by.clone(),
+        source: ImportSource::File,
         kind: FileKind::Simple,
         decimals: 2,
         fetches_pictures: true,
@@ -99,7 +105,49 @@ pub async fn imports(c: &Calls) {
     call!(c, finish_imported_picture(&writer, &picture, Err("it is gone".into())));
     call!(c, import_backlog(now));
     call!(c, products_for_export(None, 50));
+    bulk_edit(c, &import).await;
     call!(c, refuse_import(id, "It cannot be read."));
     call!(c, stop_import(id, now));
     call!(c, forget_imports(2_000, 1_500, 1_000));
+}
+
+/// An edit of the product of the fixture, and its way back.
+async fn bulk_edit(c: &Calls, import: &CatalogueImport) {
+    let shop = &c.shop;
+    let import = CatalogueImport {
+        id: ImportId::new(),
+        source: ImportSource::Grid,
+        status: ImportStatus::Applied,
+        ..import.clone()
+    };
+    let product = shop.store.product(shop.product).await.unwrap().unwrap();
+    let of = |variant: &Variant| VariantEdit {
+        variant: variant.id,
+        price: Some(variant.price + 1),
+        stock: Some(StockEdit { from: variant.stock, to: variant.stock + 1 }),
+    };
+    let edit = ProductEdit {
+        product: product.id,
+        version: Some(product.version),
+        category: Some(Some("Lamps".into())),
+        variants: product.variants.iter().map(of).collect(),
+    };
+    let edit = BulkEdit { source: ImportSource::Grid, rows: ImportedRows::All, products: vec![edit] };
+    let request = KeyedRequest {
+        user: user("mod-1"),
+        name: "Mo".into(),
+        verb: "bulk_edit",
+        key: key("bulk-edit-1"),
+        hash: request_hash(&["bulk"]),
+        entry: None,
+    };
+    let entry = audit_entry(AuditEntry::WHOLE_SHOP, AuditAction::BulkEdit);
+    let write = BulkWrite { edit: &edit, import: &import, decimals: 2, request: &request, entry: &entry };
+    let saved = call!(c, save_bulk_edit(&write)).unwrap();
+    assert_eq!(saved, BulkOutcome::Saved(import.id));
+    let again = KeyedRequest { key: key("bulk-edit-2"), ..request.clone() };
+    let outdated = call!(c, save_bulk_edit(&BulkWrite { request: &again, ..write })).unwrap();
+    assert!(matches!(outdated, BulkOutcome::Nothing(_)), "{outdated:?}");
+    call!(c, products_by_id(&[shop.product]));
+    call!(c, counted_variants(&["lamp-code".to_owned(), "12345678".to_owned()]));
 }

@@ -164,6 +164,15 @@ const TABLES: &str = "
             large_id(1600000200000, n), case n % 4 when 0 then '' else '{}' end, case n % 1000 when 0 then 'failed' else 'sent' end, 1, 2,
             2000 + n
         from generate_series(0, $n - 1) n;
+    insert into follows (id, target, email, email_normalized, language, user_id, stop_secret, created_at)
+        select large_id(1600002200000, n), case n % 2 when 0 then large_id(1600001000000, n) else '00000000-0000-0000-0000-000000000000' end,
+            'user' || n || '@example.com', 'user' || n || '@example.com', 'en', 'user-' || n % 20000, 'secret-' || n, 1
+        from generate_series(0, $some) n;
+    insert into follow_requests (secret_hash, target, email, email_normalized, language, user_id, created_at, expires_at)
+        select sha256(('follow' || n)::bytea), '00000000-0000-0000-0000-000000000000', 'user@example.com', 'user' || n, 'en', 'user-' || n % 20000,
+            2000 + n, 9000000000000 from generate_series(0, $some) n;
+    insert into announcements (stream, target, announced_at, reached, finished_at)
+        select large_id(1600000000000, n % 400), large_id(1600001000000, n), 1, large_id(1600002200000, n), 2000 + n from generate_series(0, $some) n;
     insert into staff (account, stream, role, by_name, created_at)
         select large_id(1600001300000, n), large_id(1600000000000, n % 400), 'moderator', 'Olla', 1 from generate_series(0, 499) n;
     insert into staff_invites (id, code_hash, email, role, by_name, created_at, expires_at, used_at)

@@ -8,9 +8,9 @@ use livesouk::domain::setup::NewOwner;
 use livesouk::domain::shop_settings::{ShopForm, ShopProfile};
 use livesouk::domain::staff::{STAFF_INVITE_TTL_MS, StaffInvite, StaffRole, link_hash};
 use livesouk::domain::{
-    Actor, ApiKey, ApiKeyId, ApiScope, AuditAction, AuditEntry, Consignment, EmailAddress, Language, MailContent,
-    MailStatus, MailStep, Name, NewMail, PasskeyId, PersonKey, Role, Sanction, SanctionKind, SavedView, SignInSession,
-    StaffInviteId,
+    Actor, ApiKey, ApiKeyId, ApiScope, AuditAction, AuditEntry, Consignment, EmailAddress, FollowId, FollowTarget,
+    Language, MailContent, MailKind, MailStatus, MailStep, Name, NewFollow, NewMail, PasskeyId, PersonKey, Role,
+    Sanction, SanctionKind, SavedView, SessionSecret, SignInSession, StaffInviteId, StreamId,
 };
 use livesouk::store::{NewSession, OidcSignIn, StoredSecret};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::every_query::{Calls, call};
 use super::large_tables::{OLD_USER, old_order, old_stream};
 use crate::contract_store::account::secret;
-use crate::contract_store::builders::{actor, audit_entry, user};
+use crate::contract_store::builders::{actor, audit_entry, stream, user};
 
 fn new_mail(content: MailContent) -> NewMail {
     let to = EmailAddress::parse("ann@example.com").unwrap();
@@ -27,7 +27,7 @@ fn new_mail(content: MailContent) -> NewMail {
 
 pub(super) async fn mails(c: &Calls) {
     let code = MailContent::SignInCode { code: "012345".to_owned(), expires_at: i64::MAX };
-    call!(c, check_room_for_urgent_mail());
+    call!(c, check_room_for_mail(MailKind::SignInCode));
     let queued = call!(c, queue_mail(&new_mail(code))).unwrap();
     call!(c, mail_queue());
     call!(c, mails(None, None, 50));
@@ -43,6 +43,32 @@ pub(super) async fn mails(c: &Calls) {
     let paid = c.shop.paid_one(c.shop.offer(5, 5).await, "parcel").await;
     let consignment = Consignment { carrier: Some("SMSA".to_owned()), tracking: None };
     call!(c, send_parcel(&[paid], &consignment, &user("mod")));
+    follows(c).await;
+}
+
+/// What followers ask for, and what they are told.
+async fn follows(c: &Calls) {
+    let ann = EmailAddress::parse("user7@example.com").unwrap();
+    let new =
+        |target| NewFollow { target, email: ann.clone(), language: Language::English, user: Some(user(OLD_USER)) };
+    let secret = |n: u8| SessionSecret::new([n; 32]);
+    call!(c, request_follow(&new(FollowTarget::Shop), &secret(1)));
+    call!(c, confirm_follow(&secret(1).hash(), &secret(2))).expect("it is confirmed");
+    let own = call!(c, add_follow(&new(FollowTarget::Product(c.shop.product)), &secret(3))).expect("it is added");
+    call!(c, follows_of(&ann));
+    call!(c, follow_of_mail(own.id));
+    call!(c, followed_product(c.shop.product));
+    call!(c, knows_stop_secret(secret(2).as_str()));
+    let show = StreamId::new();
+    c.shop.store.create_stream(c.shop.shop.id, &stream(show)).await.unwrap();
+    call!(c, start_stream(show, 1));
+    call!(c, tell_followers());
+    call!(c, announcement_queue());
+    call!(c, stop_follows(secret(2).as_str(), false));
+    call!(c, stop_follows(secret(3).as_str(), true));
+    call!(c, delete_follow(FollowId::new(), &ann));
+    call!(c, delete_old_follow_requests(500));
+    call!(c, delete_old_announcements(1_000, 500));
 }
 
 pub(super) async fn staff(c: &Calls) {

@@ -19,6 +19,7 @@ pub async fn shop_and_products(c: &Calls) {
     call!(c, products(&any, None, 50));
     call!(c, index_products());
     while c.shop.store.index_products().await.unwrap() > 0 {}
+    call!(c, prune_search_words(""));
     for search in ["lamp 77", "lapm 777", "xyzzy"] {
         call!(c, products(&ProductFilter { status: None, search: Some(search.to_owned()) }, None, 50));
     }

@@ -1,0 +1,1 @@
+create index if not exists offers_of_variant on offers (variant);

@@ -1,0 +1,40 @@
+// English: following the shop or a product by e-mail.
+
+export default {
+  'follow.title': 'E-mails from the shop',
+  'follow.shop': 'Notify me when the next show starts',
+  'follow.shop_about': 'One e-mail each time a show starts. Stop them with one click, at any time.',
+  'follow.product': 'Notify me when {product} is up',
+  'follow.product_about': 'One e-mail for each live show that sells it. Stop them with one click, at any time.',
+  'follow.by_email': 'Notify me by e-mail too',
+  'follow.email': 'E-mail address',
+  'follow.start': 'Notify me',
+  'follow.stop': 'Stop these e-mails',
+  'follow.to': 'The e-mails go to {email}.',
+  'follow.on': 'From now on you get these e-mails at {email}.',
+  'follow.product_on': 'You get an e-mail at {email} when {product} is up.',
+  'follow.sent':
+    'We sent an e-mail to {email}. Open its link within 48 hours to confirm the address. Nothing there? Look in the spam folder.',
+  'follow.other': 'Use another address',
+  'follow.none': 'You follow nothing by e-mail.',
+  'follow.list_about': 'The shop sends you an e-mail about these:',
+  'follow.every_show': 'Every new show',
+  'follow.gone': 'A product that is gone',
+  'follow.ended': 'No more e-mails about this: {what}',
+  'follow.undo': 'Undo',
+  'follow.confirm_title': 'Confirm these e-mails',
+  'follow.confirm_about': 'Somebody typed your address at {shop}. Press the button if it was you.',
+  'follow.confirm': 'Yes, send them',
+  'follow.confirmed': 'Confirmed',
+  'follow.no_link': 'This link does not work',
+  'follow.stop_title': 'Stop e-mails from the shop',
+  'follow.stop_about': '{shop} sends you news of its shows and products.',
+  'follow.stop_all': 'Stop all of them',
+  'follow.stopped': 'Done',
+  'follow.stopped_one': 'You get no more of these e-mails from {shop}.',
+  'follow.stopped_all':
+    'You get no more e-mails about shows and products from {shop}. Codes and mails about your orders still arrive.',
+  'error.follows_off': 'This shop sends no such e-mails at the moment.',
+  'error.follow_link_invalid':
+    'The link is unknown or older than 48 hours. Type your address again on the page of the shop.',
+};

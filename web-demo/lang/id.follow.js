@@ -1,0 +1,40 @@
+// Indonesian: following the shop or a product by e-mail.
+
+export default {
+  'follow.title': 'Email dari toko',
+  'follow.shop': 'Beri tahu saya saat siaran berikutnya dimulai',
+  'follow.shop_about': 'Satu email setiap kali siaran dimulai. Hentikan kapan saja dengan satu klik.',
+  'follow.product': 'Beri tahu saya saat {product} tampil',
+  'follow.product_about':
+    'Satu email untuk setiap siaran langsung yang menjualnya. Hentikan kapan saja dengan satu klik.',
+  'follow.by_email': 'Beri tahu saya lewat email juga',
+  'follow.email': 'Alamat email',
+  'follow.start': 'Beri tahu saya',
+  'follow.stop': 'Hentikan email ini',
+  'follow.to': 'Email dikirim ke {email}.',
+  'follow.on': 'Mulai sekarang Anda menerima email ini di {email}.',
+  'follow.product_on': 'Anda menerima email di {email} saat {product} tampil.',
+  'follow.sent':
+    'Kami mengirim email ke {email}. Buka tautannya dalam 48 jam untuk mengonfirmasi alamat. Tidak ada? Periksa folder spam.',
+  'follow.other': 'Pakai alamat lain',
+  'follow.none': 'Anda tidak mengikuti apa pun lewat email.',
+  'follow.list_about': 'Toko mengirimi Anda email tentang:',
+  'follow.every_show': 'Setiap siaran baru',
+  'follow.gone': 'Produk yang sudah tidak ada',
+  'follow.ended': 'Tidak ada lagi email tentang: {what}',
+  'follow.undo': 'Urungkan',
+  'follow.confirm_title': 'Konfirmasi email ini',
+  'follow.confirm_about': 'Seseorang mengetik alamat Anda di {shop}. Tekan tombol jika itu Anda.',
+  'follow.confirm': 'Ya, kirim',
+  'follow.confirmed': 'Dikonfirmasi',
+  'follow.no_link': 'Tautan ini tidak berfungsi',
+  'follow.stop_title': 'Hentikan email dari toko',
+  'follow.stop_about': '{shop} mengirimi Anda kabar siaran dan produknya.',
+  'follow.stop_all': 'Hentikan semuanya',
+  'follow.stopped': 'Selesai',
+  'follow.stopped_one': 'Anda tidak lagi menerima email ini dari {shop}.',
+  'follow.stopped_all':
+    'Anda tidak lagi menerima email tentang siaran dan produk dari {shop}. Kode dan email tentang pesanan Anda tetap dikirim.',
+  'error.follows_off': 'Toko ini sedang tidak mengirim email semacam itu.',
+  'error.follow_link_invalid': 'Tautan tidak dikenal atau lebih dari 48 jam. Ketik alamat Anda lagi di halaman toko.',
+};
