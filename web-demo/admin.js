@@ -26,7 +26,7 @@ const NOT_ALLOWED = {
   settings: () => t('settings.not_allowed'),
 };
 
-await Promise.all([load('host'), load('buy'), load('desk'), load('staff'), load('products')]);
+await Promise.all([load('host'), load('audit'), load('buy'), load('desk'), load('staff'), load('products')]);
 translate();
 const section = openSection();
 byId('title').textContent = t(`desk.${section}`);

@@ -3,7 +3,7 @@
 import { del, get, post } from './api.js';
 import { formatDateTime, lang, load, refusalText, t, titleOf } from './i18n.js';
 import { openSheet, withBusy } from './sheet.js';
-import { el, style, toast } from './ui.js';
+import { el, style } from './ui.js';
 
 /** @import { Follow, Identity } from './types.d.ts' */
 
@@ -12,6 +12,8 @@ await Promise.all([load('follow'), style('sheet', 'fields', 'follow')]);
 export async function openFollowList() {
   const list = el('ul.follows', { 'data-test': 'follows' });
   const none = el('p.empty', { 'data-test': 'follows-none' }, t('follow.none'));
+  // Not a toast: nothing outside the sheet can be pressed while it is open.
+  const ended = el('p.follow-ended', { role: 'status', hidden: true, 'data-test': 'follow-ended' });
   const alert = el('p.alert', { role: 'alert', hidden: true, 'data-test': 'follows-alert' });
   /** @type {Identity} */
   const who = await get('/session');
@@ -33,15 +35,15 @@ export async function openFollowList() {
     await del(`/follows/${follow.id}`);
     await reload();
     // Only an address that the account has proven can be taken back without a mail.
-    const action = who.email === follow.email ? undo(follow) : undefined;
-    toast(t('follow.ended', { what: nameOf(follow) }), { test: 'follow-ended', action });
+    ended.replaceChildren(t('follow.ended', { what: nameOf(follow) }), who.email === follow.email ? undo(follow) : '');
+    ended.hidden = false;
     heading()?.focus();
   };
   /** @param {Follow} follow */
   const undo = ({ product }) => {
     const again = async () => {
       await post('/follows', { product: product?.id, lang });
-      button.closest('.toast')?.remove();
+      ended.hidden = true;
       await reload();
     };
     const button = el('button.slim', { type: 'button', 'data-test': 'follow-undo' }, t('follow.undo'));
@@ -67,7 +69,7 @@ export async function openFollowList() {
     return el('li', {}, texts, button);
   };
   await reload();
-  const content = el('div.follow', {}, el('p', {}, t('follow.list_about')), alert, list, none);
+  const content = el('div.follow', {}, el('p', {}, t('follow.list_about')), alert, ended, list, none);
   const dialog = openSheet(content, { title: t('follow.title'), test: 'follow-list', className: 'small' });
   const heading = () => {
     const node = dialog.querySelector('h2');

@@ -17,7 +17,7 @@ const TOAST_MS = 9_000;
 let parts = 0;
 
 /**
- * What the reader can do to be told by e-mail: of the next show, or of a product.
+ * What the reader can do to be notified by e-mail: of the next show, or of a product.
  * @param {Wanted | null} product
  */
 export async function followPart(product) {

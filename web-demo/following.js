@@ -14,7 +14,7 @@ export async function canFollow() {
 
 const load = async () => ((await canFollow()) ? import('./follow_part.js') : null);
 
-/** What a reader can do to be told by e-mail; null: this shop sends no such mails. @param {Wanted | null} product */
+/** What a reader can do to be notified by e-mail; null: this shop sends no such mails. @param {Wanted | null} product */
 export const followPart = async (product = null) => (await load())?.followPart(product) ?? null;
 
 /** The same in a sheet, where the shop sends such mails. @param {Wanted | null} product */

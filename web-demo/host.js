@@ -16,7 +16,7 @@ import { byId, el, fillIcons } from './ui.js';
 
 /** @import { Identity, Shop, Stream } from './types.d.ts' */
 
-await Promise.all([load('host'), load('buy'), load('show')]);
+await Promise.all([load('host'), load('audit'), load('buy'), load('show')]);
 translate();
 fillIcons();
 const invite = takeInviteFromAddress();

@@ -115,10 +115,10 @@ async function showSales(product, node) {
     ...(live.length || now.length ? [...live, ...now].map(saleCard) : none),
     ...(past.length ? [el('h2', {}, t('product.recordings')), ...past.map(momentCard)] : []),
   );
-  if (!found.length) node.after(await followSlot(product).catch(() => ''));
+  if (!live.length && !now.length) node.after(await followSlot(product).catch(() => ''));
 }
 
-/** Where it is not on sale, the reader can be told when it is. @param {ProductDetail} product */
+/** Where it is not on sale, the reader can ask for an e-mail when it is. @param {ProductDetail} product */
 async function followSlot(product) {
   const part = await (await import('./following.js')).followPart(product);
   return part ? el('div.follow-slot', {}, part) : '';

@@ -68,7 +68,7 @@ export class ProductSheet {
     );
     this.hint = el('p.fine');
     this.buyers = el('p.fine', { 'data-test': 'product-buyers', hidden: true });
-    /** A form to be told by e-mail, for a product that cannot be bought now. */
+    /** A form for a notification by e-mail, for a product that cannot be bought now. */
     this.follow = el('div.follow-slot');
     this.button = el('button.primary.wide', {
       type: 'button',

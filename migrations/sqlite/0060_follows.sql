@@ -33,7 +33,7 @@ create index follow_requests_of_mailbox on follow_requests (email_normalized, cr
 create index follow_requests_of_user on follow_requests (user_id) where user_id is not null;
 create index follow_requests_by_expiry on follow_requests (expires_at);
 
--- What followers are told, once for each show and target. A job writes the mails in batches.
+-- A notification of the followers of a show or a product, once for each show and target. A job writes the mails in batches.
 create table announcements (
   stream blob not null,
   target blob not null,

@@ -61,7 +61,7 @@ pub struct AppCounters {
     /// Mails that waited at the last run of the job, and when the oldest was written; 0 means none.
     pub mails_waiting: AtomicU64,
     pub mails_oldest_at: AtomicI64,
-    /// Announcements that ended: everybody was told, it was too late, or there is no mail server.
+    /// Announcements that ended: all followers were notified, it was too late, or there is no mail server.
     pub announcements: LabeledCounter,
     /// Mails to followers that were written.
     pub follower_mails: AtomicU64,

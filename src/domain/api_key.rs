@@ -274,7 +274,7 @@ impl ApiKey {
         self.check_in_force(now).is_ok()
     }
 
-    /// Refused with the reason: whoever has the secret may know why it does not work any more.
+    /// Refused with the reason: a client that has the secret may learn why it does not work any more.
     pub fn check_in_force(&self, now: Millis) -> Result<(), Refusal> {
         if self.ended_at.is_some() {
             return Err(Refusal::TokenRefused("This API key was ended by the shop."));

@@ -74,7 +74,7 @@ pub struct EditBack {
     pub added: Vec<(VariantId, i64)>,
 }
 
-/// A category before it was changed. A type of its own, because JSON does not tell a missing value from one that is `null`.
+/// A category before it was changed. A type of its own, because JSON does not distinguish a missing value from `null`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OldCategory {
     pub was: Option<String>,

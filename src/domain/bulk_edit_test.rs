@@ -53,7 +53,7 @@ fn edit_changes_its_cells_and_can_be_planned_back() {
     assert_eq!((back.product.version, back.product.category), (5, None));
     assert_eq!((back.product.variants[0].price, &back.stock[..]), (1_000, &[(shirt.product.variants[1].id, 2)][..]));
     now.product.variants[1].stock = 6;
-    assert!(edited.back.plan_back(&now).is_err(), "one of the units that were added is gone");
+    assert!(edited.back.plan_back(&now).is_err(), "one of the added units was sold");
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub const CONFIRMATIONS_PER_HOUR: i64 = 3;
 pub const CONFIRMATION_WINDOW_MS: Millis = 3_600_000;
 /// Follows of one mailbox.
 pub const FOLLOWS_OF_MAILBOX_MAX: i64 = 100;
-/// What is announced is news for so long. Later nobody is told, for example after an outage.
+/// How long after the event followers are still notified. Later, for example after an outage, they are not.
 pub const NEWS_TTL_MS: Millis = 30 * 60_000;
 
 /// What somebody follows.
@@ -73,7 +73,7 @@ pub struct FollowedProduct {
     pub titles: Titles,
 }
 
-/// What followers are told, once for each show and target.
+/// A notification of the followers of a show or a product, once for each show and target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Announcement {
     pub stream: StreamId,
@@ -82,7 +82,7 @@ pub struct Announcement {
 }
 
 impl Announcement {
-    /// Whether it is too late to tell anybody.
+    /// Whether it is too late to notify followers.
     pub fn is_stale(&self, now: Millis) -> bool {
         self.announced_at + NEWS_TTL_MS <= now
     }

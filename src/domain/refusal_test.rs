@@ -26,7 +26,7 @@ fn page_texts(language: &str) -> String {
 #[test]
 fn every_text_key_has_a_page_text_in_each_language() {
     // Errors of the page itself, which no server sends.
-    const PAGE_ONLY: [&str; 12] = [
+    const PAGE_ONLY: [&str; 13] = [
         "added_or_not",
         "card_form_unreachable",
         "card_incomplete",
@@ -37,6 +37,7 @@ fn every_text_key_has_a_page_text_in_each_language() {
         "passkey_cancelled",
         "passkey_known",
         "passkey_unsupported",
+        "stock_take_full",
         "too_long",
         "unknown",
     ];

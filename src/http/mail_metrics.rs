@@ -1,4 +1,4 @@
-//! The metrics of e-mails, and of what followers are told.
+//! The metrics of e-mails, and of notifications of followers.
 
 use std::sync::atomic::Ordering;
 
@@ -20,7 +20,7 @@ pub fn mails(page: &mut MetricsPage<'_>, app: &App) {
     page.gauge("livesouk_mails_oldest_age_seconds", "Age of the oldest e-mail that waits", age as f64 / 1e3);
     page.labeled_counter(
         "livesouk_announcements_total",
-        "What followers are told: everybody was told, it was too late, or there is no mail server",
+        "Notifications of followers that ended: all were notified, it was too late, or there is no mail server",
         "result",
         &counters.announcements,
     );
@@ -28,7 +28,7 @@ pub fn mails(page: &mut MetricsPage<'_>, app: &App) {
     let waiting = load(&counters.follower_mails_waiting) as f64;
     page.gauge("livesouk_follower_mails_waiting", "E-mails to followers that wait at the last check", waiting);
     let waiting = load(&counters.announcements_waiting) as f64;
-    page.gauge("livesouk_announcements_waiting", "Announcements whose followers are not all told", waiting);
+    page.gauge("livesouk_announcements_waiting", "Announcements whose followers are not all notified", waiting);
     let since = counters.announcements_oldest_at.load(Ordering::Relaxed);
     let age = if since == 0 { 0 } else { (app.now() - since).max(0) };
     page.gauge("livesouk_announcements_oldest_age_seconds", "Age of the oldest of them", age as f64 / 1e3);

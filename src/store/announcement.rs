@@ -1,4 +1,4 @@
-//! Announcements: what followers are told, once for each show and target. An announcement is written in the transaction that makes it
+//! Announcements: notifications of followers, once for each show and target. An announcement is written in the transaction that makes it
 //! true. A job writes the mails of its followers in batches, each in one transaction with how far it got, so none is written twice.
 
 use uuid::Uuid;
@@ -19,13 +19,13 @@ pub const BULK_MAILS_WAITING_MAX: i64 = 400;
 /// What one step did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AnnouncementStep {
-    /// There is nothing to tell.
+    /// No announcement waits.
     Idle,
     /// So many mails to followers wait in the outbox that it has no room.
     Full,
     Written {
         mails: i64,
-        /// Everybody was told.
+        /// All followers were notified.
         is_finished: bool,
     },
     /// It is not news any more.
@@ -70,7 +70,7 @@ type FollowerRow = (Uuid, String, String, Option<String>);
 
 impl Store {
     /// Writes the mails of the next followers of the oldest announcement. Those who follow since then know it.
-    pub async fn tell_followers(&self) -> Result<AnnouncementStep> {
+    pub async fn notify_followers(&self) -> Result<AnnouncementStep> {
         let read =
             "select cast(count(*) as bigint) from (select 1 from announcements where finished_at is null limit 1) a";
         let waiting: i64 = self.query(read).fetch_value().await?;

@@ -49,7 +49,10 @@ impl Front {
 async fn draw(browser: &Browser, window: Window, name: &str) {
     browser.settle().await;
     browser.screenshot(&format!("follow-{name}")).await;
-    assert_eq!(browser.faults(window, false).await, NONE, "{name}");
+    let mut faults = browser.faults(window, false).await;
+    // The server says with 422 that a new account has no name yet.
+    faults.retain(|fault| !(fault.contains("/session/email/verify") && fault.contains("status of 422")));
+    assert_eq!(faults, NONE, "{name}");
 }
 
 /// On a small screen the part is far below.
@@ -233,14 +236,13 @@ async fn account_follows_with_one_press_and_ends_it_in_its_menu() {
         ann.find(&named("follow-end-shop")).await;
         draw(&ann, window, &format!("list-{name}")).await;
         ann.press("follow-end-shop").await;
-        ann.find(&named("follow-undo")).await;
-        assert_eq!(front.follows().await, 0);
-        draw(&ann, window, &format!("ended-{name}")).await;
         ann.press("follow-undo").await;
         ann.find(&named("follow-end-shop")).await;
         assert_eq!(front.follows().await, 1);
         ann.press("follow-end-shop").await;
         ann.find(&format!("{}:not([hidden])", named("follows-none"))).await;
+        assert_eq!(front.follows().await, 0);
+        draw(&ann, window, &format!("ended-{name}")).await;
         assert_eq!(front.mails.mails().len(), mails, "only the codes");
         ann.close().await;
     }

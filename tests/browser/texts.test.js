@@ -15,6 +15,7 @@ const PARTS = [
   '',
   '.buy',
   '.host',
+  '.audit',
   '.shop',
   '.rehearse',
   '.player',

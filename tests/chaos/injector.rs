@@ -12,8 +12,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::fault::{Fault, PlannedFault};
+use crate::journal::Millis;
 use crate::node::ChaosNode;
-use crate::oracle::{FaultWindow, STARVED};
+use crate::oracle::{self, FaultWindow, RecoveryTime, STARVED};
 use crate::postgres::{self, Postgres};
 use crate::run_context::RunContext;
 
@@ -40,6 +41,12 @@ impl FaultInjector {
 
     pub fn windows(&self) -> Vec<FaultWindow> {
         self.windows.lock().unwrap().clone()
+    }
+
+    /// How long ago the last fault ended.
+    pub fn recovery_time(&self, healed_at: Millis) -> RecoveryTime {
+        let now = self.context.now();
+        RecoveryTime { ms: now - healed_at, starved_ms: oracle::starved_ms(&self.windows(), healed_at, now) }
     }
 
     /// Records when the test machine itself was starved of processor time: no promise says how fast a starved process is. These

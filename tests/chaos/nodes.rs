@@ -232,10 +232,10 @@ async fn check_chat_recovered(cluster: &ChaosCluster, group: &ViewerGroup, views
 
 fn check_recovery_time(cluster: &ChaosCluster, healed_at: Millis, what: &str, detail: impl Fn() -> String) {
     let context = &cluster.injector.context;
-    let took = context.now() - healed_at;
-    println!("{what} {took} ms after the last fault");
-    if took > RECOVERY_MS {
-        let what = format!("{what}: {took} ms after the last fault; {}", detail());
+    let took = cluster.injector.recovery_time(healed_at);
+    println!("{what} {took} after the last fault");
+    if took.counted_ms() > RECOVERY_MS {
+        let what = format!("{what}: {took} after the last fault; {}", detail());
         context.record_violation(PromiseViolation::new("the cluster recovers", what));
     }
 }

@@ -44,7 +44,7 @@ async fn send_parts(
     };
     let sending = async {
         sending.await;
-        std::future::pending::<()>().await
+        std::future::pending::<()>().await;
     };
     let answer = tokio::select! {
         () = sending => unreachable!("it waits for the answer"),
@@ -125,7 +125,7 @@ async fn product_has_at_most_2048_variants_in_a_file_and_in_a_form() {
         assert!(problems.as_array().unwrap().iter().any(|one| one["code"] == code), "{rows}: {problems}");
     }
     // The forms of the API have the same limit; a body of so many small variants fits.
-    let variants: Vec<Value> = (0..2_049).map(|n| json!({"name": n.to_string(), "price": 1})).collect();
+    let variants: Vec<Value> = (0..2_049).map(|n| json!({"name": n.to_string(), "price": 1, "stock": 1})).collect();
     let form = json!({"title": "Coat", "variants": variants});
     let refused = shop.host.post("/v1/products", form).await.expect_problem(400, "bad_request");
     assert_eq!(refused["field"], "variants");

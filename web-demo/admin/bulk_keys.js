@@ -8,7 +8,7 @@ import { COLUMNS, pastedCells } from './bulk_cells.js';
 /** @typedef {{ row: number, column: Column }} Place */
 /** @typedef {{ at: (place: Place) => HTMLInputElement | undefined, placeOf: (input: EventTarget | null) => Place | null,
  *   rows: () => number, type: (place: Place, text: string) => void, reset: (place: Place) => void,
- *   typed: (places: Place[]) => void }} Grid `typed` is told once what has changed */
+ *   typed: (places: Place[]) => void }} Grid `typed` is called once with what has changed */
 
 /** @param {HTMLElement} root @param {Grid} grid */
 export function listenToKeys(root, grid) {

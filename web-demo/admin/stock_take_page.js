@@ -64,7 +64,7 @@ export class StockTakePage {
   }
 
   async start() {
-    // Who may not sell here is told so at once.
+    // A reader who may not sell here sees that at once.
     await get('/imports?limit=1');
     const back = el('a', { href: sectionAddress('products'), 'data-test': 'scan-back' }, t('products.all'));
     const scan = (/** @type {Event} */ event) => {

@@ -19,7 +19,7 @@ export default {
   'follow.none': 'You follow nothing by e-mail.',
   'follow.list_about': 'The shop sends you an e-mail about these:',
   'follow.every_show': 'Every new show',
-  'follow.gone': 'A product that is gone',
+  'follow.gone': 'A deleted product',
   'follow.ended': 'No more e-mails about this: {what}',
   'follow.undo': 'Undo',
   'follow.confirm_title': 'Confirm these e-mails',

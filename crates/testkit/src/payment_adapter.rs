@@ -2,8 +2,8 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
@@ -20,8 +20,8 @@ pub struct PaymentAdapter {
     pub url: String,
     /// The file with the key.
     pub key_file: String,
-    /// The number of the answer that is lost, counted from now: 1 is the next, 0 is none.
-    lost_answer: Arc<AtomicUsize>,
+    /// The type of the request whose answer is lost; empty: none.
+    lost_answer: Arc<Mutex<&'static str>>,
     _folder: TempDir,
 }
 
@@ -39,16 +39,16 @@ impl PaymentAdapter {
             process.stdout().lines().next().and_then(|line| line.strip_prefix("http://").map(str::to_owned))
         });
         let address = address.await;
-        let lost_answer = Arc::new(AtomicUsize::new(0));
+        let lost_answer = Arc::new(Mutex::new(""));
         let wire = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", wire.local_addr().unwrap());
         tokio::spawn(carry(wire, address, lost_answer.clone()));
         PaymentAdapter { process, url, key_file, lost_answer, _folder: folder }
     }
 
-    /// The `n`-th request from now on is carried out, and its answer never arrives; 1 is the next request.
-    pub fn lose_answer(&self, n: usize) {
-        self.lost_answer.store(n, Ordering::Relaxed);
+    /// The next request of this type, such as `create_payment`, is carried out, and its answer never arrives.
+    pub fn lose_answer_to(&self, request: &'static str) {
+        *self.lost_answer.lock().unwrap() = request;
     }
 
     /// What it has written to stderr: its faults.
@@ -57,19 +57,39 @@ impl PaymentAdapter {
     }
 }
 
-async fn carry(wire: TcpListener, address: String, lost_answer: Arc<AtomicUsize>) {
+async fn carry(wire: TcpListener, address: String, lost_answer: Arc<Mutex<&'static str>>) {
     while let Ok((mut shop, _)) = wire.accept().await {
-        let count = |left: usize| left.checked_sub(1);
-        let is_lost = lost_answer.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count) == Ok(1);
         let Ok(mut adapter) = TcpStream::connect(&address).await else { continue };
+        let lost_answer = lost_answer.clone();
         tokio::spawn(async move {
-            if is_lost {
+            let takes_answer = tokio::time::timeout(SOON, takes_answer(&shop, &lost_answer)).await;
+            if takes_answer == Ok(true) {
                 lose_answer(&mut shop, &mut adapter).await
             } else {
                 copy_bidirectional(&mut shop, &mut adapter).await.map(drop)
             }
         });
     }
+}
+
+/// Whether the first request of this connection is the one whose answer is lost. Only one answer is lost.
+async fn takes_answer(shop: &TcpStream, lost_answer: &Mutex<&'static str>) -> bool {
+    let mut bytes = [0; 8_192];
+    let request = loop {
+        let count = shop.peek(&mut bytes).await.unwrap_or(0);
+        let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+        // A person on the page of the provider sends other requests.
+        if count == 0 || !text.contains("application/json") || text.contains("\"type\":\"") {
+            break text;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await; // its body is still on the way
+    };
+    let mut lost = lost_answer.lock().unwrap();
+    let is_lost = !lost.is_empty() && request.contains(&format!("\"type\":\"{}\"", *lost));
+    if is_lost {
+        *lost = "";
+    }
+    is_lost
 }
 
 /// Passes the request on until the answer begins, and closes both sides then.

@@ -1,4 +1,4 @@
-"""A TURN server for tests (RFC 8656, UDP only, one user): it relays for whoever proves to know the password, and counts them."""
+"""A TURN server for tests (RFC 8656, UDP only, one user): it relays for clients that know the password, and counts them."""
 
 import asyncio
 import socket

@@ -171,7 +171,7 @@ impl Checkout {
         // The shop itself captured it, after the copy of the books was made: it wins its order if it still can.
         let intent = PaymentIntent { authorises: intent.authorises && intent.captured == 0, ..intent };
         let step = payment.next_step(Some(&intent), self.provider.livemode(), self.age_of(&self.provider, &payment));
-        let told = match step {
+        let description = match step {
             PaymentStep::Record(status) if status == payment.status => {
                 return self.compare_refunds(&payment, &intent, is_trial, comparison).await;
             }
@@ -184,23 +184,25 @@ impl Checkout {
                 comparison.note(DifferenceState::Left, text);
                 return Ok(());
             }
-            step => format!("{name}: {}", told(step, &payment, &intent)),
+            step => format!("{name}: {}", describe(step, &payment, &intent)),
         };
         if is_trial {
-            comparison.note(DifferenceState::Repairable, told);
+            comparison.note(DifferenceState::Repairable, description);
             return Ok(());
         }
         match self.advance_payment(payment, Some(intent)).await {
             // Money that the bank has not given back yet is the reconciler's from now on.
             Ok(after) if after.status.is_final() || after.owed == Some(OwedStatus::Owed) => {
-                comparison.note(DifferenceState::Repaired, told);
+                comparison.note(DifferenceState::Repaired, description);
             }
-            Ok(after) if after.status == PaymentStatus::NeedsAction => comparison.note(DifferenceState::Repaired, told),
+            Ok(after) if after.status == PaymentStatus::NeedsAction => {
+                comparison.note(DifferenceState::Repaired, description);
+            }
             Ok(after) => {
-                let text = format!("{told}; it is {} now, and the server goes on with it", after.status.name());
+                let text = format!("{description}; it is {} now, and the server goes on with it", after.status.name());
                 comparison.note(DifferenceState::Left, text);
             }
-            Err(error) => comparison.note(DifferenceState::Left, format!("{told}; not done: {error}")),
+            Err(error) => comparison.note(DifferenceState::Left, format!("{description}; not done: {error}")),
         }
         Ok(())
     }
@@ -285,7 +287,7 @@ fn what_to_do_without_books(intent: &PaymentIntent) -> Option<String> {
 }
 
 /// What the rule does, in words.
-fn told(step: PaymentStep, payment: &Payment, intent: &PaymentIntent) -> String {
+fn describe(step: PaymentStep, payment: &Payment, intent: &PaymentIntent) -> String {
     let amount = format!("{} {}", decimal_text(intent.amount, &intent.currency), intent.currency);
     match step {
         PaymentStep::Win | PaymentStep::Capture | PaymentStep::MarkPaid => {

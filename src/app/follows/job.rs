@@ -1,4 +1,4 @@
-//! Tells followers: writes their mails to the outbox in batches, after all other mails in the order of the outbox and only while it
+//! Notifies followers: writes their mails to the outbox in batches, after all other mails in the order of the outbox and only while it
 //! has room, so that many followers delay no code and no mail about an order.
 
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl BackgroundJob for FollowJob {
     async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
         self.clean_up().await?;
         let (context, counters) = (&self.follows.context, &self.follows.context.counters);
-        let step = context.store.tell_followers().await?;
+        let step = context.store.notify_followers().await?;
         match step {
             AnnouncementStep::Written { mails, is_finished } => {
                 counters.follower_mails.fetch_add(mails.unsigned_abs(), Ordering::Relaxed);
@@ -63,9 +63,9 @@ impl BackgroundJob for FollowJob {
                 context.mail_queued.notify_one();
             }
             AnnouncementStep::Stale => {
-                // Without a mail server nobody expects to be told.
+                // Without a mail server no follower expects a mail.
                 counters.announcements.increment(if self.follows.can_follow() { "late" } else { "skipped" });
-                tracing::info!("followers were not told of a show or a product, because it is not news any more");
+                tracing::info!("followers were not notified of a show or a product, because it was too late");
             }
             AnnouncementStep::Idle | AnnouncementStep::Full => {}
         }

@@ -116,7 +116,7 @@ async fn text_of_twice_the_size_hides_nothing() {
             "[data-test=lineup] li",
         ),
         ("the shop", "/?lang=en".to_owned(), ".product-card"),
-        ("the orders", "/orders?lang=en".to_owned(), "[data-test=orders-sign-in]"),
+        ("the orders", "/orders?lang=en".to_owned(), "[data-test=orders-empty]"),
     ];
     for (name, address, part) in pages {
         for (width, height, is_phone) in [(390, 844, true), (1440, 900, false)] {

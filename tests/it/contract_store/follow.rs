@@ -1,4 +1,4 @@
-//! Follows and announcements: confirmed once, told once, last in the order of the outbox, and never too late.
+//! Follows and announcements: confirmed once, notified once, last in the order of the outbox, and never too late.
 
 use livesouk::domain::follow::NEWS_TTL_MS;
 use livesouk::domain::{
@@ -47,7 +47,7 @@ async fn add_followers(shop: &Fixture, number: i64) {
 }
 
 async fn follower_is_told_once_for_each_show(shop: Fixture) {
-    assert_eq!(shop.store.tell_followers().await.unwrap(), AnnouncementStep::Idle);
+    assert_eq!(shop.store.notify_followers().await.unwrap(), AnnouncementStep::Idle);
     shop.store.add_follow(&new("ann@example.com", FollowTarget::Shop), &secret(1)).await.unwrap();
     shop.store.add_follow(&new("ann@example.com", FollowTarget::Product(shop.product)), &secret(2)).await.unwrap();
     let (draft, offer) = (shop.draft(5, 5).await, shop.offer(5, 5).await);
@@ -60,16 +60,16 @@ async fn follower_is_told_once_for_each_show(shop: Fixture) {
     shop.store.open_offer(draft).await.unwrap();
     shop.store.pin(shop.stream, draft).await.unwrap();
     for _ in 0..2 {
-        let told = shop.store.tell_followers().await.unwrap();
+        let told = shop.store.notify_followers().await.unwrap();
         assert_eq!(told, AnnouncementStep::Written { mails: 1, is_finished: true });
     }
-    assert_eq!(shop.store.tell_followers().await.unwrap(), AnnouncementStep::Idle);
+    assert_eq!(shop.store.notify_followers().await.unwrap(), AnnouncementStep::Idle);
     let kinds = "select count(distinct kind) from mails where priority = 2 and user_id = 'ann'";
     assert_eq!((shop.number(kinds).await, shop.number("select count(*) from mails").await), (2, 2));
     // Who follows since then knows it.
     shop.store.add_follow(&new("late@example.com", FollowTarget::Shop), &secret(3)).await.unwrap();
     shop.store.pin(shop.stream, offer).await.unwrap();
-    assert_eq!(shop.store.tell_followers().await.unwrap(), AnnouncementStep::Idle);
+    assert_eq!(shop.store.notify_followers().await.unwrap(), AnnouncementStep::Idle);
 }
 
 async fn many_followers_fill_the_outbox_to_its_bound_and_others_go_first(shop: Fixture) {
@@ -78,12 +78,12 @@ async fn many_followers_fill_the_outbox_to_its_bound_and_others_go_first(shop: F
     let now = shop.store.now().await.unwrap();
     shop.store.start_stream(shop.stream, now).await.unwrap();
     let mut steps = 0;
-    while let AnnouncementStep::Written { mails, is_finished } = shop.store.tell_followers().await.unwrap() {
+    while let AnnouncementStep::Written { mails, is_finished } = shop.store.notify_followers().await.unwrap() {
         assert_eq!((mails, is_finished), (FOLLOWERS_TOLD_TOGETHER_MAX, false));
         steps += 1;
     }
     assert_eq!(steps, BULK_MAILS_WAITING_MAX / FOLLOWERS_TOLD_TOGETHER_MAX);
-    assert_eq!(shop.store.tell_followers().await.unwrap(), AnnouncementStep::Full);
+    assert_eq!(shop.store.notify_followers().await.unwrap(), AnnouncementStep::Full);
     assert_eq!(shop.store.mail_queue().await.unwrap().waiting, 0, "they do not count as mails that are late");
     let queue = shop.store.announcement_queue().await.unwrap();
     assert_eq!((queue.waiting, queue.mails), (1, BULK_MAILS_WAITING_MAX));
@@ -100,10 +100,10 @@ async fn many_followers_fill_the_outbox_to_its_bound_and_others_go_first(shop: F
         claimed.push(shop.store.claim_mail().await.unwrap().unwrap().content.kind());
     }
     assert_eq!(claimed, [MailKind::SignInCode, MailKind::PasskeyAdded, MailKind::ShowStarted]);
-    // Room comes back, and at the end everybody was told once.
+    // Room comes back, and at the end each follower was notified once.
     while shop.number("select count(*) from announcements where finished_at is null").await > 0 {
         shop.run("update mails set status = 'sent' where priority = 2").await;
-        shop.store.tell_followers().await.unwrap();
+        shop.store.notify_followers().await.unwrap();
     }
     let told = "select count(distinct to_address) from mails where kind = 'show_started'";
     let all = "select count(*) from mails where kind = 'show_started'";
@@ -115,8 +115,8 @@ async fn announcement_that_is_no_news_any_more_tells_nobody(shop: Fixture) {
     let now = shop.store.now().await.unwrap();
     shop.store.start_stream(shop.stream, now).await.unwrap();
     shop.run(&format!("update announcements set announced_at = announced_at - {NEWS_TTL_MS}")).await;
-    assert_eq!(shop.store.tell_followers().await.unwrap(), AnnouncementStep::Stale);
-    assert_eq!(shop.store.tell_followers().await.unwrap(), AnnouncementStep::Idle);
+    assert_eq!(shop.store.notify_followers().await.unwrap(), AnnouncementStep::Stale);
+    assert_eq!(shop.store.notify_followers().await.unwrap(), AnnouncementStep::Idle);
     assert_eq!(shop.number("select count(*) from mails").await, 0);
 }
 
@@ -142,7 +142,7 @@ async fn announcements_of_shows_that_are_over_are_deleted(shop: Fixture) {
     shop.store.add_follow(&new("ann@example.com", FollowTarget::Shop), &secret(1)).await.unwrap();
     let now = shop.store.now().await.unwrap();
     shop.store.start_stream(shop.stream, now).await.unwrap();
-    shop.store.tell_followers().await.unwrap();
+    shop.store.notify_followers().await.unwrap();
     let later = now + 3_600_000;
     assert_eq!(shop.store.delete_old_announcements(later, 10).await.unwrap(), 0, "the show goes on");
     shop.store.end_stream(shop.stream, now).await.unwrap();
@@ -176,7 +176,7 @@ async fn mail_that_nobody_wants_leaves_no_row(shop: Fixture) {
     shop.store.add_follow(&new("ann@example.com", FollowTarget::Shop), &secret(1)).await.unwrap();
     let now = shop.store.now().await.unwrap();
     shop.store.start_stream(shop.stream, now).await.unwrap();
-    shop.store.tell_followers().await.unwrap();
+    shop.store.notify_followers().await.unwrap();
     let mail = shop.store.claim_mail().await.unwrap().unwrap();
     let step = mail.after(livesouk::domain::MailOutcome::Unwanted, now);
     assert!(shop.store.finish_mail(&mail, &step).await.unwrap());

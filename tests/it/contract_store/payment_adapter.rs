@@ -229,11 +229,11 @@ async fn buyer_pays_on_the_page_of_the_provider_and_an_event_finishes_the_paymen
 
 async fn lost_answer_of_the_adapter_never_charges_twice(shop: Fixture) {
     let adapter = Adapter::start(&shop).await;
-    // The answer to the create, and of what is authorised that to the capture.
-    for (n, (token, lost)) in [("mada", 1), ("visa", 1), ("visa", 2)].into_iter().enumerate() {
+    let lost_answers = [("mada", "create_payment"), ("visa", "create_payment"), ("visa", "capture_payment")];
+    for (n, (token, lost)) in lost_answers.into_iter().enumerate() {
         let buyer = format!("ann-{n}");
         let order = adapter.hold(&shop, &buyer).await;
-        adapter.sample.lose_answer(lost);
+        adapter.sample.lose_answer_to(lost);
         let first = adapter.pay(&buyer, order, token, "pay-00001").await;
         assert_eq!(first, Err(Error::OutcomeUnknown), "{token} {lost}");
         let again = adapter.pay(&buyer, order, token, "pay-00001").await;
@@ -249,7 +249,7 @@ async fn lost_answer_of_the_adapter_never_charges_twice(shop: Fixture) {
 async fn abandoned_payment_by_the_adapter_is_found(shop: Fixture) {
     let adapter = Adapter::start(&shop).await;
     let order = adapter.hold(&shop, "ann").await;
-    adapter.sample.lose_answer(1);
+    adapter.sample.lose_answer_to("create_payment");
     assert_eq!(adapter.pay("ann", order, "mada", "pay-00001").await, Err(Error::OutcomeUnknown));
     adapter.reconcile(&shop).await;
     assert_eq!(shop.order(order).await.status, OrderStatus::Paid);
@@ -311,8 +311,7 @@ async fn refunds_by_the_adapter_are_done_once(shop: Fixture) {
     assert_eq!(refund(&adapter, order, units(order, 1), "refund-00001").await, Ok(OrderStatus::Paid));
     assert_eq!(refund(&adapter, order, units(order, 1), "refund-00001").await, Ok(OrderStatus::Paid), "a retry");
     assert_eq!(adapter.payments().await, [("captured".to_owned(), 14_700, 4_900)]);
-    // The third answer is that to the refund itself: it comes after looks for the refund and for the payment.
-    adapter.sample.lose_answer(3);
+    adapter.sample.lose_answer_to("create_refund");
     assert_eq!(refund(&adapter, order, RefundScope::Whole, "refund-00002").await, Err(Error::OutcomeUnknown));
     assert_eq!(refund(&adapter, order, RefundScope::Whole, "refund-00002").await, Ok(OrderStatus::Refunded));
     assert_eq!(adapter.payments().await, [("captured".to_owned(), 14_700, 14_700)]);

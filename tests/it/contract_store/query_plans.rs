@@ -2,6 +2,7 @@
 //! plan was made while the table was small.
 
 mod every_query;
+mod exceptions;
 mod imports;
 mod large_tables;
 mod payment_queue;

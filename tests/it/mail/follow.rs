@@ -49,7 +49,7 @@ async fn start(shop: &Shop, stream: &str) {
     shop.host.post(&format!("/v1/streams/{stream}/start"), json!({})).await.expect(200);
 }
 
-/// Waits until nothing is left to tell.
+/// Waits until no announcement is left.
 async fn until_told(shop: &Shop) {
     let open = "select (select count(*) from announcements where finished_at is null)
         + (select count(*) from mails where status in ('queued', 'sending'))";
@@ -68,7 +68,7 @@ async fn nobody_is_told_before_the_address_is_confirmed_and_then_once_for_each_s
     let (early, first, second) =
         (scheduled(&shop, "Early").await, scheduled(&shop, "First").await, scheduled(&shop, "Second").await);
     start(&shop, &early).await;
-    assert_eq!(shop.number("select count(*) from announcements").await, 0, "there is nobody to tell");
+    assert_eq!(shop.number("select count(*) from announcements").await, 0, "there is no follower");
     let secret = behind(&asked, "#confirm=");
     assert_eq!(secret.len(), 64);
     assert_eq!(shop.number("select count(*) from follows").await, 0);
@@ -281,7 +281,7 @@ async fn news_that_nobody_wants_any_more_is_not_sent() {
     server.set(MailMode::Accept);
     pass_the_pause(&shop).await;
     until_told(&shop).await;
-    assert_eq!(server.mails().len(), 2, "nobody is told of a show that is over");
+    assert_eq!(server.mails().len(), 2, "no follower is notified of a show that is over");
     server.set(MailMode::Busy);
     start(&shop, &second).await;
     until_status(&shop, "retried", 2).await;

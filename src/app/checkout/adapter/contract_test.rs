@@ -61,7 +61,8 @@ fn payment_is_read_as_the_contract_says() {
 fn answer_that_breaks_the_contract_is_no_answer() {
     assert!(payment(json!({})).is_err(), "a missing payment is not `null`");
     assert!(payments(json!({ "payments": [] })).is_err(), "a missing `next` is not `null`");
-    let breaks: [(&str, fn(&mut Value)); 9] = [
+    type Break = fn(&mut Value);
+    let breaks: [(&str, Break); 9] = [
         ("status", |object| object["status"] = "paid".into()),
         ("authorises", |object| object["status"] = "authorized".into()),
         ("no authorises", |object| drop(object.as_object_mut().unwrap().remove("authorises"))),

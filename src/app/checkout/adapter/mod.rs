@@ -54,7 +54,7 @@ impl AdapterProvider {
 
     pub fn parse_webhook(&self, headers: &[&str], raw: &[u8], now: Millis) -> Result<PaymentEvent, Refusal> {
         // The old key too, while the operator changes it.
-        let keys = [&[self.settings.key.clone()], &self.settings.old_keys[..]].concat();
+        let keys = [std::slice::from_ref(&self.settings.key), &self.settings.old_keys[..]].concat();
         contract::event(verify_message(&keys, headers, raw, now)?, raw)
     }
 

@@ -47,7 +47,7 @@ pub const WORDS: Words = Words {
     show_started_why: "You get this message because you follow {shop}.",
     product_up_subject: "Up now: {product}",
     product_up_intro: "{host} is showing {product} live at {shop}, in the show {show}.",
-    product_up_why: "You get this message because you asked to be told when {product} is up.",
+    product_up_why: "You get this message because you asked to be notified when {product} is up.",
     watch_link: "Watch now",
     stop_link: "Stop these e-mails",
     test_subject: "{shop}: a test message",

@@ -16,6 +16,7 @@ use livesouk::store::{
 };
 use uuid::Uuid;
 
+use super::exceptions::{EXCEPTIONS, NOT_CALLED};
 use super::large_tables::{self, OLD_USER, old_offer, old_order, old_stream};
 use super::plan::{Plans, Ran};
 use super::{imports, payment_queue, people, placed_orders, products, refunds, videos};
@@ -27,26 +28,6 @@ use crate::contract_store::builders::{
 use crate::contract_store::chat::message;
 use crate::contract_store::fixture::Fixture;
 use crate::contract_store::sanction::sanction;
-
-/// What reads more than it gives, and why that is meant.
-const EXCEPTIONS: [(&str, &str); 5] = [
-    ("show_texts", "it reads the texts of the newest shows, once in five seconds at most"),
-    ("messages_by_minute", "it counts the messages of one show, for a report"),
-    ("count_messages", "it counts the messages of one show, for a report"),
-    ("count_payment_node", "the table has one row for each node"),
-    ("count_failed_payments", "it looks at the failed payments of the days of one show, for a report"),
-];
-
-/// Functions that are not called here: they have no query of their own, or need another database.
-const NOT_CALLED: [(&str, &str); 7] = [
-    ("open", "it opens the store"),
-    ("migrate", "it is a command"),
-    ("close", "it has no query"),
-    ("turn", "`sell` calls it"),
-    ("release", "it ends a turn"),
-    ("read_message", "it is a part of others"),
-    ("reservation_mismatches", "it compares everything; only tests and benchmarks do"),
-];
 
 /// Calls a function of the store, and notes the call. Refusals are answers too.
 macro_rules! call {

@@ -46,7 +46,7 @@ pub(super) async fn mails(c: &Calls) {
     follows(c).await;
 }
 
-/// What followers ask for, and what they are told.
+/// What followers ask for, and their notifications.
 async fn follows(c: &Calls) {
     let ann = EmailAddress::parse("user7@example.com").unwrap();
     let new =
@@ -62,7 +62,7 @@ async fn follows(c: &Calls) {
     let show = StreamId::new();
     c.shop.store.create_stream(c.shop.shop.id, &stream(show)).await.unwrap();
     call!(c, start_stream(show, 1));
-    call!(c, tell_followers());
+    call!(c, notify_followers());
     call!(c, announcement_queue());
     call!(c, stop_follows(secret(2).as_str(), false));
     call!(c, stop_follows(secret(3).as_str(), true));

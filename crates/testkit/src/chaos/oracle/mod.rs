@@ -63,6 +63,28 @@ pub struct FaultWindow {
     pub note: String,
 }
 
+/// How long something took after the last fault.
+#[derive(Debug, Clone, Copy)]
+pub struct RecoveryTime {
+    pub ms: Millis,
+    /// Of these, the test machine was starved for so long.
+    pub starved_ms: Millis,
+}
+
+impl RecoveryTime {
+    /// What counts against [`RECOVERY_MS`].
+    pub fn counted_ms(&self) -> Millis {
+        self.ms - self.starved_ms
+    }
+}
+
+impl fmt::Display for RecoveryTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.ms)?;
+        if self.starved_ms == 0 { Ok(()) } else { write!(f, " ({} ms of them on a starved machine)", self.starved_ms) }
+    }
+}
+
 /// For how many milliseconds between two times the test machine itself was paused.
 pub fn starved_ms(windows: &[FaultWindow], from: Millis, to: Millis) -> Millis {
     let starved = windows.iter().filter(|window| window.fault == STARVED);
