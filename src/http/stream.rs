@@ -33,9 +33,9 @@ pub struct StatusQuery {
     /// Words of the titles, the host or the tags, or their beginnings: a show has all of them. The case, the forms of Arabic letters and the
     /// style of digits do not matter, and a mistyped word finds those that are like it. A new show is found within seconds.
     search: Option<String>,
-    /// `true`: only shows that have ended and have a recording. Not together with `status` or `search`.
+    /// `true`: only shows that have ended and have a recording. `status` and `search` then have no effect.
     recorded: Option<bool>,
-    /// Only with `recorded`: those of the newest 50 recordings in which this product was on sale.
+    /// It has an effect only with `recorded`: those of the newest 50 recordings in which this product was on sale.
     product: Option<ProductId>,
 }
 
@@ -48,14 +48,8 @@ pub async fn list(
     QueryParams(query): QueryParams<StatusQuery>,
 ) -> ApiResult<Json<List<StreamView>>> {
     if query.recorded == Some(true) {
-        if query.status.is_some() || query.search.is_some() {
-            return Err(Refusal::bad_field("recorded", "cannot be combined with status or search.").into());
-        }
         let found = state.app.streams.recordings(query.product, page.after, page.fetch_limit()).await?;
         return Ok(Json(page.to_list(found, |stream| stream.id)));
-    }
-    if query.product.is_some() {
-        return Err(Refusal::bad_field("product", "needs recorded=true.").into());
     }
     let parse = |text: String| {
         StreamStatus::parse(&text).ok_or_else(|| Refusal::bad_field("status", "must be scheduled, live or ended."))
