@@ -3,13 +3,14 @@
 
 use std::str::FromStr;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Row};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::row::{PostgresMigrations, migrator};
+use super::silent_link::SilentLink;
 use super::{Error, PoolUsage, Result, StoreCounters, migration};
 use crate::connection_url;
 use crate::domain::Millis;
@@ -66,19 +67,24 @@ impl Postgres {
         connect(&general).await?.close().await?;
         connect_for_selling(&selling).await?.close().await?;
         let reports = general.clone().options([("statement_timeout", REPORT_TIMEOUT)]);
+        let link = SilentLink::default();
         let pool = |connections| {
+            let link = link.clone();
             PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(ACQUIRE_DEADLINE)
                 .test_before_acquire(false)
                 .after_connect(|connection, _| Box::pin(refuse_standby(connection)))
-                .before_acquire(|connection, _| Box::pin(is_primary(connection)))
+                .before_acquire(move |connection, usage| {
+                    let link = link.clone();
+                    Box::pin(async move { is_usable(connection, usage.idle_for, &link).await })
+                })
         };
         Ok(Self {
             money: pool(MONEY_CONNECTIONS).connect_with(general.clone()).await?,
             reads: pool(READ_CONNECTIONS).connect_lazy_with(general),
             reports: pool(REPORT_CONNECTIONS).connect_lazy_with(reports),
-            selling: SellConnections::new(selling, sell_connections),
+            selling: SellConnections::new(selling, sell_connections, link),
         })
     }
 
@@ -220,6 +226,19 @@ async fn is_primary(connection: &mut PgConnection) -> sqlx::Result<bool> {
     Ok(!row.try_get::<bool, _>(0)?)
 }
 
+/// Whether a pooled connection may be used again.
+async fn is_usable(connection: &mut PgConnection, idle_for: Duration, link: &SilentLink) -> sqlx::Result<bool> {
+    let asked_at = Instant::now();
+    if asked_at.checked_sub(idle_for).is_some_and(|idle_since| link.includes(idle_since)) {
+        return Ok(false);
+    }
+    let found = is_primary(connection).await;
+    if matches!(found, Err(sqlx::Error::PoolTimedOut)) {
+        link.went_silent(asked_at);
+    }
+    found
+}
+
 /// A new connection to a standby is closed. Until there is a primary again, requests get a timeout of the pool.
 async fn refuse_standby(connection: &mut PgConnection) -> sqlx::Result<()> {
     if is_primary(connection).await? { Ok(()) } else { Err(standby_error()) }
@@ -234,16 +253,18 @@ fn standby_error() -> sqlx::Error {
 #[derive(Debug)]
 pub struct SellConnections {
     options: PgConnectOptions,
-    idle: Mutex<Vec<PgConnection>>,
+    /// Each with the time at which it was given back.
+    idle: Mutex<Vec<(PgConnection, Instant)>>,
     permits: Semaphore,
     size: usize,
     counters: StoreCounters,
+    link: SilentLink,
 }
 
 impl SellConnections {
-    fn new(options: PgConnectOptions, size: usize) -> Self {
+    fn new(options: PgConnectOptions, size: usize, link: SilentLink) -> Self {
         let (idle, permits) = (Mutex::new(Vec::with_capacity(size)), Semaphore::new(size));
-        Self { options, idle, permits, size, counters: StoreCounters::default() }
+        Self { options, idle, permits, size, counters: StoreCounters::default(), link }
     }
 
     /// Waits for a connection. A connection that is not [given back](BorrowedConnection::give_back) is closed, because
@@ -262,12 +283,20 @@ impl SellConnections {
     }
 
     async fn checked_out<'a>(&'a self, permit: SemaphorePermit<'a>) -> Result<BorrowedConnection<'a>> {
-        let idle = self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop();
-        let connection = match idle {
+        let connection = match self.pop_idle() {
             Some(connection) => connection,
             None => connect_for_selling(&self.options).await?,
         };
         Ok(BorrowedConnection { connection, owner: self, _permit: permit })
+    }
+
+    /// The connection that was used last. When the link went silent after that, so did all others.
+    fn pop_idle(&self) -> Option<PgConnection> {
+        let mut idle = self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if idle.last().is_some_and(|(_, since)| self.link.includes(*since)) {
+            idle.clear();
+        }
+        Some(idle.pop()?.0)
     }
 
     pub fn usage(&self) -> PoolUsage {
@@ -306,8 +335,12 @@ impl BorrowedConnection<'_> {
     /// Runs one step of a batch with its deadline. If the connection broke, the idle connections are closed too, because
     /// they were opened before the fault.
     pub async fn run_step<T>(&mut self, step: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        let asked_at = Instant::now();
         let result = tokio::time::timeout(BATCH_DEADLINE, step(&mut self.connection)).await;
-        let result = result.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into()).into()));
+        let result = result.unwrap_or_else(|elapsed| {
+            self.owner.link.went_silent(asked_at);
+            Err(sqlx::Error::Io(elapsed.into()).into())
+        });
         if let Err(fault) = &result
             && fault.is_connection_broken()
         {
@@ -322,6 +355,6 @@ impl BorrowedConnection<'_> {
 
     /// Returns the connection for the next batch. Only outside of a transaction.
     pub fn give_back(self) {
-        self.owner.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(self.connection);
+        self.owner.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((self.connection, Instant::now()));
     }
 }

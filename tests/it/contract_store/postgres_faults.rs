@@ -15,6 +15,7 @@ use rand::RngExt;
 use super::builders::{actor, code, key, purchase_requests};
 use super::fixture::{Fixture, SELL_CONNECTIONS};
 use crate::support::proxy::Proxy;
+use crate::support::until_some;
 
 pub const SELLING: &str =
     "from pg_stat_activity where datname = current_database() and application_name = 'livesouk sell'";
@@ -126,17 +127,23 @@ async fn postgres_restart_costs_one_failed_batch() {
     assert_eq!(failed, 1);
 }
 
+/// The same database through a network that can fail.
+async fn behind_proxy(shop: &Fixture) -> (Proxy, Store) {
+    let (start, rest) = shop.url.split_once('@').unwrap();
+    let (address, database) = rest.split_once('/').unwrap();
+    let proxy = Proxy::start(address.parse().unwrap()).await;
+    let url = format!("{start}@{}/{database}", proxy.address());
+    let store = Store::open(&url, Clock::system(), SELL_CONNECTIONS).await.unwrap();
+    (proxy, store)
+}
+
 /// A network that swallows everything reports no error: without a deadline of our own, the selling task would wait
 /// forever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn swallowed_reply_is_an_unknown_outcome_and_selling_resumes() {
     let shop = Fixture::on_postgres().await;
     let offer = shop.offer(10, 1).await;
-    let (start, rest) = shop.url.split_once('@').unwrap();
-    let (address, database) = rest.split_once('/').unwrap();
-    let proxy = Proxy::start(address.parse().unwrap()).await;
-    let url = format!("{start}@{}/{database}", proxy.address());
-    let store = Store::open(&url, Clock::system(), SELL_CONNECTIONS).await.unwrap();
+    let (proxy, store) = behind_proxy(&shop).await;
     let app = shop.app_over(store).await;
     app.checkout.buy(&actor("ann"), offer, 1, key("key-00001")).await.unwrap();
     proxy.black_hole();
@@ -156,6 +163,37 @@ async fn swallowed_reply_is_an_unknown_outcome_and_selling_resumes() {
     assert_eq!(bought.reservation.place, 2);
     shop.assert_consistent().await;
     app.stopping().cancel();
+}
+
+/// Opens the connections for reads, which are idle afterwards.
+async fn open_read_connections(shop: &Fixture, store: &Store) {
+    until_some("open connections", Duration::from_secs(20), async || {
+        let mut queries = tokio::task::JoinSet::new();
+        for _ in 0..40 {
+            let store = store.clone();
+            queries.spawn(async move { store.now().await });
+        }
+        assert!(queries.join_all().await.iter().all(Result::is_ok));
+        let idle = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'livesouk'";
+        (shop.number(idle).await > 6).then_some(())
+    })
+    .await;
+}
+
+/// A firewall forgot the connections, or another machine has the address: every idle connection is silent. To find that out one
+/// by one would delay as many requests by a second each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silent_link_delays_one_request_and_not_one_for_each_connection() {
+    let shop = Fixture::on_postgres().await;
+    let (proxy, store) = behind_proxy(&shop).await;
+    open_read_connections(&shop, &store).await;
+    proxy.lose();
+    let begun = Instant::now();
+    for _ in 0..8 {
+        store.now().await.unwrap();
+    }
+    // One waits for the ping. The others and the new connections take milliseconds.
+    assert!(begun.elapsed() < Duration::from_millis(2_500), "{:?}", begun.elapsed());
 }
 
 /// Sets it for every connection opened from now on, and closes the selling connections.
