@@ -1,8 +1,9 @@
 // The delivery address: the form in the checkout, and the lines that show an address.
 //
-// The server keeps it with the order, where the buyer can delete it. This device keeps it only if the box is ticked, and
-// shows it only to the person who typed it.
+// The server keeps it with the order, where the buyer can delete it. Only if the box is ticked, it is also kept for the next
+// purchase: in the account, or for a guest on this device, which shows it only to the person who typed it.
 
+import { del, get, put } from './api.js';
 import { lang, t } from './i18n.js';
 import { currentPerson } from './identity.js';
 import { el, setVisible } from './ui.js';
@@ -89,6 +90,10 @@ export class AddressForm {
   constructor(currency, hasEmails) {
     this.person = currentPerson();
     const stored = storedAddress(this.person);
+    /** A guest has nothing but a name in one browser. */
+    this.hasAccount = this.person !== null && !this.person.sub.startsWith('guest:');
+    this.isSaved = false;
+    this.isTouched = false;
     /** @param {keyof typeof FIELDS} name */
     const input = (name) => {
       const { required = false, ...props } = /** @type {{ required?: boolean }} */ (FIELDS[name]);
@@ -110,6 +115,7 @@ export class AddressForm {
     };
     this.hasEmails = hasEmails;
     const { name, line1, line2, city, postcode, region, country, phone, email } = this.fields;
+    const keep = this.hasAccount ? 'address.save' : 'address.keep';
     this.keep = el('input', {
       type: 'checkbox',
       id: 'address-keep',
@@ -128,9 +134,23 @@ export class AddressForm {
       el('div.pair', {}, region.root, country.root),
       phone.root,
       hasEmails && email.root,
-      el('label.tick', { for: 'address-keep' }, this.keep, el('span', {}, t('address.keep'))),
+      el('label.tick', { for: 'address-keep' }, this.keep, el('span', {}, t(keep))),
     );
+    this.root.addEventListener('input', () => (this.isTouched = true));
     this.fill(stored ?? { country: HOME_COUNTRY[currency] });
+    if (this.hasAccount) void this.loadSaved();
+    else this.root.dataset.loaded = 'true';
+  }
+
+  /** The address of the account, which may come from another device. It replaces nothing that was typed meanwhile. */
+  async loadSaved() {
+    const saved = await get('/me/address').catch(() => null); // Then it is typed again.
+    this.root.dataset.loaded = 'true';
+    if (!saved) return;
+    this.isSaved = true;
+    if (this.isTouched) return;
+    this.fill(saved);
+    this.keep.checked = true;
   }
 
   /** @param {Partial<Address>} address */
@@ -181,9 +201,18 @@ export class AddressForm {
 
   store() {
     if (!this.person) return;
+    const isKept = this.keep.checked;
+    if (this.hasAccount && (isKept || this.isSaved)) {
+      // The purchase does not wait for it, and does not fail with it.
+      const saving = isKept ? put('/me/address', this.value()) : del('/me/address');
+      saving.then(
+        () => (this.isSaved = isKept),
+        () => {},
+      );
+    }
     try {
       const slot = SLOT + this.person.sub;
-      if (this.keep.checked) localStorage.setItem(slot, JSON.stringify(this.value()));
+      if (isKept && !this.hasAccount) localStorage.setItem(slot, JSON.stringify(this.value()));
       else localStorage.removeItem(slot);
     } catch {
       // Private mode: nothing is kept, as if the box were not ticked.

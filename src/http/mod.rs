@@ -7,6 +7,7 @@ pub mod auth;
 pub mod connection_limit;
 pub mod metrics;
 pub mod request_metrics;
+mod saved_address;
 mod saved_view;
 pub mod server;
 
@@ -263,6 +264,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(moderation::my_audit_log))
         .routes(routes!(export::export))
         .routes(routes!(own_data::export))
+        .routes(routes!(saved_address::show, saved_address::set, saved_address::erase))
         .routes(routes!(customer::list))
         .routes(routes!(customer::show))
         .routes(routes!(customer::add_note))

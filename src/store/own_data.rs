@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Result, Store, ids_to_json};
+use super::{Error, Result, Store, ids_to_json};
 use crate::domain::{AccountId, MailId, MessageId, Millis, OfferId, OrderId, SanctionKind, StreamId, UserId};
 
 /// Sessions, passkeys and identities of one user: the shop lets nobody have more.
@@ -18,7 +18,7 @@ pub struct OwnDatum {
 }
 
 impl Store {
-    /// What there is little of: the account, its sessions, passkeys and identities, and follows. Secrets and their hashes are left out.
+    /// What there is little of: the account, its sessions, passkeys and identities, follows, and the saved address. Secrets and their hashes are left out.
     pub async fn own_data(&self, user: &UserId) -> Result<Vec<OwnDatum>> {
         let mut found = Vec::new();
         let mut add = |kind, at, data| found.push(OwnDatum { kind, at, data });
@@ -55,6 +55,13 @@ impl Store {
             self.query(read).bind(user.as_str()).bind(ROWS_MAX).fetch_all().await?;
         for (name, user_agent, at, last_used_at) in rows {
             add("session", at, json!({ "name": name, "user_agent": user_agent, "last_used_at": last_used_at }));
+        }
+        let read = "select address, changed_at from saved_addresses where user_id = $1";
+        let saved: Option<(String, i64)> = self.query(read).bind(user.as_str()).fetch_optional().await?;
+        if let Some((address, at)) = saved {
+            let address: Value =
+                serde_json::from_str(&address).map_err(|error| Error::CorruptRow(error.to_string()))?;
+            add("saved_address", at, address);
         }
         Ok(found)
     }

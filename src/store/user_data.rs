@@ -78,6 +78,7 @@ impl Store {
             let documents: i64 = tx.query(documents).bind(user).fetch_value().await?;
             let documents = documents.unsigned_abs();
             tx.query("delete from saved_views where user_id = $1").bind(user).execute().await?;
+            tx.query("delete from saved_addresses where user_id = $1").bind(user).execute().await?;
             tx.query("delete from mails where user_id = $1").bind(user).execute().await?;
             let mut texts = erase_texts(tx, naming).await?;
             let refunds = "update refunds set reason = null

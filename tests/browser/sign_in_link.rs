@@ -53,7 +53,7 @@ async fn assert_no_question(browser: &Browser) {
 /// Reserves a unit of the pinned offer, and returns the name in the address form.
 async fn name_in_checkout(browser: &Browser) -> Value {
     browser.press("card-buy").await;
-    browser.find(&named("address-name")).await;
+    browser.find(&format!("{}[data-loaded=true]", named("address"))).await;
     browser.script("return document.querySelector('[data-test=address-name]').value", &[]).await
 }
 

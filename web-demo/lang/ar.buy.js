@@ -122,6 +122,7 @@ export default {
   'address.email': 'البريد الإلكتروني للرسائل عن هذا الطلب',
   'address.optional': '(اختياري)',
   'address.keep': 'احفظ هذا العنوان على هذا الجهاز',
+  'address.save': 'احفظ هذا العنوان للمرة القادمة',
   'address.missing': term.required,
   'address.bad_phone': 'أدخل رقم هاتف من 5 إلى 20 رقمًا.',
   'address.bad_email': 'اكتب عنوان بريد إلكتروني مثل ann@example.com.',

@@ -115,6 +115,7 @@ export default {
   'address.email': 'E-mail for messages about this order',
   'address.optional': '(optional)',
   'address.keep': 'Save this address on this device',
+  'address.save': 'Save this address for next time',
   'address.missing': term.required,
   'address.bad_phone': 'Enter a phone number with 5 to 20 digits.',
   'address.bad_email': 'Enter an e-mail address like ann@example.com.',

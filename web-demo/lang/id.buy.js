@@ -115,6 +115,7 @@ export default {
   'address.email': 'Email untuk pesan tentang pesanan ini',
   'address.optional': '(opsional)',
   'address.keep': 'Simpan alamat ini di perangkat ini',
+  'address.save': 'Simpan alamat ini untuk lain kali',
   'address.missing': term.required,
   'address.bad_phone': 'Masukkan nomor telepon dengan 5 sampai 20 angka.',
   'address.bad_email': 'Masukkan alamat email seperti ann@example.com.',

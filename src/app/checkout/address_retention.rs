@@ -1,5 +1,5 @@
-//! Erases delivery addresses that nobody needs any more: of orders that ended or were sent long ago, and, at once, of users who asked
-//! for it.
+//! Erases delivery addresses that nobody needs any more: of orders that ended or were sent long ago, at once of users who asked
+//! for it, and saved ones that were not used for years.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +13,8 @@ use crate::domain::Millis;
 const INTERVAL: Duration = Duration::from_secs(600);
 /// Pause between two batches, so that purchases are not delayed.
 const BATCH_PAUSE: Duration = Duration::from_millis(50);
+/// A saved address that nobody saved again for so long is most likely wrong: two years.
+const SAVED_MAX_MS: Millis = 2 * 365 * 86_400_000;
 
 pub struct AddressRetentionJob(pub Arc<Context>);
 
@@ -25,6 +27,7 @@ impl BackgroundJob for AddressRetentionJob {
         // Without a retention time only those go whose users asked for it.
         let before = self.0.address_kept_ms().map_or(0, |kept_ms| self.0.now() - kept_ms);
         erase_old_addresses(&self.0, before).await?;
+        delete_unused_addresses(&self.0).await?;
         Ok(NextRun::AfterInterval)
     }
 }
@@ -42,6 +45,14 @@ async fn erase_old_addresses(context: &Context, before: Millis) -> Result<()> {
     }
     if erased > 0 {
         tracing::info!(addresses = erased, "addresses that are no longer needed were erased");
+    }
+    Ok(())
+}
+
+async fn delete_unused_addresses(context: &Context) -> Result<()> {
+    let before = context.now() - SAVED_MAX_MS;
+    while context.store.delete_saved_addresses_before(before).await? > 0 && !context.stop.is_cancelled() {
+        tokio::time::sleep(BATCH_PAUSE).await;
     }
     Ok(())
 }

@@ -22,6 +22,7 @@ mod provider_call;
 mod provider_turn;
 mod reconcile;
 mod refund;
+mod saved_address;
 mod saved_view;
 mod shop_order;
 mod stripe;

@@ -17,7 +17,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 128] = [
+const ACCESS: [(&str, Access); 131] = [
     ("shop_show", Access::Public),
     ("shop_policy", Access::Public),
     ("shop_create_token", Access::Public),
@@ -53,6 +53,9 @@ const ACCESS: [(&str, Access); 128] = [
     ("staff_set_up", Access::Public),
     ("shop_erase_me", Access::Least(Role::Viewer)),
     ("shop_my_data", Access::Least(Role::Viewer)),
+    ("shop_my_address_show", Access::Least(Role::Viewer)),
+    ("shop_my_address_set", Access::Least(Role::Viewer)),
+    ("shop_my_address_erase", Access::Least(Role::Viewer)),
     ("shop_erase_user", Access::Least(Role::Admin)),
     ("shop_list_token_revocations", Access::Least(Role::Admin)),
     ("shop_revoke_tokens", Access::Least(Role::Admin)),

@@ -3,10 +3,12 @@
 use livesouk::domain::{Address, OrderId};
 use livesouk::store::ReleaseReason;
 
+use super::builders::actor;
 use super::fixture::{Fixture, facts};
 
 facts! {
     address_is_stored_replaced_and_erased_apart_from_its_order
+    saved_address_is_replaced_and_deleted_when_it_is_old
     ended_order_accepts_no_address
     order_timestamps_are_read_from_its_payments_and_refunds
 }
@@ -42,6 +44,23 @@ async fn address_is_stored_replaced_and_erased_apart_from_its_order(shop: Fixtur
     }
     assert_eq!(shop.number("select count(*) from addresses").await, 1);
     assert_eq!((shop.order(ann).await, shop.load_offer(offer).await.terms), before, "the order does not change");
+}
+
+async fn saved_address_is_replaced_and_deleted_when_it_is_old(shop: Fixture) {
+    let (ann, bob) = (actor("ann").user, actor("bob").user);
+    let store = &shop.store;
+    assert_eq!(store.saved_address(&ann).await.unwrap(), None);
+    store.save_address(&ann, &address("Ann")).await.unwrap();
+    store.save_address(&ann, &address("Ann Example")).await.unwrap();
+    assert_eq!(store.saved_address(&ann).await.unwrap(), Some(address("Ann Example")));
+    assert_eq!(store.saved_address(&bob).await.unwrap(), None);
+    shop.run("update saved_addresses set changed_at = 1000 where user_id = 'ann'").await;
+    store.save_address(&bob, &address("Bob")).await.unwrap();
+    assert_eq!(store.delete_saved_addresses_before(1_001).await.unwrap(), 1);
+    assert_eq!(store.delete_saved_addresses_before(1_001).await.unwrap(), 0);
+    assert_eq!(store.saved_address(&ann).await.unwrap(), None);
+    store.delete_saved_address(&bob).await.unwrap();
+    assert_eq!(store.saved_address(&bob).await.unwrap(), None);
 }
 
 async fn ended_order_accepts_no_address(shop: Fixture) {

@@ -62,6 +62,32 @@ async fn only_the_buyer_sets_and_deletes_the_address_and_the_team_reads_it() {
     ann.delete(&path).await.expect(204);
 }
 
+/// A returning buyer finds it on every device, and it goes with everything else that is stored about them.
+#[tokio::test]
+async fn saved_address_is_for_its_person_only_until_it_is_deleted() {
+    let shop = Shop::demo(&[]).await;
+    let (ann, bob, path) = (shop.rest("Ann", "viewer"), shop.rest("Bob", "viewer"), "/v1/me/address");
+    assert_eq!(ann.get(path).await.expect(200), Value::Null);
+    let saved = ann.put(path, home()).await.expect(200);
+    assert_eq!((&saved["name"], &saved["country"]), (&json!("Ann Example"), &json!("SA")));
+    assert_eq!(ann.get(path).await.expect(200), saved);
+    assert_eq!(bob.get(path).await.expect(200), Value::Null);
+    shop.server.rest().get(path).await.expect_problem(401, "sign_in");
+    ann.put(path, json!({"name": "Ann", "lines": [], "city": "Riyadh", "country": "SA"}))
+        .await
+        .expect_problem(400, "bad_request");
+    assert_eq!(ann.get(path).await.expect(200), saved, "a refused change leaves the address as it was");
+    let own = ann.get("/v1/me/data").await.expect(200).to_string();
+    assert!(own.contains("saved_address") && own.contains("12 King Fahd Rd"), "{own}");
+
+    ann.delete(path).await.expect(204);
+    assert_eq!(ann.get(path).await.expect(200), Value::Null);
+    ann.delete(path).await.expect(204);
+    ann.put(path, home()).await.expect(200);
+    ann.delete("/v1/me").await.expect(200);
+    assert_eq!(shop.number("select count(*) from saved_addresses").await, 0, "erasure deletes it");
+}
+
 #[tokio::test]
 async fn order_shows_its_history_to_its_buyer() {
     let shop = Shop::demo(&[]).await;

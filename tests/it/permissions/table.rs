@@ -351,6 +351,10 @@ pub const ROWS: &[Row] = &[
     rest("POST /v1/webhooks/{provider}", PUBLIC).on("signed", &[("provider", "test_provider")]),
     rest("POST /v1/test-provider/{payment}/approve", PUBLIC).body(r#"{"approve":true}"#).on("test provider only", &[]),
     rest("GET /v1/me/data", OWN),
+    rest("GET /v1/me/address", OWN),
+    rest("PUT /v1/me/address", OWN)
+        .body(r#"{"name":"Ann","lines":["1 King Fahd Road"],"city":"Riyadh","country":"SA"}"#),
+    rest("DELETE /v1/me/address", OWN),
     rest("DELETE /v1/me", OWN),
     rest("DELETE /v1/users/{user}", ERASE),
     rest("GET /v1/token-revocations", ERASE),

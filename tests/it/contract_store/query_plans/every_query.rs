@@ -230,6 +230,10 @@ async fn orders(c: &Calls) {
     call!(c, erase_address(first.reservation));
     call!(c, sent_at(old_order()));
     call!(c, erase_addresses_before(1_700_000_000_000));
+    call!(c, save_address(&user("buyer-1"), &address("Ann")));
+    call!(c, saved_address(&user("buyer-1")));
+    call!(c, delete_saved_address(&user("buyer-1")));
+    call!(c, delete_saved_addresses_before(1_700_000_000_000));
     call!(c, release_expired_holds(offer, LockWait::Skip));
     // A sold-out offer looks for unpaid reservations.
     let sold_out = shop.offer(1, 1).await;

@@ -94,6 +94,8 @@ const TABLES: &str = "
         select 'ref-' || n, large_id(1600000200000, n), 1, 'ok', 'captured', 100, 'SAR', 100, 1, 1 from generate_series(0, $n - 1) n;
     insert into addresses (order_id, name, lines, city, country, changed_at)
         select large_id(1600000200000, n), 'User', '[\"Street 1\"]', 'Riyadh', 'SA', 1 from generate_series(0, $some) n where n % 20 > 2;
+    insert into saved_addresses (user_id, address, changed_at)
+        select 'user-' || n, '{}', 1700000000000 + n from generate_series(0, $n - 1) n;
     insert into shipments (order_id, sent_at, by_user)
         select large_id(1600000200000, n), 1650000000000, 'mod-1' from generate_series(0, $n - 1) n where n % 20 > 2;
     insert into fulfilments (order_id, packed_at) select large_id(1600000200000, n), 1 from generate_series(0, $some) n;

@@ -1,0 +1,13 @@
+-- The delivery address that a buyer saved for the next purchase, one for each person. The address of an order stands in `addresses`.
+
+create table saved_addresses (
+  user_id text primary key check (length(user_id) between 1 and 64),
+  address text not null,
+  changed_at integer not null
+) strict;
+
+-- For the job that deletes those that were not used for years.
+create index saved_addresses_by_age on saved_addresses (changed_at);
+
+create view readable_saved_addresses as
+  select s.*, datetime(s.changed_at / 1000.0, 'unixepoch') as "time" from saved_addresses s;
