@@ -107,7 +107,8 @@ export class Buyer {
     const orderClient = new parts.OrderClient(client, () => checkout.showRetry());
     const onback = () => this.backToShow();
     const calls = { onclose: this.onchange, onagain: onbuy, onback };
-    const checkout = new parts.Checkout({ client, orderClient, payments, cards, emails, ...calls });
+    const place = byId('product-list');
+    const checkout = new parts.Checkout({ client, orderClient, payments, cards, emails, place, ...calls });
     const myOrders = new parts.MyOrders({
       client,
       list: list.orders,

@@ -36,8 +36,9 @@ export class Checkout {
    *   onagain?: (offer: Offer) => void,
    *   back?: string,
    *   onback?: () => void,
+   *   place?: HTMLElement,
    * }} options `payments` is the provider of the shop; `onagain` buys again after an expired reservation; `back` is the text of the last
-   * button, and `onback` closes what else lies over the page that it leads back to
+   * button, and `onback` closes what else lies over the page that it leads back to; `place`: see `openSheet`
    */
   constructor({
     client,
@@ -49,6 +50,7 @@ export class Checkout {
     onagain,
     back = t('order.back'),
     onback = () => {},
+    place,
   }) {
     this.client = client;
     this.payments = payments;
@@ -59,6 +61,7 @@ export class Checkout {
     this.onagain = onagain;
     this.back = back;
     this.onback = onback;
+    this.place = place;
     this.details = new OrderDetails(orderClient, (detail) => this.learnQuote(detail));
     /** Order id → what it costs, as the server said last. @type {Map<string, OrderQuote>} */
     this.quotes = new Map();
@@ -313,8 +316,14 @@ export class Checkout {
     this.isInDoubt = isInDoubt;
     if (!this.isShown) {
       this.body = el('div.checkout');
-      const options = { title: t('checkout'), test: 'checkout', className: 'side', onclose: this.onclose };
-      this.dialog = openSheet(this.body, options);
+      const { place, onclose } = this;
+      this.dialog = openSheet(this.body, {
+        title: t('checkout'),
+        test: 'checkout',
+        className: 'side half',
+        place,
+        onclose,
+      });
     }
     this.paint();
     if (stage === 'order' && this.order) this.details.show(this.order);

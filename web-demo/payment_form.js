@@ -115,8 +115,8 @@ export class PaymentForm {
       this.card?.root,
       total,
       policySlot(),
-      alert,
-      this.payButton,
+      // Always in sight, and why it failed with it.
+      el('div.pay-bar', {}, alert, this.payButton),
       cancel,
     ];
     if (this.cards) this.cards.replaceAround(this.form, parts);

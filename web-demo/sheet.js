@@ -14,13 +14,17 @@ Object.assign(ICONS, {
   pause: 'M8 6v12M16 6v12',
 });
 
+/** As in the styles: products, stage and chat stand side by side. */
+const DESKTOP = '(min-width: 60em)';
+
 /**
  * Opens a modal sheet: from below on a phone, at the end side on a desktop. Esc, the scrim and the cross close it. Then the focus
  * returns to what opened it.
  * @param {Child} content
- * @param {{ title?: string, test: string, className?: string, onclose?: () => void }} options
+ * @param {{ title?: string, test: string, className?: string, place?: HTMLElement, onclose?: () => void }} options `place`: on a
+ *   desktop the sheet stands in the place of this part of the page, and the rest of the page can be used
  */
-export function openSheet(content, { title = '', test, className = '', onclose }) {
+export function openSheet(content, { title = '', test, className = '', place, onclose }) {
   const heading = el('h2', { id: `sheet-${test}` }, title);
   const close = el(
     'button.ghost.round',
@@ -34,7 +38,7 @@ export function openSheet(content, { title = '', test, className = '', onclose }
     el('div.sheet-body', {}, content),
     el('p.for-reader.spoken', { 'aria-live': 'polite' }),
   );
-  if (className) dialog.classList.add(className);
+  if (className) dialog.classList.add(...className.split(' '));
   close.addEventListener('click', () => dialog.close());
   dialog.addEventListener('click', (event) => {
     if (event.target === dialog) dialog.close();
@@ -45,9 +49,29 @@ export function openSheet(content, { title = '', test, className = '', onclose }
     onclose?.();
     returnFocus(opener);
   });
-  document.body.append(dialog);
-  dialog.showModal();
+  // Under another sheet, which is modal, nothing could be pressed.
+  if (place && matchMedia(DESKTOP).matches && !document.querySelector('dialog[open]')) showInPlace(dialog, place);
+  else {
+    document.body.append(dialog);
+    dialog.showModal();
+  }
   return dialog;
+}
+
+/**
+ * @param {HTMLDialogElement} dialog
+ * @param {HTMLElement} place
+ */
+function showInPlace(dialog, place) {
+  place.after(dialog);
+  // Nothing in it can be seen or focused meanwhile.
+  place.classList.add('covered');
+  dialog.addEventListener('close', () => place.classList.remove('covered'), { once: true });
+  // The browser does this for modal dialogs only.
+  dialog.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') dialog.close();
+  });
+  dialog.show();
 }
 
 /**

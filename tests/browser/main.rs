@@ -9,6 +9,7 @@ mod behind_proxy;
 mod bulk;
 mod card;
 mod catalogue;
+mod checkout;
 mod client;
 mod colour;
 mod crowd;
