@@ -115,9 +115,16 @@ impl ChaosHost {
 
     /// Opens a sale that stays open.
     pub async fn open_permanent_sale(&mut self, units: i64, per_buyer: i64) -> Option<TextId> {
+        self.open_sale(units, per_buyer, HOLD_MS / 1_000).await
+    }
+
+    /// The same with another length of the holds.
+    pub async fn open_sale(&mut self, units: i64, per_buyer: i64, hold_s: i64) -> Option<TextId> {
         let mut hand =
             SaleTask { context: self.context.clone(), token: self.token.clone(), rng: fork_rng(&mut self.rng) };
-        hand.create_and_open(offer_form(self.pick_variant(), false, units, per_buyer)).await
+        let mut form = offer_form(self.pick_variant(), false, units, per_buyer);
+        form["hold_s"] = json!(hold_s);
+        hand.create_and_open(form).await
     }
 
     /// Sales of one variant share its stock pool, and so a row; most sales do not.

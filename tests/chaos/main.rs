@@ -21,10 +21,12 @@ mod hold_crowd;
 mod host;
 mod injector;
 mod live_connection;
+mod money;
 mod node;
 mod nodes;
 mod pin;
 mod postgres;
+mod provider_faults;
 mod room_opening;
 mod run_context;
 mod selling;
@@ -32,6 +34,7 @@ mod viewer;
 mod viewer_count;
 mod viewer_group;
 mod watcher;
+mod winner;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -113,6 +116,7 @@ async fn run_scene(settings: &ChaosSettings) -> SceneResult {
     match settings.scene {
         "selling" => Box::pin(selling::run_scene(settings)).await,
         "nodes" => nodes::run_scene(settings).await,
+        "money" => Box::pin(money::run_scene(settings)).await,
         other => unreachable!("the settings know no scene {other}"),
     }
 }

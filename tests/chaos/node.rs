@@ -32,6 +32,8 @@ pub struct ChaosNode {
 #[derive(Debug, Default)]
 pub struct NodeSettings {
     pub args: Vec<String>,
+    /// It is told its own address, to which a bank sends buyers back.
+    pub has_base_url: bool,
     /// Needs a build with the feature `fault-injection`.
     pub injected_fault: Option<String>,
 }
@@ -133,7 +135,13 @@ fn serve(address: SocketAddr, proxy: &Proxy, folder: &TempDir, more: &NodeSettin
     let (listen, store) = (address.to_string(), Postgres::url_at(proxy.address()));
     let mut args =
         vec!["serve", "--listen", &listen, "--store", &store, "--auth-key", KEY, "--log", "warn,livesouk::node=info"];
-    args.extend(["--payments", "test"]);
+    if !more.args.iter().any(|arg| arg == "--payments") {
+        args.extend(["--payments", "test"]);
+    }
+    let base_url = format!("http://{listen}");
+    if more.has_base_url {
+        args.extend(["--base-url", &base_url]);
+    }
     // Buyers of the test buy and cancel far more often than people.
     args.extend(["--request-limits", "false"]);
     args.extend(more.args.iter().map(String::as_str));

@@ -156,7 +156,7 @@ async fn build_cluster(settings: &ChaosSettings, rng: &mut StdRng) -> (Arc<Chaos
         let url = format!("redis://{}", bus.address());
         let args = ["--broker", &url, "--grace-seconds", "1", "--drain-seconds", "1"];
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let more = node::NodeSettings { args, injected_fault: settings.injected_fault.clone() };
+        let more = node::NodeSettings { args, injected_fault: settings.injected_fault.clone(), ..Default::default() };
         nodes.push(ChaosNode::start(number, primary.address(), more).await);
         buses.push(bus);
     }

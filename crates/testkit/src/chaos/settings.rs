@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 /// Every scene, and its default length in seconds.
-const SCENE_SECONDS: [(&str, u64); 2] = [("selling", 60), ("nodes", 90)];
-pub const SCENES: [&str; 2] = [SCENE_SECONDS[0].0, SCENE_SECONDS[1].0];
+const SCENE_SECONDS: [(&str, u64); 3] = [("selling", 60), ("nodes", 90), ("money", 40)];
+pub const SCENES: [&str; 3] = [SCENE_SECONDS[0].0, SCENE_SECONDS[1].0, SCENE_SECONDS[2].0];
 
 #[derive(Debug)]
 pub struct ChaosSettings {

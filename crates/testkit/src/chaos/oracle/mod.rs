@@ -4,6 +4,7 @@
 //! Pure. Places and versions come from the server, so the checks take linear time; there is no search.
 
 pub mod broker;
+pub mod charge;
 mod hold;
 mod money;
 mod order;
