@@ -61,8 +61,8 @@ impl ContenderKind {
 
 /// Most applications have a pool of about sixteen connections for everything.
 const POOL_SIZE: u32 = 16;
-const QUANTITY: i64 = 10_000_000;
-const PER_BUYER: i64 = 2;
+pub const QUANTITY: i64 = 10_000_000;
+pub const PER_BUYER: i64 = 2;
 const PRICE: i64 = 4_900;
 
 pub struct Contender {
@@ -384,7 +384,8 @@ async fn create_shop(url: &str, stream: StreamId, variant: VariantId) -> anyhow:
     };
     store.create_stream(shop.id, &live).await?;
     let chat = livesouk::app::ChatRateLimit { viewer_per_s: 0.0, room_per_s: 0.0 };
-    let settings = Settings { chat, are_requests_limited: false, ..Settings::default() };
+    let settings =
+        Settings { chat, are_requests_limited: false, is_test_provider_enabled: true, ..Settings::default() };
     let app = App::start(store.clone(), Broker::local(), clock, shop, settings, Default::default()).await?;
     Ok((store, app))
 }

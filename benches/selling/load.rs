@@ -47,21 +47,41 @@ pub async fn closed_loop(contender: &Contender, buyers: usize, length: Duration)
     let mut buyer_tasks = JoinSet::new();
     for _ in 0..buyers {
         let (backend, next) = (contender.backend(), next.clone());
-        buyer_tasks.spawn(async move {
-            let mut latencies = Vec::new();
-            while start.elapsed() < length {
-                let sent_at = Instant::now();
-                backend.buy(next_number(&next)).await?;
-                latencies.push(sent_at.elapsed().as_micros() as u64);
-            }
-            anyhow::Ok(latencies)
-        });
+        buyer_tasks.spawn(async move { buy_until(start + length, &next, |number| backend.buy(number)).await });
     }
     let mut all = Vec::new();
     while let Some(latencies) = buyer_tasks.join_next().await {
         all.append(&mut latencies??);
     }
     LoadResult::of(all, start.elapsed())
+}
+
+/// The same for any kind of purchase.
+pub async fn closed_loop_of(
+    next: &AtomicU64,
+    buyers: usize,
+    length: Duration,
+    purchase: impl AsyncFn(u64) -> anyhow::Result<()>,
+) -> anyhow::Result<LoadResult> {
+    let start = Instant::now();
+    let each = (0..buyers).map(|_| buy_until(start + length, next, &purchase));
+    let all = futures_util::future::try_join_all(each).await?;
+    LoadResult::of(all.into_iter().flatten(), start.elapsed())
+}
+
+/// One purchase after the other. Gives how long each took, in microseconds.
+async fn buy_until(
+    end: Instant,
+    next: &AtomicU64,
+    purchase: impl AsyncFn(u64) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<u64>> {
+    let mut latencies = Vec::new();
+    while Instant::now() < end {
+        let sent_at = Instant::now();
+        purchase(next_number(next)).await?;
+        latencies.push(sent_at.elapsed().as_micros() as u64);
+    }
+    Ok(latencies)
 }
 
 /// Purchases at `rate` per second, whatever the replies do. Latency counts from the moment each was due.

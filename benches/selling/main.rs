@@ -4,9 +4,11 @@
 //!   BENCH_ROUNDS=1 BENCH_SECONDS=1 BENCH_ONLY=ac cargo bench --bench selling
 //!
 //! Every implementation sells one offer that never runs out to buyers that are new each time, with a limit per buyer
-//! and stored idempotency keys. Only the Redis gate stores nothing. They take turns in each round, so that a slow
+//! and stored idempotency keys. Only the Redis gate stores nothing. Then buyers take bags of three items into one order, beside one
+//! transaction that locks three rows, and others buy and pay with the test provider, which answers at once. They take turns in each round, so that a slow
 //! minute of the machine affects all. Ratios are medians over the rounds of the ratio within a round.
 
+mod bag;
 mod contender;
 mod load;
 mod refusals;
@@ -61,6 +63,8 @@ async fn run(rounds: usize, length: Duration) -> anyhow::Result<()> {
             }
         }
     }
+    let is_whole = only.is_empty();
+    let bags = if is_whole { Some(bag::measure(&contenders, rounds, BUYERS, length).await?) } else { None };
     for contender in &contenders {
         contender.assert_consistent().await?;
     }
@@ -75,18 +79,24 @@ async fn run(rounds: usize, length: Duration) -> anyhow::Result<()> {
     println!("{}", table(&format!("open loop, {SLOW_RATE} per second"), &slow));
     println!("{}", table(&format!("open loop, {FAST_RATE} per second"), &fast));
     println!("{refusals}");
+    if let Some(bags) = &bags {
+        let [ours, twin] = bags.bags_per_second;
+        println!(
+            "bags of three items in one order: {ours:.0} per second; one transaction that locks three rows: {twin:.0}\n"
+        );
+    }
     let per_second =
         |one, other| MedianOf::of_ratios(&closed, one, other, |measured: &LoadResult| measured.per_second());
     let p99 = MedianOf::of(&closed, ContenderKind::LivesoukPostgres, |measured| measured.p99_ms());
-    if !only.is_empty() {
-        return Ok(());
-    }
+    let Some(bags) = bags else { return Ok(()) };
     println!("ratio postgres_vs_row_lock {:.1}", per_second(ContenderKind::LivesoukPostgres, ContenderKind::RowLock));
     println!(
         "ratio postgres_vs_redis_gate {:.2}",
         per_second(ContenderKind::LivesoukPostgres, ContenderKind::RedisGate)
     );
     println!("ratio sqlite_vs_row_lock {:.1}", per_second(ContenderKind::LivesoukSqlite, ContenderKind::RowLock));
+    println!("ratio bag_of_3_vs_row_lock {:.1}", bags.ratio);
+    println!("figure orders_paid_s {:.0}", bags.paid_per_second);
     println!("figure p99_ms {p99:.1}");
     println!("figure refusals_per_core_s {:.0}", refusals.per_core_second);
     Ok(())
