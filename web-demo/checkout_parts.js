@@ -1,7 +1,7 @@
 // The parts of the checkout sheet: the status line, the clock of the reservation, the summary, and how the order ended.
 
 import { formatDuration, formatMoney, formatTime, t } from './i18n.js';
-import { lineList, linesOf, orderTitle } from './order_lines.js';
+import { lineList, linesOf, numberBefore, orderTitle } from './order_lines.js';
 import { el, icon, picture, setText } from './ui.js';
 
 /** @import { Order, Refusal } from './types.d.ts' */
@@ -53,7 +53,6 @@ export class HoldClock {
 /** @param {Order} order */
 export function orderSummary(order) {
   const bought = order.created_at ? ` · ${formatTime(order.created_at)}` : '';
-  const number = order.number ? `#${order.number} · ` : '';
   const summary = el(
     'div.summary',
     {},
@@ -62,7 +61,7 @@ export function orderSummary(order) {
       'span.summary-text',
       {},
       el('bdi', {}, orderTitle(order)),
-      el('small', {}, number && el('bdi', { dir: 'ltr' }, number), t('order.qty', { n: order.qty }), bought),
+      el('small', {}, numberBefore(order), t('order.qty', { n: order.qty }), bought),
     ),
     el('bdi.price', { 'data-test': 'order-amount' }, formatMoney(order.amount, order.currency)),
   );

@@ -43,6 +43,13 @@ export function orderTitle(order) {
 export const orderNumber = ({ id, number }) => (number ? `#${number}` : id);
 
 /**
+ * The number with the point after it, where more text follows; nothing for an order without a number. The point stands outside of the
+ * number, which reads from left to right in every language.
+ * @param {Order} order
+ */
+export const numberBefore = ({ number }) => (number ? [el('bdi', { dir: 'ltr' }, `#${number}`), ' · '] : null);
+
+/**
  * The list of what is in an order with several lines; nothing for one line, which its summary names.
  * @param {Order} order
  */

@@ -231,7 +231,11 @@ class CustomerSheet {
       { type: 'button', 'data-test': 'customer-note-add', onclick: () => withBusy(button, add, warn) },
       t('desk.add'),
     );
-    return part(t('desk.notes'), el('ul.notes', { 'data-test': 'customer-notes' }, rows), input, button);
+    return part(
+      t('desk.notes'),
+      el('ul.notes', { 'data-test': 'customer-notes' }, rows),
+      el('div.inline', {}, input, button),
+    );
   }
 
   /** @param {CustomerDetail} detail */

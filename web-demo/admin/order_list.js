@@ -2,7 +2,7 @@
 
 import { asRefusal, del, get, put } from '../api.js';
 import { formatDateTime, formatMoney, refusalText, t, titleOf } from '../i18n.js';
-import { orderTitle } from '../order_lines.js';
+import { numberBefore, orderTitle } from '../order_lines.js';
 import { withBusy } from '../sheet.js';
 import { totalOf } from '../order_quote.js';
 import { el, picture, setText, setVisible, toast } from '../ui.js';
@@ -217,7 +217,7 @@ export class OrderList {
           el(
             'small',
             {},
-            order.number && el('bdi', { dir: 'ltr' }, `#${order.number} · `),
+            numberBefore(order),
             el('bdi', {}, order.buyer_name || t('desk.erased_name')),
             ' · ',
             formatDateTime(order.created_at),

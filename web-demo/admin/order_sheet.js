@@ -6,7 +6,7 @@ import { route } from '../base.js';
 import { newKey } from '../client.js';
 import { documentLinks } from '../document_links.js';
 import { formatDateTime, formatDuration, formatMoney, refusalText, t, titleOf } from '../i18n.js';
-import { lineList, orderTitle } from '../order_lines.js';
+import { lineList, numberBefore, orderTitle } from '../order_lines.js';
 import { quoteTable, totalOf } from '../order_quote.js';
 import { confirmDialog, openSheet, withBusy } from '../sheet.js';
 import { el, picture, toast } from '../ui.js';
@@ -85,7 +85,7 @@ class OrderSheet {
           el(
             'small',
             {},
-            order.number && el('bdi', { dir: 'ltr' }, `#${order.number} · `),
+            numberBefore(order),
             t('order.qty', { n: order.qty }),
             ' · ',
             el('bdi', {}, formatMoney(totalOf(order), order.currency)),

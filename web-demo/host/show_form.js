@@ -59,7 +59,7 @@ function showFields(show) {
       value: value.title,
     }),
     title_ar: field({
-      label: t('form.title_ar'),
+      label: t('form.show_title_ar'),
       test: 'show-title-ar',
       check: anyText,
       maxLength: TITLE_MAX,

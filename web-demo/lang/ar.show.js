@@ -1,6 +1,7 @@
 // Arabic: the form of a show, and what else a host does with it.
 
 export default {
+  'form.show_title_ar': 'العنوان بالعربية (اختياري)',
   'form.title_id': 'العنوان بالإندونيسية (اختياري)',
   'form.tags': 'الوسوم (اختيارية)',
   'form.tags_hint': 'افصل بينها بفواصل، عشرة على الأكثر.',

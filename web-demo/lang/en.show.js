@@ -1,6 +1,7 @@
 // English: the form of a show, and what else a host does with it.
 
 export default {
+  'form.show_title_ar': 'Title in Arabic (optional)',
   'form.title_id': 'Title in Indonesian (optional)',
   'form.tags': 'Tags (optional)',
   'form.tags_hint': 'Separate them by commas, at most ten.',

@@ -1,6 +1,7 @@
 // Indonesian: the form of a show, and what else a host does with it.
 
 export default {
+  'form.show_title_ar': 'Judul dalam bahasa Arab (opsional)',
   'form.title_id': 'Judul dalam bahasa Indonesia (opsional)',
   'form.tags': 'Tag (opsional)',
   'form.tags_hint': 'Pisahkan dengan koma, paling banyak sepuluh.',
