@@ -260,7 +260,8 @@ export class Buyer {
       this.resumePurchase();
       await Promise.all([purchase.orderClient.loadOrders(), alerts.load()]);
     } catch {
-      this.ordersOf = null; // The next hello tries again.
+      // The next hello tries again.
+      this.ordersOf = null;
     }
   }
 }
