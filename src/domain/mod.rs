@@ -128,7 +128,7 @@ pub use reservation::{Reservation, ReservationId, ReservationStatus};
 pub use saved_view::SavedView;
 pub use shop_order::ShopOrderFilter;
 pub use sign_in_session::{SecretHash, SessionSecret, SignInSession};
-pub use stream::{LiveStream, Pin, StreamPosition, StreamStatus};
+pub use stream::{LiveStream, Pin, ShowFilter, StreamPosition, StreamStatus};
 pub use team_name::StaffNames;
 pub use test_provider::TestScenario;
 pub use text::{Name, Titles};

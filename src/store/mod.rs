@@ -127,6 +127,7 @@ pub use shop_order::{ORDERS_EXAMINED_MAX, OrderNote, PaymentAttempt, ShopOrder, 
 pub use shop_settings::{StoredSecret, StoredSettings};
 pub use sign_in_session::NewSession;
 pub use stock_alert::StockAlertCount;
+pub use stream::{RECORDINGS_SEARCHED_MAX, ShowTexts};
 pub use stream_change::CopiedStream;
 pub use test_provider::{TestIntent, TestProviderReply};
 pub use user_data::ErasureReport;
