@@ -783,6 +783,7 @@ export interface Import {
   error: string;
   counts: Record<ImportedState, number> | null;
   pictures_left: number | null;
+  can_undo: boolean | null;
 }
 
 export interface ImportProblem {

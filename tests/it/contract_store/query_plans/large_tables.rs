@@ -1,6 +1,6 @@
 //! A database with every table grown large: what a query reads there shows whether it looks up or searches.
 
-use livesouk::domain::{OfferId, OrderId, StreamId};
+use livesouk::domain::{OfferId, OrderId, ProductId, StreamId};
 use uuid::Uuid;
 
 use crate::contract_store::fixture::Fixture;
@@ -33,6 +33,11 @@ pub fn old_offer() -> OfferId {
 /// An order that was paid and sent.
 pub fn old_order() -> OrderId {
     OrderId(id(ORDERS, 7))
+}
+
+/// A product that is not in an offer.
+pub fn old_product() -> ProductId {
+    ProductId(id(1_600_001_000_000, 7))
 }
 
 /// A user with orders, messages, sanctions and entries in the audit log.
