@@ -42,6 +42,7 @@ pub mod order;
 pub mod order_history;
 pub mod passkey;
 pub mod payment;
+pub mod payment_day;
 pub mod picture;
 pub mod policy;
 pub mod product;
@@ -116,6 +117,10 @@ pub use order_history::{OrderHistoryEntry, OrderHistoryKind, OrderTimestamps, or
 pub use payment::{
     OwedStatus, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, ProviderRefund, ProviderRefundStatus,
     Refund, RefundStatus, RefundStep,
+};
+pub use payment_day::{
+    DaySpan, DisputeStatus, OpenDispute, OpenOwedRefund, PaymentDay, PaymentFee, PaymentFigure, PaymentSums,
+    ProviderDispute,
 };
 pub use picture::{PictureFocus, PictureHash, PictureKind, PictureSize, ProductPicture};
 pub use product::{Product, ProductOption, ProductStatus, ProductTexts, Shop, Variant};

@@ -49,6 +49,8 @@ const MODERATE: Access = [IN, NO, OK, NO, OK, OK, OK, OK, NO, BAN, BAN, NO, REV]
 const SELL: Access = [IN, NO, NO, NO, OK, OK, OK, OK, NO, NO, BAN, NO, REV];
 const GIVE: Access = [IN, NO, NO, NO, FREE, FREE, OK, OK, NO, NO, BAN, NO, REV];
 const REPORT: Access = [IN, NO, NO, OK, OK, OK, OK, OK, NO, NO, BAN, NO, REV];
+/// The numbers of the whole shop.
+const REPORT_IN_SHOP: Access = [IN, NO, NO, OK, NO, OK, OK, OK, NO, NO, BAN, NO, REV];
 /// What somebody else made.
 const UNDO_FOR_OTHERS: Access = [IN, NO, NO, NO, NO, NO, NO, OK, NO, NO, BAN, NO, REV];
 const RUN: Access = [IN, NO, NO, NO, NO, NO, OK, OK, NO, NO, NO, NO, REV];
@@ -311,6 +313,8 @@ pub const ROWS: &[Row] = &[
         .on("without its secret", &[]),
     rest("GET /v1/shop/documents", SELL_IN_SHOP),
     rest("GET /v1/shop/documents/{documents_file}", SELL_IN_SHOP),
+    rest("GET /v1/shop/payment-days", REPORT_IN_SHOP),
+    rest("GET /v1/shop/payment-days.csv", REPORT_IN_SHOP),
     rest("GET /v1/shop/customers", RUN),
     rest("GET /v1/shop/customers/{user}", RUN),
     rest("PUT /v1/shop/customers/{user}/notes/{note}", RUN).body(r#"{"text":"Likes red lamps"}"#).on("", &[("note", "revocation")]),

@@ -114,6 +114,8 @@ const TABLES: &str = "
             || '\"order_number\":1,\"invoice_number\":null,\"at\":1,\"time_zone\":\"UTC\",\"language\":\"en\",\"currency\":\"SAR\",\"tax_included\":true,'
             || '\"lines\":[],\"delivery\":0,\"delivery_tax_bp\":0,\"adjustment\":0,\"taxes\":[],\"tax\":13,\"total\":100}'
         from generate_series(0, $some) n;
+    insert into disputes (provider, reference, order_id, attempt, status, needs_answer, amount, currency, opened_at, closed_at)
+        select 'test', 'dispute-' || n, large_id(1600000200000, n), 1, 'lost', 0, 100, 'SAR', 1, 2 from generate_series(0, 19999) n;
     insert into payment_events (provider, event_id, kind, reference, received_at, done_at)
         select 'test', 'event-' || n, 'x', 'ref-' || n, 1000 + n, 1 from generate_series(0, $n - 1) n;
     insert into sanctions (stream, user_id, kind, user_name, until, by_user, created_at, person, reason)
