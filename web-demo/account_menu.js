@@ -117,7 +117,8 @@ function openRename(name) {
       save,
       async () => {
         signedIn(await patch('/session', { name: chosen }));
-        location.reload(); // The connection has the old name.
+        // The connection has the old name.
+        location.reload();
       },
       (refusal) => {
         alert.textContent = refusalText(refusal);
@@ -161,5 +162,6 @@ async function end(path) {
     return toast(refusalText(asRefusal(error)), { kind: 'warn' });
   }
   session.clear();
-  location.reload(); // Nothing of this person stays on the page.
+  // Nothing of this person stays on the page.
+  location.reload();
 }

@@ -27,7 +27,8 @@ function countryName(code) {
   try {
     return countryNames.of(code) ?? code;
   } catch {
-    return code; // It is not a code that the browser accepts.
+    // It is not a code that the browser accepts.
+    return code;
   }
 }
 

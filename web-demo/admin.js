@@ -20,6 +20,7 @@ const NOT_ALLOWED = {
   orders: () => t('desk.not_seller'),
   customers: () => t('customers.not_allowed'),
   products: () => t('desk.not_seller'),
+  payments: () => t('desk.payments_not_allowed'),
   mails: () => t('desk.not_seller'),
   staff: () => t('staff.not_allowed'),
   audit: () => t('staff.not_allowed'),
@@ -80,6 +81,10 @@ async function showSection(shop, me) {
     return showSettings(root, me.role);
   }
   if (section === 'products') return showProducts(root, shop);
+  if (section === 'payments') {
+    const { PaymentsPage } = await import('./admin/payments_page.js');
+    return new PaymentsPage({ root, mayOpenOrders: me.role !== 'analyst' }).start();
+  }
   /** @type {Stream[]} */
   const shows = await listAll('/streams');
   if (section === 'staff') {

@@ -261,7 +261,8 @@ export class Buyer {
       this.resumePurchase();
       await Promise.all([purchase.orderClient.loadOrders(), alerts.load()]);
     } catch {
-      this.ordersOf = null; // The next hello tries again.
+      // The next hello tries again.
+      this.ordersOf = null;
     }
   }
 }

@@ -39,7 +39,8 @@ export class ChatField {
     this.isSending = false;
     /** When slow mode lets the reader write again. */
     this.freeAt = 0;
-    input.maxLength = TEXT_MAX * 2; // Scalar values are counted when sending; an emoji may be two units.
+    // Scalar values are counted when sending; an emoji may be two units.
+    input.maxLength = TEXT_MAX * 2;
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.submit();

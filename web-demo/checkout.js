@@ -203,7 +203,8 @@ export class Checkout {
       const isCertain = shown && !shown.delivery;
       const quote = isCertain ? shown : this.learnQuote(await this.orderClient.refresh(order));
       if (quote && quote.total > totalOf(order, shown)) throw new Problem('quote_changed');
-      const onplace = (/** @type {number} */ place) => this.showPlace(order, place);
+      /** @param {number} place */
+      const onplace = (place) => this.showPlace(order, place);
       if (typeof payment === 'string') return this.orderClient.pay(order, payment, quote?.version, onplace);
       const token = await payment();
       this.orderClient.keepUnderWay(order, { payment: token, version: quote?.version });
@@ -217,7 +218,8 @@ export class Checkout {
    * @param {PaymentUnderWay} underWay
    */
   goOn(order, { payment, version }) {
-    const onplace = (/** @type {number} */ place) => this.showPlace(order, place);
+    /** @param {number} place */
+    const onplace = (place) => this.showPlace(order, place);
     return this.act(order, () => this.orderClient.pay(order, payment, version, onplace));
   }
 

@@ -22,7 +22,8 @@ function isChosen() {
   try {
     return localStorage.getItem(CHOICE) === 'on';
   } catch {
-    return false; // Private mode.
+    // Private mode.
+    return false;
   }
 }
 

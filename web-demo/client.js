@@ -97,7 +97,8 @@ export class LiveClient extends Link {
     const { connection } = this;
     if (!this.live || connection?.socket.readyState !== 1) return Promise.reject(new RequestError({ code: 'offline' }));
     const reply = connection.request(String(this.nextRef++), { do: verb, ...fields }, deadline_ms);
-    this.silence.plan(); // While somebody waits for an answer, silence is noticed sooner.
+    // While somebody waits for an answer, silence is noticed sooner.
+    this.silence.plan();
     return reply;
   }
 

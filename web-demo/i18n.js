@@ -37,7 +37,8 @@ await load();
 if (query.has('lang') && document.body.dataset.language !== 'document') storeChoice(lang);
 document.documentElement.lang = lang;
 document.documentElement.dir = dir;
-document.documentElement.dataset.lang = lang; // The page knows its language for certain: the server only guessed.
+// The page knows its language for certain: the server only guessed.
+document.documentElement.dataset.lang = lang;
 
 /**
  * Loads more texts, for a part of the pages that not everyone opens: `buy`, `host`, `shop`, `rehearse`, `player`, `desk`, `staff`,

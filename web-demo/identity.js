@@ -56,7 +56,8 @@ export function signedIn({ user, name }) {
   if (!user) return;
   const person = { sub: user, name: name ?? user };
   forgetOthers(person);
-  token.clear(); // It would come before the session.
+  // It would come before the session.
+  token.clear();
   session.set(person);
   remember(person);
 }
@@ -150,6 +151,7 @@ async function askBefore(jwt, next, replaced) {
 
 /** @param {() => string} text */
 async function warn(text) {
-  await load('buy').catch(() => {}); // Without its texts the page still says what it can.
+  // Without its texts the page still says what it can.
+  await load('buy').catch(() => {});
   toast(text(), { kind: 'warn' });
 }

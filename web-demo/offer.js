@@ -150,7 +150,8 @@ export function priceNote({ price, currency }, qty = 1) {
   const goods = price * qty;
   const isFree = delivery_free_from > 0 && goods >= delivery_free_from;
   const fee = isFree ? 0 : delivery_fee;
-  const money = (/** @type {number} */ amount) => formatMoney(amount, currency);
+  /** @param {number} amount */
+  const money = (amount) => formatMoney(amount, currency);
   const tax =
     tax_bp > 0 &&
     (tax_included ? t('price.tax_included') : t('price.tax_added', { amount: money(addedTax(goods) + addedTax(fee)) }));

@@ -71,7 +71,8 @@ export class OrderClient {
       sessionStorage.removeItem(UNDER_WAY + order.id);
     };
     // The bank asks the buyer on another page: the same payment goes on when they come back.
-    const onrefused = (/** @type {string} */ code) => {
+    /** @param {string} code */
+    const onrefused = (code) => {
       if (code !== 'needs_action') return forget();
       if (this.underWay(order)) this.keepUnderWay(order, { payment, version: quoteVersion, atBank: true });
     };

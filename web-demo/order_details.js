@@ -41,7 +41,8 @@ export class OrderDetails {
     this.paint();
     const known = this.known.get(order.id);
     if (known?.version === order.version) return;
-    this.loadDocuments(order).catch(() => {}); // The order is shown without them.
+    // The order is shown without them.
+    this.loadDocuments(order).catch(() => {});
     try {
       const detail = await this.orderClient.refresh(order);
       const { history, address, version } = detail;
@@ -148,7 +149,8 @@ export class OrderDetails {
       made.select();
       await navigator.clipboard?.writeText(made.value).then(
         () => toast(t('order.link_copied'), { kind: 'good' }),
-        () => {}, // The field is there to copy from.
+        // The field is there to copy from.
+        () => {},
       );
     };
     const button = el(

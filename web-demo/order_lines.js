@@ -57,7 +57,8 @@ export function lineList(order) {
   const lines = linesOf(order);
   const gone = goneLines(order);
   if (lines.length + gone.length < 2) return null;
-  const row = (/** @type {Order | Reservation} */ line, isGone = false) =>
+  /** @param {Order | Reservation} line */
+  const row = (line, isGone = false) =>
     el(
       'li',
       { 'data-line': line.id, 'data-gone': String(isGone) },

@@ -19,7 +19,8 @@ export const totalOf = (order, quote = order.quote) => quote?.total ?? order.amo
  */
 export function quoteRows(quote) {
   if (!quote || (quote.total === quote.goods && !quote.tax && !quote.joins)) return [];
-  const money = (/** @type {number} */ amount) => formatMoney(amount, quote.currency);
+  /** @param {number} amount */
+  const money = (amount) => formatMoney(amount, quote.currency);
   /** @type {[string, string][]} */
   const rows = [[t('quote.goods'), money(quote.goods)]];
   if (quote.discount) rows.push([t('quote.discount'), money(-quote.discount)]);

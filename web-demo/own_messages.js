@@ -60,7 +60,8 @@ export class OwnMessages {
       const { items } = await get(`/streams/${this.stream}/review-queue`);
       for (const message of items) if (message.from.id === this.client.you?.id) this.addPending(message);
     } catch (error) {
-      asRefusal(error); // The chat works without them.
+      // The chat works without them.
+      asRefusal(error);
     }
   }
 
@@ -71,7 +72,8 @@ export class OwnMessages {
       const { items } = await get(`/streams/${this.stream}/audit-log/mine?limit=1`);
       if (items[0]?.kind === 'ban') this.addEntry(items[0]);
     } catch (error) {
-      asRefusal(error); // The connection bar says that the viewer was banned.
+      // The connection bar says that the viewer was banned.
+      asRefusal(error);
     }
   }
 }

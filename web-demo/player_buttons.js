@@ -35,7 +35,8 @@ export function playerWithButtons(onfault) {
     const node = player.video?.node;
     if (!node) return;
     node.muted = !node.muted;
-    if (!node.muted) node.play().catch(() => {}); // The picture goes on without sound.
+    // The picture goes on without sound.
+    if (!node.muted) node.play().catch(() => {});
   };
   captions.addEventListener('click', () => {
     player.setCaptions(!player.hasCaptionsOn);

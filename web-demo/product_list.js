@@ -6,6 +6,7 @@
 
 import { route } from './base.js';
 import { dir, load, t, variantOf } from './i18n.js';
+import { showUnreachable } from './lazy.js';
 import { canBuy, fullTitle, phaseOf } from './offer.js';
 import { ProductRow } from './product_row.js';
 import { byId, el, icon, ICONS, setText, setVisible, style } from './ui.js';
@@ -24,8 +25,6 @@ const desktop = matchMedia('(min-width: 60em)');
 const TABS = /** @type {const} */ (['all', 'sale', 'mine']);
 /** The order of the phases in the list. */
 const RANK = { soon: 1, live: 1, low: 1, sold_out_for_now: 1, paused: 2, sold_out: 3, ended: 4, draft: 4 };
-/** @param {string} text */
-const searchable = (text) => text.normalize('NFKC').toLocaleLowerCase();
 
 export class ProductList {
   /**
@@ -37,6 +36,8 @@ export class ProductList {
     this.opener = opener;
     this.client = client;
     this.pin = pin;
+    /** Whether a title is looked for. @type {(title: string) => boolean} */
+    this.isFound = () => true;
     this.rowOptions = { ...rowOptions, onchoice: () => this.paint(client.now(), this.stale) };
     /** Key of a group of offers → its row. @type {Map<string, ProductRow>} */
     this.rows = new Map();
@@ -51,7 +52,7 @@ export class ProductList {
       placeholder: t('product_list.search'),
       'aria-label': t('product_list.search'),
       'data-test': 'product-list-search',
-      oninput: () => this.paint(client.now(), this.stale),
+      oninput: () => this.find().catch(showUnreachable),
     });
     this.list = el('ul.offer-list', { 'data-test': 'offer-list' });
     this.empty = el('p.empty.product-list-empty', { 'data-test': 'product-list-empty' });
@@ -197,13 +198,11 @@ export class ProductList {
    */
   paint(now, stale) {
     this.stale = stale;
-    if (!this.isShown || this.tab === 'mine') return; // It is not visible.
+    // It is not visible.
+    if (!this.isShown || this.tab === 'mine') return;
     const offers = this.ordered(now);
-    const words = searchable(this.search.value.trim()).split(/\s+/);
     /** @param {Offer} offer */
-    const isWanted = (offer) =>
-      (this.tab !== 'sale' || canBuy(phaseOf(offer, now))) &&
-      words.every((word) => searchable(fullTitle(offer)).includes(word));
+    const isWanted = (offer) => (this.tab !== 'sale' || canBuy(phaseOf(offer, now))) && this.isFound(fullTitle(offer));
     const groups = groupVariants(offers, now);
     this.removeRowsExcept(new Set(groups.keys()));
     let found = 0;
@@ -219,6 +218,13 @@ export class ProductList {
     });
     setVisible(this.empty, found === 0);
     setText(this.empty, t(this.emptyText(offers.length)));
+  }
+
+  /** The rule by which words are alike is loaded with the first search. */
+  async find() {
+    const { finder } = await import('./search_text.js');
+    this.isFound = finder(this.search.value);
+    this.paint(this.client.now(), this.stale);
   }
 
   /** @param {Set<string>} present */

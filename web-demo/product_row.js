@@ -91,7 +91,8 @@ export class ProductRow {
    * @param {string | null} pinned
    */
   shownOf(offers, now, pinned) {
-    const having = (/** @type {string | null} */ wanted) => offers.find(({ id }) => id === wanted);
+    /** @param {string | null} wanted */
+    const having = (wanted) => offers.find(({ id }) => id === wanted);
     return having(this.chosen) ?? having(pinned) ?? offers.find((offer) => canBuy(phaseOf(offer, now))) ?? offers[0];
   }
 

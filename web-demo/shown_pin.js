@@ -57,7 +57,8 @@ export class ShownPin {
    * @param {boolean} replay
    */
   receive(event, replay) {
-    if (replay && event.offer !== this.wanted) return this.onpinned(event, { replay }); // It is history.
+    // It is history.
+    if (replay && event.offer !== this.wanted) return this.onpinned(event, { replay });
     this.next = { event, replay };
     this.update();
   }

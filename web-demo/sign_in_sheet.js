@@ -30,8 +30,8 @@ export async function signInSheet({ about, onlyByEmail = false } = {}) {
     const body = el('div.sign-in');
     const done = () => dialog.close();
     const first = () => {
-      const next = (/** @type {import('./email_sign_in.js').Sent} */ sent) =>
-        codeStep(body, sent, { done, back: first });
+      /** @param {import('./email_sign_in.js').Sent} sent */
+      const next = (sent) => codeStep(body, sent, { done, back: first });
       body.replaceChildren(
         el('p', {}, t(why)),
         ...(onlyByEmail ? [] : [guestForm(done)]),

@@ -783,6 +783,7 @@ export interface Import {
   error: string;
   counts: Record<ImportedState, number> | null;
   pictures_left: number | null;
+  can_undo: boolean | null;
 }
 
 export interface ImportProblem {
@@ -842,4 +843,72 @@ export interface CountedVariant {
   in_offers: number;
   to_send: number;
   expected: number;
+}
+
+export interface CountedMoney {
+  count: number;
+  amount: number;
+}
+
+/** What came in and went out, in one currency. */
+export interface PaymentSums {
+  currency: string;
+  captured: CountedMoney;
+  cash_on_delivery: CountedMoney;
+  bank_transfer: CountedMoney;
+  refunded: CountedMoney;
+  refunds_sent_back: CountedMoney;
+  owed: CountedMoney;
+  owed_returned: CountedMoney;
+  fees: CountedMoney;
+  fees_unknown: number;
+  disputes_opened: CountedMoney;
+  disputes_won: CountedMoney;
+  disputes_lost: CountedMoney;
+  left: number;
+}
+
+export interface PaymentDay {
+  date: string;
+  since: number;
+  until: number;
+  sums: PaymentSums[];
+}
+
+export interface PaymentDays {
+  time_zone: string;
+  first_day: string;
+  last_day: string;
+  currency: string;
+  totals: PaymentSums[];
+  days: PaymentDay[];
+  disputes: Dispute[];
+  owed_refunds: OwedRefund[];
+}
+
+/** A payment that its buyer disputes at the bank; without a reference, the provider gave no details. */
+export interface Dispute {
+  order: string;
+  order_number: number | null;
+  provider: string;
+  reference: string | null;
+  needs_answer: boolean;
+  amount: number;
+  currency: string;
+  reason: string | null;
+  due_at: number | null;
+  opened_at: number;
+}
+
+/** Money that was taken and is for no order. */
+export interface OwedRefund {
+  order: string;
+  order_number: number | null;
+  provider: string;
+  reference: string | null;
+  amount: number;
+  currency: string;
+  owed_at: number;
+  tries: number;
+  needs_person: boolean;
 }

@@ -180,7 +180,8 @@ export class Video {
     this.node.play().then(
       () => setVisible(this.start, false),
       ({ name }) => {
-        if (name !== 'NotAllowedError') return; // Every other failure is an error of the video too.
+        // Every other failure is an error of the video too.
+        if (name !== 'NotAllowedError') return;
         this.say(t('video.press'));
         setVisible(this.start, true);
       },

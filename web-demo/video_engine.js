@@ -72,7 +72,8 @@ async function isTimeLost(video, address) {
     if (!variant) return false;
     return (await playlist(new URL(variant, first.address).href)).text.includes(PICTURE_TIME);
   } catch {
-    return false; // Its host lets no script read it, or it is not there yet.
+    // Its host lets no script read it, or it is not there yet.
+    return false;
   }
 }
 

@@ -43,7 +43,8 @@ export async function openVideoMenu(video) {
 function pictureButton(video, close) {
   if (!document.pictureInPictureEnabled || video.quality === 'audio') return null;
   const onclick = () => {
-    video.node.requestPictureInPicture().catch(() => {}); // The browser says why, and the page stays as it is.
+    // The browser says why, and the page stays as it is.
+    video.node.requestPictureInPicture().catch(() => {});
     close();
   };
   return el('button.wide', { type: 'button', 'data-test': 'video-pip', onclick }, t('video.pip'));

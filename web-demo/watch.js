@@ -262,7 +262,8 @@ class WatchPage {
     const now = performance.now();
     if (now - (this.reportedAt.get(kind) ?? -Infinity) < REPORT_VIDEO_MS) return;
     this.reportedAt.set(kind, now);
-    this.client.request('report_video_fault', { kind }).catch(() => {}); // It is only a count.
+    // It is only a count.
+    this.client.request('report_video_fault', { kind }).catch(() => {});
   }
 
   /** @param {number} now */
@@ -276,7 +277,8 @@ class WatchPage {
     this.stream = stream;
     this.header.update(stream);
     this.player.update(stream);
-    if (stream.status === 'ended') this.showEnd().catch(() => {}); // The badge says that it is over, too.
+    // The badge says that it is over, too.
+    if (stream.status === 'ended') this.showEnd().catch(() => {});
   }
 
   /** The show is over: its recording, or what comes next. */

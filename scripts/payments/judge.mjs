@@ -50,6 +50,18 @@ assert.equal((await pay({}, { idempotencyKey: "judge-1" })).id, paid.id);
 await assert.rejects(pay({ amount: 5000 }, { idempotencyKey: "judge-1" }), Stripe.errors.StripeIdempotencyError);
 const captured = await stripe.paymentIntents.capture(paid.id, {}, { idempotencyKey: "judge-2" });
 assert.deepEqual([captured.status, captured.amount_received], ["succeeded", 4900]);
+// What is kept of it, and its disputes, of which there are none.
+const expand = ["latest_charge.balance_transaction"];
+const { balance_transaction: settled } = (await stripe.paymentIntents.retrieve(paid.id, { expand })).latest_charge;
+assert.deepEqual([settled.object, settled.amount, settled.fee, settled.net], ["balance_transaction", 4900, 172, 4728]);
+assert.equal((await stripe.balanceTransactions.retrieve(settled.id)).fee, 172);
+assert.deepEqual((await stripe.disputes.list({ payment_intent: paid.id })).data, []);
+const disputed = await pay({ payment_method: "pm_card_createDispute" });
+await stripe.paymentIntents.capture(disputed.id);
+const [dispute] = (await stripe.disputes.list({ payment_intent: disputed.id })).data;
+assert.equal(dispute.status, "needs_response");
+assert.ok(dispute.evidence_details.due_by > dispute.created);
+assert.equal((await stripe.disputes.close(dispute.id)).status, "lost");
 const refund = await stripe.refunds.create({ payment_intent: paid.id, amount: 900 }, { idempotencyKey: "judge-3" });
 assert.deepEqual([refund.status, refund.amount], ["succeeded", 900]);
 await assert.rejects(stripe.refunds.create({ payment_intent: paid.id, amount: 4001 }), /larger/);
@@ -73,6 +85,8 @@ const wanted = [
   "payment_intent.payment_failed",
   "payment_intent.requires_action",
   "payment_intent.canceled",
+  "charge.dispute.created",
+  "charge.dispute.closed",
 ];
 const deadline = Date.now() + 20_000;
 const missing = () => wanted.filter((kind) => !events.some((event) => event.type === kind));

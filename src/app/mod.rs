@@ -287,6 +287,7 @@ impl Services {
         runner.start(context, chat::LikesJob(self.chat.clone()));
         runner.start(context, checkout::WebhookJob(self.checkout.clone()));
         runner.start(context, checkout::ReconcileJob(self.checkout.clone()));
+        runner.start(context, checkout::PaymentDetailsJob(self.checkout.clone()));
         runner.start(context, checkout::AddressRetentionJob(context.clone()));
         runner.start(context, pictures::OrphanPictureJob(self.pictures.clone()));
         runner.start(context, catalogue::SearchIndexJob(context.clone()));

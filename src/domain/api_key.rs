@@ -213,6 +213,8 @@ const ROUTES: &[(&str, &str, ApiScope)] = &[
     ("GET", "/v1/shop/order-tags", ApiScope::ReadOrders),
     ("GET", "/v1/shop/export/{}", ApiScope::ReadOrders),
     ("GET", "/v1/shop/documents", ApiScope::ReadOrders),
+    ("GET", "/v1/shop/payment-days", ApiScope::ReadOrders),
+    ("GET", "/v1/shop/payment-days.csv", ApiScope::ReadOrders),
     ("GET", "/v1/shop/documents/{}", ApiScope::ReadOrders),
     ("GET", "/v1/orders/{}/documents", ApiScope::ReadOrders),
     ("GET", "/v1/streams/{}/orders", ApiScope::ReadOrders),

@@ -40,6 +40,8 @@ pub enum Permission {
     RevokeTokens,
     /// See and change the staff of the shop. Whom one may change follows from the ranks.
     ManageStaff,
+    /// Undo an import or a bulk edit that somebody else made.
+    UndoForOthers,
     /// Change the settings of the shop.
     ManageSettings,
     /// See, make and end API keys.
@@ -62,6 +64,7 @@ impl Permission {
             Permission::EraseUserData
             | Permission::RevokeTokens
             | Permission::ManageStaff
+            | Permission::UndoForOthers
             | Permission::ManageSettings
             | Permission::ManageApiKeys => role == Admin,
         }
@@ -172,7 +175,7 @@ mod tests {
         Role::Admin,
         Role::Owner,
     ];
-    const PERMISSIONS: [Permission; 15] = [
+    const PERMISSIONS: [Permission; 16] = [
         Permission::Watch,
         Permission::Chat,
         Permission::React,
@@ -186,6 +189,7 @@ mod tests {
         Permission::EraseUserData,
         Permission::RevokeTokens,
         Permission::ManageStaff,
+        Permission::UndoForOthers,
         Permission::ManageSettings,
         Permission::ManageApiKeys,
     ];
@@ -220,6 +224,7 @@ mod tests {
                     EraseUserData,
                     RevokeTokens,
                     ManageStaff,
+                    UndoForOthers,
                     ManageSettings,
                     ManageApiKeys,
                 ],

@@ -42,6 +42,7 @@ pub mod order;
 pub mod order_history;
 pub mod passkey;
 pub mod payment;
+pub mod payment_day;
 pub mod picture;
 pub mod policy;
 pub mod product;
@@ -117,6 +118,10 @@ pub use payment::{
     OwedStatus, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, ProviderRefund, ProviderRefundStatus,
     Refund, RefundStatus, RefundStep,
 };
+pub use payment_day::{
+    DaySpan, DisputeStatus, OpenDispute, OpenOwedRefund, PaymentDay, PaymentFee, PaymentFigure, PaymentSums,
+    ProviderDispute,
+};
 pub use picture::{PictureFocus, PictureHash, PictureKind, PictureSize, ProductPicture};
 pub use product::{Product, ProductOption, ProductStatus, ProductTexts, Shop, Variant};
 pub use product_change::{PriceChange, ProductForm, ProductRevision, StockChange, StockReason, VariantForm};
@@ -128,7 +133,7 @@ pub use reservation::{Reservation, ReservationId, ReservationStatus};
 pub use saved_view::SavedView;
 pub use shop_order::ShopOrderFilter;
 pub use sign_in_session::{SecretHash, SessionSecret, SignInSession};
-pub use stream::{LiveStream, Pin, StreamPosition, StreamStatus};
+pub use stream::{LiveStream, Pin, ShowFilter, StreamPosition, StreamStatus};
 pub use team_name::StaffNames;
 pub use test_provider::TestScenario;
 pub use text::{Name, Titles};

@@ -202,6 +202,18 @@ mod tests {
         }
     }
 
+    /// The product list of a show is searched in the browser, by the same table: `web-demo/search_text.js`.
+    #[test]
+    fn texts_are_found_as_in_the_browser() {
+        let table: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/corpus/search_words.json")).unwrap();
+        for row in table["found"].as_array().unwrap() {
+            let [text, search] = [0, 1].map(|at| row[at].as_str().unwrap());
+            let found = SearchedWords::new(vec![words(text)]).matching(search);
+            assert_eq!(found.len() == 1, row[2].as_bool().unwrap(), "{row}");
+        }
+    }
+
     #[test]
     fn documents_with_all_words_or_words_like_them_are_found() {
         let documents: Vec<Vec<String>> =

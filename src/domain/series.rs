@@ -31,7 +31,7 @@ pub fn weekly(first: &str, zone: &str, count: i64) -> Result<Vec<Millis>, Refusa
 }
 
 /// The clocks never skip more than a day.
-fn starts_at(local: NaiveDateTime, zone: Tz) -> Option<Millis> {
+pub(super) fn starts_at(local: NaiveDateTime, zone: Tz) -> Option<Millis> {
     (0..=24 * 60).find_map(|minutes| {
         match zone.from_local_datetime(&local.checked_add_signed(TimeDelta::minutes(minutes))?) {
             LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => Some(at.timestamp_millis()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ChatRules, Millis, OfferId, Refusal, StreamId, Titles};
+use super::{ChatRules, Millis, OfferId, ProductId, Refusal, StreamId, Titles};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -87,4 +87,11 @@ pub struct LiveStream {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pin {
     pub offer: OfferId,
+}
+/// Which shows are listed.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct ShowFilter {
+    pub status: Option<StreamStatus>,
+    /// Only shows that have a recording; with a product, those of the newest ones in which it was on sale.
+    pub recorded: Option<Option<ProductId>>,
 }

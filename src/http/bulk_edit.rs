@@ -10,12 +10,13 @@ use utoipa::ToSchema;
 
 use super::AppState;
 use super::error::{ApiResult, Problem};
-use super::extract::{Caller, JsonBody, List, QueryParams, given, idempotency_key};
+use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, QueryParams, given, idempotency_key};
 use super::import::ImportProblemView;
+use super::product::parse_search;
 use crate::app::BulkResult;
 use crate::domain::bulk_edit::{BulkEdit, CountedVariant, ProductEdit, StockEdit, VariantEdit};
 use crate::domain::catalogue_import::ImportedRows;
-use crate::domain::{ImportId, ImportSource, ImportedState, Minor, Product, ProductId, Refusal, Titles, VariantId};
+use crate::domain::{ImportId, ImportSource, ImportedState, Minor, Product, ProductId, Titles, VariantId};
 use crate::protocol::ProductView;
 
 #[derive(Deserialize, ToSchema)]
@@ -133,10 +134,14 @@ pub async fn save(
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct VariantQuery {
-    /// A barcode or an SKU, as a scanner reads it.
-    #[param(required = true)]
+    /// A barcode or an SKU, as a scanner reads it: the variants that have it, at most 20.
     scan: Option<String>,
+    /// Without `scan`: words of products, as in `GET /v1/products`. Without it: the whole catalogue.
+    search: Option<String>,
 }
+
+/// The most products of a page of variants: where the units of each variant are is counted from its reservations.
+const COUNTED_PRODUCTS_MAX: i64 = 20;
 
 /// A variant of a stock take, and where its units are.
 #[derive(Serialize, ToSchema)]
@@ -170,18 +175,27 @@ impl From<CountedVariant> for CountedVariantView {
     }
 }
 
-/// The variants with this barcode or SKU, at most 20, and how many units of each should be in the shop: for a stock take. A UPC is found
-/// with and without the zero before it, and the case of an SKU does not matter.
-#[utoipa::path(get, path = "/v1/variants", tag = "products", params(VariantQuery),
+/// Variants, and how many units of each should be in the shop: for a stock take. With `scan` those with this barcode or SKU: a UPC is found
+/// with and without the zero before it, and the case of an SKU does not matter. Without it all variants of products that are not archived,
+/// oldest product first; a page has those of 20 products at most.
+#[utoipa::path(get, path = "/v1/variants", tag = "products", params(VariantQuery, PageQuery),
     responses((status = 200, body = List<CountedVariantView>), (status = "default", body = Problem)))]
 pub async fn find_variants(
     State(state): State<AppState>,
     Caller(actor): Caller,
-    QueryParams(query): QueryParams<VariantQuery>,
+    page: PageRequest<ProductId>,
+    QueryParams(VariantQuery { scan, search }): QueryParams<VariantQuery>,
 ) -> ApiResult<Json<List<CountedVariantView>>> {
     // Authorization comes before validation.
     state.app.catalogue.authorize_catalogue(&actor).await?;
-    let scan = query.scan.ok_or_else(|| Refusal::bad_field("scan", "must be a barcode or an SKU."))?;
-    let found = state.app.imports.counted_variants(&actor, &scan).await?;
-    Ok(Json(List { items: found.into_iter().map(CountedVariantView::from).collect(), next: None }))
+    let (found, next) = match scan {
+        Some(scan) => (state.app.imports.counted_variants(&actor, &scan).await?, None),
+        None => {
+            let search = parse_search(search)?;
+            let limit = page.limit.min(COUNTED_PRODUCTS_MAX);
+            state.app.imports.variants_to_count(&actor, search, page.after, limit).await?
+        }
+    };
+    let next = next.map(|product| product.to_string());
+    Ok(Json(List { items: found.into_iter().map(CountedVariantView::from).collect(), next }))
 }

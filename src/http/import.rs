@@ -19,7 +19,9 @@ use crate::app::NewImport;
 use crate::domain::catalogue_file::{FieldChange, FileKind, FileProblem, FileProblemCode};
 use crate::domain::catalogue_import::{ImportedProduct, ImportedRows};
 use crate::domain::number_text::NumberLanguage;
-use crate::domain::{CatalogueImport, ImportId, ImportSource, ImportStatus, ImportedState, Millis, ProductId, Refusal};
+use crate::domain::{
+    Actor, CatalogueImport, ImportId, ImportSource, ImportStatus, ImportedState, Millis, ProductId, Refusal,
+};
 
 /// How long a client may send nothing in the middle of a file.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(20);
@@ -85,6 +87,14 @@ pub struct ImportView {
     pub counts: Option<ImportCountsView>,
     /// Pictures that are still to be fetched; not in lists.
     pub pictures_left: Option<i64>,
+    /// Whether the caller may undo it: who made it may, and admins. Not in lists.
+    pub can_undo: Option<bool>,
+}
+
+/// An import as this caller sees it.
+async fn view(state: &AppState, actor: &Actor, import: CatalogueImport) -> Json<ImportView> {
+    let can_undo = state.app.imports.may_undo(actor, &import).await;
+    Json(ImportView { can_undo: Some(can_undo), ..ImportView::of(import) })
 }
 
 impl ImportView {
@@ -121,6 +131,7 @@ impl ImportView {
             error: import.error,
             counts: None,
             pictures_left: None,
+            can_undo: None,
         }
     }
 }
@@ -233,7 +244,7 @@ pub async fn upload(
         upload.give_up(broken.to_owned()).await;
         return Err(Refusal::bad_request(broken).into());
     }
-    Ok((StatusCode::CREATED, Json(ImportView::of(upload.finish().await?))))
+    Ok((StatusCode::CREATED, view(&state, &actor, upload.finish().await?).await))
 }
 
 /// The imports of the last 30 days, newest first.
@@ -257,7 +268,8 @@ pub async fn show(
     Caller(actor): Caller,
     PathId(import): PathId<ImportId>,
 ) -> ApiResult<Json<ImportView>> {
-    Ok(Json(ImportView::of(state.app.imports.import(&actor, import).await?)))
+    let import = state.app.imports.import(&actor, import).await?;
+    Ok(view(&state, &actor, import).await)
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -306,7 +318,8 @@ pub async fn apply(
     PathId(import): PathId<ImportId>,
     JsonBody(ApplyImportRequest { rows }): JsonBody<ApplyImportRequest>,
 ) -> ApiResult<Json<ImportView>> {
-    Ok(Json(ImportView::of(state.app.imports.apply(&actor, import, rows).await?)))
+    let import = state.app.imports.apply(&actor, import, rows).await?;
+    Ok(view(&state, &actor, import).await)
 }
 
 /// Stops an import. What is written stays; it can be undone.
@@ -317,11 +330,12 @@ pub async fn cancel(
     Caller(actor): Caller,
     PathId(import): PathId<ImportId>,
 ) -> ApiResult<Json<ImportView>> {
-    Ok(Json(ImportView::of(state.app.imports.cancel(&actor, import).await?)))
+    let import = state.app.imports.cancel(&actor, import).await?;
+    Ok(view(&state, &actor, import).await)
 }
 
 /// Changes everything back that an import did: its new products are archived, and those that it changed are as before. A product that
-/// somebody changed since stays, and says so.
+/// somebody changed since stays, and says so. For who made it, and for admins.
 #[utoipa::path(post, operation_id = "undo_import", path = "/v1/imports/{import}/undo", tag = "products", params(("import" = ImportId, Path)),
     responses((status = 200, body = ImportView), (status = "default", body = Problem)))]
 pub async fn undo(
@@ -329,5 +343,6 @@ pub async fn undo(
     Caller(actor): Caller,
     PathId(import): PathId<ImportId>,
 ) -> ApiResult<Json<ImportView>> {
-    Ok(Json(ImportView::of(state.app.imports.undo(&actor, import).await?)))
+    let import = state.app.imports.undo(&actor, import).await?;
+    Ok(view(&state, &actor, import).await)
 }

@@ -66,6 +66,7 @@ mod page_policy;
 mod page_styles;
 mod passkey;
 mod payment;
+mod payment_day;
 mod payment_metrics;
 mod picture;
 mod picture_metrics;
@@ -254,6 +255,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(billing::of_link))
         .routes(routes!(billing::of_shop))
         .routes(routes!(billing::export))
+        .routes(routes!(payment_day::show))
+        .routes(routes!(payment_day::export))
         .routes(routes!(address::show, address::set, address::erase))
         .routes(routes!(stock_alert::list))
         .routes(routes!(chat::list))

@@ -41,12 +41,17 @@ impl ProductQuery {
             Some(ProductListStatus::Archived) => Some(ProductStatus::Archived),
             Some(ProductListStatus::Any) => None,
         };
-        let search = self.search.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        if search.as_ref().is_some_and(|text| SEARCH_LENGTH_MAX < text.chars().count()) {
-            return Err(Refusal::bad_field("search", format!("must have at most {SEARCH_LENGTH_MAX} characters.")));
-        }
-        Ok(ProductFilter { status, search })
+        Ok(ProductFilter { status, search: parse_search(self.search)? })
     }
+}
+
+/// The words of a search; `None`: there are none.
+pub fn parse_search(given: Option<String>) -> Result<Option<String>, Refusal> {
+    let search = given.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    if search.as_ref().is_some_and(|text| SEARCH_LENGTH_MAX < text.chars().count()) {
+        return Err(Refusal::bad_field("search", format!("must have at most {SEARCH_LENGTH_MAX} characters.")));
+    }
+    Ok(search)
 }
 
 /// The catalogue, oldest product first. Stock and cost are shown to producers and hosts only. A page whose products have thousands of

@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 use super::AppState;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams};
+use super::product::parse_search;
 use crate::app::{self, StripeCardForm};
-use crate::domain::product::SEARCH_LENGTH_MAX;
-use crate::domain::{Millis, ProductId, Refusal, StreamId, StreamStatus, Titles};
+use crate::domain::{Millis, ProductId, Refusal, ShowFilter, StreamId, StreamStatus, Titles};
 use crate::protocol::{ShopView, StreamView, StripeFormView};
 
 /// The shop.
@@ -33,9 +33,9 @@ pub struct StatusQuery {
     /// Words of the titles, the host or the tags, or their beginnings: a show has all of them. The case, the forms of Arabic letters and the
     /// style of digits do not matter, and a mistyped word finds those that are like it. A new show is found within seconds.
     search: Option<String>,
-    /// `true`: only shows that have ended and have a recording. `status` and `search` then have no effect.
+    /// `true`: only shows that have a recording, among those that `status` and `search` leave. Such shows have ended.
     recorded: Option<bool>,
-    /// It has an effect only with `recorded`: those of the newest 50 recordings in which this product was on sale.
+    /// It has an effect only with `recorded`: of the newest 50 recordings those in which this product was on sale.
     product: Option<ProductId>,
 }
 
@@ -47,21 +47,16 @@ pub async fn list(
     page: PageRequest<StreamId>,
     QueryParams(query): QueryParams<StatusQuery>,
 ) -> ApiResult<Json<List<StreamView>>> {
-    if query.recorded == Some(true) {
-        let found = state.app.streams.recordings(query.product, page.after, page.fetch_limit()).await?;
-        return Ok(Json(page.to_list(found, |stream| stream.id)));
-    }
     let parse = |text: String| {
         StreamStatus::parse(&text).ok_or_else(|| Refusal::bad_field("status", "must be scheduled, live or ended."))
     };
     let status = query.status.map(parse).transpose()?;
-    let search = query.search.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-    if search.as_ref().is_some_and(|text| SEARCH_LENGTH_MAX < text.chars().count()) {
-        return Err(Refusal::bad_field("search", format!("must have at most {SEARCH_LENGTH_MAX} characters.")).into());
-    }
+    let search = parse_search(query.search)?;
+    let recorded = (query.recorded == Some(true)).then_some(query.product);
+    let filter = ShowFilter { status, recorded };
     let streams = match search {
-        Some(search) => state.app.streams.search_streams(search, status, page.after, page.fetch_limit()).await?,
-        None => state.app.streams.streams(status, page.after, page.fetch_limit()).await?,
+        Some(search) => state.app.streams.search_streams(search, filter, page.after, page.fetch_limit()).await?,
+        None => state.app.streams.streams(filter, page.after, page.fetch_limit()).await?,
     };
     Ok(Json(page.to_list(streams, |stream| stream.id)))
 }

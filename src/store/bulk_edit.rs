@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::audit::insert_audit_entry;
 use super::catalogue_import::{as_json_text, insert_import};
 use super::catalogue_product::read_catalogue_products;
+use super::product::PAGE_VARIANTS_MAX;
 use super::product_change::{insert_stock_change, write_change};
 use super::row::from_row;
 use super::transaction::Transaction;
@@ -121,18 +122,29 @@ impl Store {
         let rows: Vec<CountedRow> = self.report_query(read).bind(to_json(&codes)?).bind(FOUND_MAX).fetch_all().await?;
         rows.into_iter().map(CountedRow::into_counted).collect()
     }
+
+    /// The same for all variants of these products, which have at most [`PAGE_VARIANTS_MAX`] together.
+    pub async fn counted_variants_of(&self, products: &[ProductId]) -> Result<Vec<CountedVariant>> {
+        let read = self.choose(COUNTED_OF_PRODUCTS_ON_POSTGRES, COUNTED_OF_PRODUCTS_ON_SQLITE);
+        let ids = ids_to_json(products.iter().map(|id| id.0))?;
+        let rows: Vec<CountedRow> =
+            self.report_query(read).bind(ids).bind(PAGE_VARIANTS_MAX as i64).fetch_all().await?;
+        rows.into_iter().map(CountedRow::into_counted).collect()
+    }
 }
 
-/// One statement: a sale between two of them would move a unit from one number into another.
+/// One statement: a sale between two of them would move a unit from one number into another. Subqueries for one value stay look-ups; joins
+/// would read whole tables where the statistics say that a variant has many offers.
 macro_rules! counted {
     ($codes:literal) => {
         concat!(
             "select v.id, v.product, v.name, v.names, v.sku, v.barcode, v.stock, p.title, p.titles, p.image,
                 cast((select coalesce(sum(o.quantity - o.reserved), 0) from offers o
                     where o.variant = v.id and o.stage <> 'closed') as bigint) as in_offers,
-                cast((select coalesce(sum(r.qty - r.returned), 0) from offers o join reservations r on r.offer = o.id
-                    where o.variant = v.id and r.status in ('held', 'capturing', 'placed', 'sold')
-                        and not exists (select 1 from shipments s where s.order_id = r.order_id)) as bigint) as to_send
+                cast((select coalesce(sum((select coalesce(sum(r.qty - r.returned), 0) from reservations r
+                    where r.offer = o.id and r.status in ('held', 'capturing', 'placed', 'sold')
+                        and (select s.order_id from shipments s where s.order_id = r.order_id) is null)), 0)
+                    from offers o where o.variant = v.id) as bigint) as to_send
             from variants v join products p on p.id = v.product
             where v.removed_at is null and v.id in (",
             $codes,
@@ -149,6 +161,12 @@ const COUNTED_ON_SQLITE: &str = counted!(
     "select id from variants where barcode in (select value from json_each($1))
     union select id from variants where lower(sku) in (select lower(value) from json_each($1))"
 );
+
+const COUNTED_OF_PRODUCTS_ON_POSTGRES: &str = counted!(
+    "select id from variants where product = any (array(select value::uuid from json_array_elements_text($1::json)))"
+);
+const COUNTED_OF_PRODUCTS_ON_SQLITE: &str =
+    counted!("select id from variants where product in (select unhex(value) from json_each($1))");
 
 struct CountedRow {
     id: Uuid,

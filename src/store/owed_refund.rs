@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::order::lock_order;
 use super::payment::{read_payment, set_payment_status};
+use super::payment_fee::first_fee_look;
 use super::{Result, Store};
 use crate::domain::{Millis, Minor, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus};
 
@@ -44,6 +45,8 @@ impl Store {
             // A captured attempt that wins its order is a paid order, and this one has ended.
             let status = if before.wins { PaymentStatus::Failed } else { PaymentStatus::Captured };
             set_payment_status(tx, payment, status, Some(&intent.reference), now).await?;
+            let fee = "update payments set fee_due_at = $3 where order_id = $1 and attempt = $2 and fee is null";
+            tx.query(fee).bind(payment.order.0).bind(payment.attempt).bind(first_fee_look(now)).execute().await?;
             Ok(true)
         })
         .await

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::card_limit::check_card_limit;
 use super::mail::queue_confirmation;
 use super::order::{begin_paying, lock_order, order_status, read_order};
+use super::payment_fee::first_fee_look;
 use super::payment_hold::extend_holds_of;
 use super::payment_queue::next_queue_number;
 use super::quote::{parse_quote, quote_to_pay};
@@ -332,9 +333,9 @@ impl Store {
             tx.query(lines).bind(id.0).bind(now).execute().await?;
             let set = "update orders set status = 'paid', paid_at = $2, changed_at = $2 where id = $1";
             tx.query(set).bind(id.0).bind(now).execute().await?;
-            let captured = "update payments set status = 'captured', changed_at = $2
+            let captured = "update payments set status = 'captured', changed_at = $2, captured_at = $2, fee_due_at = $3
                 where order_id = $1 and attempt = (select o.attempt from orders o where o.id = $1)";
-            tx.query(captured).bind(id.0).bind(now).execute().await?;
+            tx.query(captured).bind(id.0).bind(now).bind(first_fee_look(now)).execute().await?;
             let event = "insert into outbox (id, topic, body, created_at) values ($1, 'order.paid', $2, $3)";
             tx.query(event).bind(Uuid::now_v7()).bind(id.to_string()).bind(now).execute().await?;
             queue_confirmation(tx, id).await?;

@@ -119,9 +119,9 @@ impl Store {
             }
             let insert =
                 "insert into payments (order_id, attempt, provider, token, status, amount, currency, buyer, key, hash,
-                    lines, created_at, changed_at, goods)
+                    lines, created_at, changed_at, goods, captured_at)
                 values ($1, (select coalesce(max(p.attempt), 0) + 1 from payments p where p.order_id = $1),
-                    $2, '', 'captured', $3, $4, $5, null, null, $6, $7, $7, $8) returning attempt";
+                    $2, '', 'captured', $3, $4, $5, null, null, $6, $7, $7, $8, $9) returning attempt";
             let attempt: i64 = tx
                 .query(insert)
                 .bind(order.id.0)
@@ -132,6 +132,7 @@ impl Store {
                 .bind(order.lines.iter().filter(|line| line.status == ReservationStatus::Placed).count() as i64)
                 .bind(now)
                 .bind(order.amount)
+                .bind(paid_at)
                 .fetch_value()
                 .await?;
             let set = "update orders set status = 'paid', attempt = $2, paid_at = $3, changed_at = $4 where id = $1";

@@ -255,7 +255,8 @@ impl Store {
             }
             let order = lock_order(tx, refund.order).await?;
             let now = tx.now().await?;
-            let done = "update refunds set status = 'done', changed_at = $3, reference = coalesce(reference, $4)
+            let done =
+                "update refunds set status = 'done', changed_at = $3, done_at = $3, reference = coalesce(reference, $4)
                 where order_id = $1 and n = $2 and status = 'pending'";
             let done = tx.query(done).bind(refund.order.0).bind(refund.n).bind(now).bind(&refund.reference);
             if !order.status.is_or_was_paid() || done.execute().await? == 0 {

@@ -15,7 +15,7 @@ use crate::domain::{
 };
 
 /// The newest recordings in which a product is looked for.
-const RECORDINGS_SEARCHED_MAX: i64 = 50;
+pub const RECORDINGS_SEARCHED_MAX: i64 = 50;
 
 struct StreamRow {
     id: Uuid,
@@ -189,6 +189,16 @@ pub(super) async fn set_pin(tx: &mut Transaction<'_>, id: StreamId, offer: Offer
     row.into_stream()
 }
 
+/// What a search compares of a show.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ShowTexts {
+    pub id: StreamId,
+    pub status: StreamStatus,
+    pub is_recorded: bool,
+    /// Its titles, host and tags, one a line.
+    pub text: String,
+}
+
 impl Store {
     pub async fn stream(&self, id: StreamId) -> Result<Option<LiveStream>> {
         let read = streams!("select", "from streams where id = $1");
@@ -219,47 +229,53 @@ impl Store {
         rows.into_iter().map(StreamRow::into_stream).collect()
     }
 
-    /// Reads a page of the shows that have a recording, newest first, before `after`. With a product: those of the newest
-    /// [`RECORDINGS_SEARCHED_MAX`] in which it was on sale.
+    /// Reads a page of the shows that have a recording and this status, or any, newest first, before `after`. With a product: those of
+    /// the newest [`RECORDINGS_SEARCHED_MAX`] in which it was on sale.
     pub async fn recordings(
         &self,
         product: Option<ProductId>,
+        status: Option<StreamStatus>,
         after: Option<StreamId>,
         limit: i64,
     ) -> Result<Vec<LiveStream>> {
         let before = after.map_or(Uuid::max(), |id| id.0);
+        let status = status.map_or("", StreamStatus::name);
         let query = match product {
             None => {
-                let read =
-                    streams!("select", "from streams where replay is not null and id < $1 order by id desc limit $2");
-                self.query(read).bind(before).bind(limit)
+                let read = streams!(
+                    "select",
+                    "from streams where replay is not null and id < $1 and ($3 = '' or status = $3) order by id desc limit $2"
+                );
+                self.query(read).bind(before).bind(limit).bind(status)
             }
             Some(product) => {
                 let read = streams!(
                     "select",
                     "from streams where id in (select r.id from
                         (select id from streams where replay is not null order by id desc limit $3) r
-                        where r.id < $1 and exists (select 1 from offers o where o.stream = r.id and o.stage <> 'draft'
+                        where r.id < $1 and ($5 = '' or (select s.status from streams s where s.id = r.id) = $5) and exists (select 1 from offers o where o.stream = r.id and o.stage <> 'draft'
                             and o.variant in (select v.id from variants v where v.product = $4)))
                     order by id desc limit $2"
                 );
-                self.query(read).bind(before).bind(limit).bind(RECORDINGS_SEARCHED_MAX).bind(product.0)
+                self.query(read).bind(before).bind(limit).bind(RECORDINGS_SEARCHED_MAX).bind(product.0).bind(status)
             }
         };
         let rows: Vec<StreamRow> = query.fetch_all().await?;
         rows.into_iter().map(StreamRow::into_stream).collect()
     }
 
-    /// Reads what a search compares of the newest shows: id, status and texts, newest first.
-    pub async fn show_texts(&self, most: i64) -> Result<Vec<(StreamId, StreamStatus, String)>> {
-        let read = "select id, status, title, titles, host, tags from streams order by id desc limit $1";
-        let rows: Vec<(Uuid, String, String, String, String, String)> =
-            self.report_query(read).bind(most).fetch_all().await?;
-        let texts = |(id, status, title, titles, host, tags): (Uuid, String, String, String, String, String)| {
+    /// Reads what a search compares of the newest shows, newest first.
+    pub async fn show_texts(&self, most: i64) -> Result<Vec<ShowTexts>> {
+        let read =
+            "select id, status, replay is not null, title, titles, host, tags from streams order by id desc limit $1";
+        type Row = (Uuid, String, bool, String, String, String, String);
+        let rows: Vec<Row> = self.report_query(read).bind(most).fetch_all().await?;
+        let texts = |(id, status, is_recorded, title, titles, host, tags): Row| {
             let status = require_known(StreamStatus::parse(&status), "stream status", &status)?;
             let titles: Vec<String> = titles_from_json(&titles)?.into_values().collect();
             let tags: Vec<String> = from_json(&tags)?;
-            Ok((StreamId(id), status, [vec![title, host], titles, tags].concat().join("\n")))
+            let text = [vec![title, host], titles, tags].concat().join("\n");
+            Ok(ShowTexts { id: StreamId(id), status, is_recorded, text })
         };
         rows.into_iter().map(texts).collect()
     }

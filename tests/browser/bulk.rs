@@ -256,8 +256,22 @@ async fn evening_catalogue_bulk_stock_take_survives_a_reload_and_a_sale() {
     host.until("what is wrong", "document.querySelector('[aria-invalid=true]')", SOON).await;
     host.fill(&named(&format!("counted-{lamp_id}")), "3").await;
     host.sees(&format!("difference-{lamp_id}"), "-1").await;
+    // What was not scanned is listed with what should be there. The other shoe is not found, so none of it is counted.
+    let other = twins[1]["variants"][0]["id"].as_str().unwrap();
+    host.press("rest-open").await;
+    host.fill(&named("rest-search"), "shelf").await;
+    host.until("what was not scanned", "document.querySelectorAll('[data-rest]').length === 1", SOON).await;
+    host.sees("rest-list", "Right shoe").await;
+    looks_good(&host, Window::Desktop, "count-rest").await;
+    host.press(&format!("none-{other}")).await;
+    host.sees("rest-status", "Nothing that is not scanned").await;
+    host.sees(&format!("difference-{other}"), "-1").await;
+    host.press(&format!("remove-{other}")).await;
+    host.until("it to be missing again", "document.querySelectorAll('[data-rest]').length === 1", SOON).await;
+    host.press("rest-open").await;
     host.press("scan-apply").await;
     host.sees("confirm", "More than expected: 1. Fewer: 1. As expected: 1.").await;
+    host.sees("confirm", "What was not scanned stays").await;
     looks_good(&host, Window::Desktop, "count-confirm").await;
     host.press("confirm-yes").await;
     host.sees("bulk-saved", "The stock of 2 variants is corrected").await;
@@ -301,6 +315,10 @@ async fn evening_catalogue_bulk_stock_take_on_a_phone_keeps_what_it_cannot_look_
     phone.sees("scan-last", "Besar").await;
     phone.until("no open code", "!document.querySelector('[data-code]')", SOON).await;
     looks_good(&phone, Window::Mobile, "count-id-phone").await;
+    phone.press("rest-open").await;
+    phone.find("[data-rest]").await;
+    looks_good(&phone, Window::Mobile, "count-rest-id-phone").await;
+    phone.press("rest-open").await;
     phone.press("scan-apply").await;
     phone.press("confirm-yes").await;
     phone.find(&named("bulk-saved")).await;

@@ -29,6 +29,7 @@ mod moderation;
 mod money;
 mod page;
 mod passkey;
+mod payments;
 mod pictures;
 mod placed_order;
 mod policy;

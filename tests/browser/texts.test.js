@@ -31,6 +31,7 @@ const PARTS = [
   '.card',
   '.pages',
   '.follow',
+  '.payments',
 ];
 
 /** Language → key → text, of all parts. */

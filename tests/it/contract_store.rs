@@ -32,6 +32,8 @@ mod open_order;
 mod order;
 mod payment;
 mod payment_adapter;
+mod payment_day;
+mod payment_details;
 mod payment_faults;
 mod payment_flow;
 mod payment_hold;

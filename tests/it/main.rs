@@ -19,6 +19,7 @@ mod moderate;
 mod names;
 mod nodes;
 mod operate;
+mod payment_days;
 mod permissions;
 mod pictures;
 mod quick_item;

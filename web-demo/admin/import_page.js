@@ -269,7 +269,7 @@ export class ImportPage {
   }
 
   /** @param {Import} now */
-  buttons({ status, counts }) {
+  buttons({ status, counts, can_undo, by_name }) {
     const button = (
       /** @type {string} */ name,
       /** @type {string} */ label,
@@ -295,6 +295,9 @@ export class ImportPage {
       return found ? [apply, cancel] : [cancel];
     }
     if (status === 'applied' || (status === 'cancelled' && counts && counts.created + counts.changed > 0)) {
+      if (can_undo === false) {
+        return [el('small', { 'data-test': 'import-not-yours' }, t('imports.undo_for_maker', { name: by_name }))];
+      }
       const title = t(this.isFile ? 'imports.undo' : 'imports.undo_all');
       const undo = async () => {
         const text = t(this.isFile ? 'imports.undo_sure' : 'imports.undo_all_sure');

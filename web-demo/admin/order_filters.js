@@ -1,6 +1,6 @@
 // The filters over the list of orders. They stand in the address of the page, so that a view can be kept as a bookmark.
 
-import { t, titleOf } from '../i18n.js';
+import { locale, t, titleOf } from '../i18n.js';
 import { el, queryAll } from '../ui.js';
 
 /** @import { Stream } from '../types.d.ts' */
@@ -53,7 +53,15 @@ export class OrderFilters {
     });
     const tabs = Object.keys(VIEWS).map((view) => this.tab(view));
     this.tabs = el('div.views', { role: 'tablist', 'aria-label': t('desk.views') }, tabs);
-    this.row = el('div.filter-row', {}, this.search, this.stream, this.tag);
+    /** Orders that were placed in this time, as the page of payments asks for a day of the shop. */
+    this.since = timeOf(asked.get('since'));
+    this.until = timeOf(asked.get('until'));
+    const everyDay = () => {
+      this.since = this.until = '';
+      this.changed();
+    };
+    this.day = el('button.slim', { type: 'button', 'data-test': 'desk-day', onclick: everyDay });
+    this.row = el('div.filter-row', {}, this.search, this.stream, this.tag, this.day);
     this.root = el('div.filters', {}, this.row, this.tabs);
     this.paint();
   }
@@ -82,6 +90,15 @@ export class OrderFilters {
     for (const tab of queryAll('[role=tab]', this.tabs)) {
       tab.setAttribute('aria-selected', String(tab.dataset.test === `view-${this.view}`));
     }
+    this.paintDay();
+  }
+
+  paintDay() {
+    this.day.hidden = !this.since && !this.until;
+    // The middle of the day is in that day wherever this device is.
+    const middle = (Number(this.since || this.until) + Number(this.until || this.since)) / 2;
+    this.day.replaceChildren(t('desk.placed_on', { day: formatDay(middle) }), ' ✕');
+    this.day.setAttribute('aria-label', t('desk.every_day'));
   }
 
   /** The filters as the address of the page has them. */
@@ -98,6 +115,8 @@ export class OrderFilters {
     const view = address.get('view') ?? 'all';
     this.view = view in VIEWS ? view : 'all';
     this.search.value = address.get('search') ?? '';
+    this.since = timeOf(address.get('since'));
+    this.until = timeOf(address.get('until'));
     for (const [control, name] of /** @type {const} */ ([
       [this.stream, 'stream'],
       [this.tag, 'tag'],
@@ -113,7 +132,8 @@ export class OrderFilters {
   }
 
   values() {
-    return { search: this.search.value.trim(), stream: this.stream.value, tag: this.tag.value };
+    const { since, until } = this;
+    return { search: this.search.value.trim(), stream: this.stream.value, tag: this.tag.value, since, until };
   }
 
   /** The query of the list. */
@@ -127,6 +147,13 @@ export class OrderFilters {
     return this.view === 'all' && Object.values(this.values()).every((value) => !value);
   }
 }
+
+/** A time of the address, in milliseconds; what is none filters nothing. @param {string | null} asked */
+const timeOf = (asked) => (asked && /^\d{1,15}$/.test(asked) ? asked : '');
+
+/** @param {number} ms */
+const formatDay = (ms) =>
+  new Intl.DateTimeFormat(locale, { weekday: 'short', day: 'numeric', month: 'short' }).format(ms);
 
 /**
  * @param {string} test

@@ -9,6 +9,7 @@ import { savedLine } from './bulk_undo.js';
 import { listenToScanner } from './scanner.js';
 import { sectionAddress } from './sections.js';
 import { StockTake, UNITS_MAX } from './stock_take.js';
+import { RestOfStock } from './stock_take_rest.js';
 import { countedRow, openRow, variantName } from './stock_take_rows.js';
 
 /** @import { BulkEditResult, CountedVariant, Refusal } from '../types.d.ts' */
@@ -55,6 +56,11 @@ export class StockTakePage {
     this.openHead = el('h3', {}, t('count.open'));
     this.list = el('ul.desk-list.scan-list', { 'data-test': 'scan-list' });
     this.empty = el('p.empty', { 'data-test': 'scan-empty' }, t('count.empty'));
+    this.rest = new RestOfStock({
+      isCounted: (variant) => this.take.counted.some((row) => row.variant === variant),
+      onmissing: (variant) => this.missing(variant),
+      isLocked: () => this.take.sending !== null,
+    });
     this.sum = el('span', { role: 'status', 'data-test': 'scan-sum' });
     const discard = { type: 'button', 'data-test': 'scan-discard', onclick: () => this.discard() };
     this.discardButton = el('button', discard, t('count.discard'));
@@ -92,6 +98,7 @@ export class StockTakePage {
       this.list,
       this.empty,
       this.note,
+      this.rest.node,
       this.bar,
     );
     listenToScanner({
@@ -191,6 +198,15 @@ export class StockTakePage {
     this.paint();
   }
 
+  /** Somebody looked for a variant that was not scanned, and nothing is there. @param {CountedVariant} variant */
+  missing(variant) {
+    try {
+      this.counted(this.take.count(variant, 0));
+    } catch (error) {
+      this.say(refusalText(asRefusal(error)));
+    }
+  }
+
   /** Looks codes up that could not be looked up before. */
   lookUpAgain() {
     for (const { code } of this.take.open.filter(({ state }) => state === 'waiting')) {
@@ -240,6 +256,7 @@ export class StockTakePage {
     const since = take.startedAt ? t('count.kept', { time: formatDateTime(take.startedAt) }) : '';
     setText(this.note, take.isKept ? since : t('count.not_kept'));
     setVisible(this.note, !take.isEmpty());
+    this.rest.repaint();
     this.paintSum();
   }
 
@@ -291,7 +308,8 @@ export class StockTakePage {
     const more = differences.filter(({ counted, expected }) => counted > expected).length;
     const values = { more, fewer: differences.length - more, same: this.take.counted.length - differences.length };
     const open = this.take.open.length ? ` ${t('count.open_left', { n: this.take.open.length })}` : '';
-    const [title, text] = [t('count.apply_title'), t('count.apply_sure', values) + open];
+    const text = `${t('count.apply_sure', values)}${open} ${t('count.rest_stays')}`;
+    const title = t('count.apply_title');
     return confirmDialog({ title, text, yes: t(differences.length ? 'count.apply' : 'count.finish') });
   }
 
@@ -299,6 +317,7 @@ export class StockTakePage {
   finish(result) {
     const { saved, refused } = this.take.finish(result);
     this.paint();
+    if (this.rest.isRead) this.rest.read();
     setText(this.last, '');
     if (result.import) {
       const text = t('count.saved', { n: saved });

@@ -105,7 +105,8 @@ export class Link extends Emitter {
     connection.helloTimer = setTimeout(() => this.connectionLost(connection, { code: 1006 }), HELLO_TIMEOUT_MS);
     connection.socket.onmessage = ({ data }) => this.receive(connection, data);
     connection.socket.onclose = (closed) => this.connectionLost(connection, closed);
-    connection.socket.onerror = () => {}; // A close event follows.
+    // A close event follows.
+    connection.socket.onerror = () => {};
   }
 
   /**
@@ -115,7 +116,8 @@ export class Link extends Emitter {
   signIn(token) {
     this.token = token;
     this.attempt = 0;
-    this.ticket = null; // It was for somebody else.
+    // It was for somebody else.
+    this.ticket = null;
     this.discardAll();
     this.open();
   }
@@ -175,7 +177,8 @@ export class Link extends Emitter {
   checkConnection() {
     if (this.status === 'closed' || globalThis.document?.hidden) return;
     if (this.live) {
-      if (this.sleep.hasSlept()) this.open(); // The hello of a new connection sets the clock.
+      // The hello of a new connection sets the clock.
+      if (this.sleep.hasSlept()) this.open();
       return this.silence.ask();
     }
     const opening = this.successor ?? (this.connection?.hasHello ? null : this.connection);
@@ -204,7 +207,8 @@ export class Link extends Emitter {
       this.successor = null;
       if (this.connection) return this.retry(code, reason);
     } else {
-      this.connection = this.successor; // A successor that is on its way continues alone.
+      // A successor that is on its way continues alone.
+      this.connection = this.successor;
       this.successor = null;
       if (this.connection) return this.setStatus('catching_up');
     }

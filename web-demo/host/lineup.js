@@ -8,6 +8,7 @@ import { compareVersions } from '../client.js';
 import { formatMoney, locale, t } from '../i18n.js';
 import { listAll } from '../list.js';
 import { fullTitle, phaseOf } from '../offer.js';
+import { finder } from '../search_text.js';
 import { confirmDialog, withBusy } from '../sheet.js';
 import { timeSpan } from '../time_span.js';
 import { setVisible } from '../ui.js';
@@ -253,7 +254,7 @@ export class Lineup {
   paint() {
     const now = this.client.now();
     const offers = this.ordered();
-    const wanted = this.search.value.trim().toLowerCase();
+    const isFound = finder(this.search.value);
     offers.forEach((offer, index) => {
       const row = this.rows.get(offer.id) ?? new LineupRow(offer, this);
       this.rows.set(offer.id, row);
@@ -261,8 +262,8 @@ export class Lineup {
       if (place !== row.root) this.list.insertBefore(row.root, place);
       row.paint(offer, now, offer.id === this.pinned, index);
       const { title, titles, variant_name, variant_names } = offer;
-      const texts = JSON.stringify([title, titles, variant_name, variant_names]).toLowerCase();
-      setVisible(row.root, texts.includes(wanted));
+      const texts = [title, variant_name, ...Object.values(titles), ...Object.values(variant_names)];
+      setVisible(row.root, isFound(texts.join(' ')));
     });
     setVisible(this.empty, this.isLoaded && offers.length === 0);
   }

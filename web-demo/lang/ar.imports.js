@@ -72,4 +72,5 @@ export default {
   'imports.undo_all_sure': 'يعود كل ما تغيّر كما كان. وما غيّره أحد بعد ذلك يبقى.',
   'error.no_such_import': 'لم تعد عملية الاستيراد هذه موجودة.',
   'error.import_too_large': 'الحد الأقصى لحجم ملف الاستيراد هو 100 ميغابايت.',
+  'imports.undo_for_maker': 'لا يتراجع عن هذا إلا {name} أو مدير.',
 };

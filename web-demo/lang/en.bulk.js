@@ -92,4 +92,13 @@ export default {
   },
   'count.unsure': 'It is not certain whether the count was applied. Try again: it is never applied twice.',
   'error.stock_take_full': 'The count is full. Apply it, then go on.',
+  'count.rest': 'Not scanned yet',
+  'count.rest_about':
+    'Variants of which units should be there, and that nobody has scanned. If you looked and nothing is there, press “None there”: it counts 0 units.',
+  'count.rest_search': 'Category, or other words of the products',
+  'count.rest_none': 'Everything that should be there was scanned.',
+  'count.rest_none_found': 'Nothing that is not scanned fits these words.',
+  'count.none_there': 'None there',
+  'count.none_there_of': 'None there: {name}',
+  'count.rest_stays': 'What was not scanned stays as it is.',
 };

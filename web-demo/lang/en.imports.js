@@ -75,4 +75,5 @@ export default {
   'imports.undo_all_sure': 'Everything that was changed is as it was before. What somebody changed since stays.',
   'error.no_such_import': 'This import no longer exists.',
   'error.import_too_large': 'An imported file can have up to 100 MB.',
+  'imports.undo_for_maker': 'Only {name} or an admin can undo this.',
 };

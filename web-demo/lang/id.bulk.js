@@ -72,4 +72,13 @@ export default {
   'count.unsure':
     'Belum pasti apakah penghitungan diterapkan. Coba lagi: penghitungan tidak pernah diterapkan dua kali.',
   'error.stock_take_full': 'Penghitungan sudah penuh. Terapkan dulu, lalu lanjutkan.',
+  'count.rest': 'Belum dipindai',
+  'count.rest_about':
+    'Varian yang unitnya seharusnya ada dan belum dipindai. Jika sudah dicari dan tidak ada, tekan “Tidak ada”: dihitung 0 unit.',
+  'count.rest_search': 'Kategori, atau kata lain dari produk',
+  'count.rest_none': 'Semua yang seharusnya ada sudah dipindai.',
+  'count.rest_none_found': 'Tidak ada yang belum dipindai dengan kata ini.',
+  'count.none_there': 'Tidak ada',
+  'count.none_there_of': 'Tidak ada: {name}',
+  'count.rest_stays': 'Yang belum dipindai tetap seperti semula.',
 };

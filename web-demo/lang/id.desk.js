@@ -93,6 +93,10 @@ export default {
   'desk.restock': 'Kembalikan barang ke stok',
   'desk.not_seller': 'Hanya penjual, produser, dan admin seluruh toko yang dapat melihat pesanan.',
   'desk.sections': 'Bagian',
+  'desk.payments': 'Pembayaran',
+  'desk.payments_not_allowed': 'Hanya produser, analis, penjual, dan admin seluruh toko yang dapat melihat pembayaran.',
+  'desk.placed_on': 'Dipesan pada {day}',
+  'desk.every_day': 'Tampilkan pesanan semua hari',
   'desk.mails': 'Email',
   'mail.off':
     'Toko ini tidak punya server email, jadi tidak mengirim email. Atur di pengaturan, atau dengan --smtp-url.',

@@ -76,4 +76,5 @@ export default {
   'imports.undo_all_sure': 'Semua yang diubah kembali seperti semula. Yang sudah diubah orang lain sejak itu tetap.',
   'error.no_such_import': 'Impor ini sudah tidak ada.',
   'error.import_too_large': 'Ukuran file impor paling besar 100 MB.',
+  'imports.undo_for_maker': 'Hanya {name} atau admin yang dapat membatalkan ini.',
 };

@@ -16,6 +16,7 @@ pub enum Call {
     Fetch,
     List,
     Refund,
+    Disputes,
     /// Everything else.
     Other,
 }
@@ -30,6 +31,7 @@ impl Call {
             ("fetch", Call::Fetch),
             ("list", Call::List),
             ("refund", Call::Refund),
+            ("disputes", Call::Disputes),
             ("other", Call::Other),
         ];
         all.into_iter().find(|(known, _)| *known == name).map(|(_, call)| call)

@@ -119,10 +119,43 @@ pub struct Charge {
 }
 
 impl Charge {
+    /// What is kept of a captured charge: 2.9 % and 30 of the smallest unit.
+    fn fee(&self) -> i64 {
+        (self.captured * 29 + 500) / 1_000 + 30
+    }
+
+    /// The id of the movement on the balance of the account; there is none before the capture.
+    pub fn balance_transaction(&self) -> Option<String> {
+        (self.captured > 0).then(|| self.id.replacen("ch_", "txn_", 1))
+    }
+
+    /// The movement itself. The account is paid out in the currency of the charge.
+    pub fn settled(&self) -> Option<Value> {
+        let id = self.balance_transaction()?;
+        let detail = json!({ "amount": self.fee(), "application": null, "currency": self.currency,
+            "description": "Stripe processing fees", "type": "stripe_fee" });
+        Some(json!({
+            "id": id,
+            "object": "balance_transaction",
+            "amount": self.captured,
+            "created": self.created,
+            "currency": self.currency,
+            "exchange_rate": null,
+            "fee": self.fee(),
+            "fee_details": [detail],
+            "net": self.captured - self.fee(),
+            "reporting_category": "charge",
+            "source": self.id,
+            "status": "pending",
+            "type": "charge",
+        }))
+    }
+
     pub fn view(&self) -> Value {
         json!({
             "id": self.id,
             "object": "charge",
+            "balance_transaction": self.balance_transaction(),
             "amount": self.amount,
             "amount_captured": self.captured,
             "amount_refunded": self.refunded,
@@ -188,7 +221,11 @@ pub struct Dispute {
     pub amount: i64,
     pub currency: String,
     pub status: &'static str,
+    pub is_live: bool,
 }
+
+/// How long the shop can answer a dispute.
+const ANSWER_WITHIN_S: i64 = 7 * 86_400;
 
 impl Dispute {
     pub fn view(&self) -> Value {
@@ -199,6 +236,11 @@ impl Dispute {
             "charge": self.charge,
             "created": self.created,
             "currency": self.currency,
+            "evidence_details": {
+                "due_by": self.created + ANSWER_WITHIN_S, "has_evidence": false, "past_due": false, "submission_count": 0,
+            },
+            "is_charge_refundable": false,
+            "livemode": self.is_live,
             "payment_intent": self.intent,
             "reason": "fraudulent",
             "status": self.status,

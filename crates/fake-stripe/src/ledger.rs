@@ -76,10 +76,14 @@ impl Ledger {
     /// The intent as an answer; with `expand`, its charge is inside.
     pub fn intent_view(&self, intent: &Intent, given: &Parameters) -> Value {
         let mut view = intent.view(&self.base);
-        if given.expands("latest_charge")
+        let with_settled = given.expands("latest_charge.balance_transaction");
+        if (given.expands("latest_charge") || with_settled)
             && let Some(charge) = intent.charge.as_ref().and_then(|id| self.charges.get(id))
         {
             view["latest_charge"] = charge.view();
+            if with_settled {
+                view["latest_charge"]["balance_transaction"] = charge.settled().unwrap_or_default();
+            }
         }
         view
     }

@@ -235,7 +235,9 @@ impl FakeStripe {
     /// Ends a dispute. `false`: there is no such dispute.
     pub fn close_dispute(&self, id: &str, is_won: bool) -> bool {
         let now = self.shared.now_s();
-        self.shared.world().ledger.close_dispute(id, is_won, now).is_ok()
+        let closed = self.shared.world().ledger.close_dispute(id, is_won, now).is_ok();
+        self.shared.has_events.notify_one();
+        closed
     }
 
     /// The kinds of all events so far, sent or not.

@@ -17,7 +17,7 @@ pub struct Allowed {
     pub newer: &'static [(&'static str, &'static str)],
 }
 
-pub const ALLOWED: [Allowed; 7] = [
+pub const ALLOWED: [Allowed; 8] = [
     Allowed {
         call: Call::Create,
         method: "post",
@@ -88,6 +88,13 @@ pub const ALLOWED: [Allowed; 7] = [
         method: "post",
         path: "/v1/refunds",
         parameters: &["amount", "charge", "expand", "metadata[*]", "payment_intent", "reason"],
+        newer: &[],
+    },
+    Allowed {
+        call: Call::Disputes,
+        method: "get",
+        path: "/v1/disputes",
+        parameters: &["charge", "created[*]", "ending_before", "expand", "limit", "payment_intent", "starting_after"],
         newer: &[],
     },
 ];

@@ -100,6 +100,7 @@ impl Ledger {
             amount: charge.captured,
             currency: charge.currency.clone(),
             status: "needs_response",
+            is_live: charge.is_live,
         };
         let view = dispute.view();
         self.disputes.insert(id, dispute);

@@ -10,6 +10,7 @@ use crate::error::ApiError;
 use crate::faults::{Call, Fault};
 use crate::form::Parameters;
 use crate::idempotency::{Answer, Found};
+use crate::intent::Charge;
 use crate::server::send_waiting_events;
 use crate::{RECEIVED_MAX, Received, Shared, World, pages, parameters};
 
@@ -50,14 +51,18 @@ struct Rights {
     intents: bool,
     refunds: bool,
     charges: bool,
+    /// What is kept of payments.
+    balance: bool,
+    disputes: bool,
 }
 
 /// What a key may do. `None`: no such key.
 fn rights(key: &str) -> Option<Rights> {
-    let all = Rights { intents: true, refunds: true, charges: true };
+    let all = Rights { intents: true, refunds: true, charges: true, balance: true, disputes: true };
     match key {
         "rk_test_no_refunds" | "rk_live_no_refunds" => Some(Rights { refunds: false, ..all }),
-        "rk_test_read_only" => Some(Rights { intents: false, refunds: false, charges: true }),
+        "rk_test_read_only" => Some(Rights { intents: false, refunds: false, ..all }),
+        "rk_test_payments_only" => Some(Rights { balance: false, disputes: false, ..all }),
         _ if ["sk_test_", "sk_live_", "rk_test_", "rk_live_"].iter().any(|prefix| key.starts_with(prefix)) => Some(all),
         _ => None,
     }
@@ -80,6 +85,7 @@ pub async fn answer(shared: &Arc<Shared>, asked: Asked) -> Sent {
         ("GET", ["v1", "payment_intents"]) => Call::List,
         ("GET", ["v1", "payment_intents", id]) if *id != "search" => Call::Fetch,
         ("POST", ["v1", "refunds"]) => Call::Refund,
+        ("GET", ["v1", "disputes"]) => Call::Disputes,
         _ => Call::Other,
     };
     let sent = call_api(shared, &asked, call, &segments, &given).await;
@@ -113,7 +119,7 @@ async fn call_api(shared: &Arc<Shared>, asked: &Asked, call: Call, segments: &[&
             fault => fault,
         }
     };
-    let is_live = match check_caller(shared, asked, call) {
+    let is_live = match check_caller(shared, asked, call, given) {
         Ok(is_live) => is_live,
         Err(error) => return Sent::json(error.status, error.body()),
     };
@@ -187,14 +193,17 @@ async fn call_api(shared: &Arc<Shared>, asked: &Asked, call: Call, segments: &[&
 }
 
 /// The key and the version of the request. Returns whether the key is a live one.
-fn check_caller(shared: &Shared, asked: &Asked, call: Call) -> Result<bool, ApiError> {
+fn check_caller(shared: &Shared, asked: &Asked, call: Call, given: &Parameters) -> Result<bool, ApiError> {
     let unknown = || ApiError::new(401, "invalid_request_error", None, "Invalid API Key provided.");
     let key = asked.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(unknown)?;
     let rights = rights(key).ok_or_else(unknown)?;
     let is_allowed = match call {
         Call::Create | Call::Confirm | Call::Capture | Call::Cancel => rights.intents,
         Call::Refund => rights.refunds,
-        Call::Fetch | Call::List => true,
+        // What a key may not read cannot be expanded either, and the whole request is refused.
+        Call::Fetch | Call::List => rights.balance || !given.expands("latest_charge.balance_transaction"),
+        Call::Disputes => rights.disputes,
+        Call::Other if asked.path.starts_with("/v1/balance_transactions") => rights.balance,
         Call::Other if asked.path.starts_with("/v1/charges") => rights.charges,
         Call::Other => true,
     };
@@ -240,8 +249,21 @@ fn execute(
         (_, ["v1", "charges", id]) if method == "GET" => {
             ledger.charges.get(*id).map(|charge| charge.view()).ok_or_else(|| ApiError::missing("charge", id))
         }
-        (_, ["v1", "disputes"]) if method == "GET" => {
-            Ok(list(ledger.disputes.values().rev().map(|dispute| dispute.view()).collect(), "/v1/disputes", false))
+        (Call::Disputes, _) => {
+            let fits = |name: &str, value: &str| given.text(name).is_none_or(|wanted| wanted == value);
+            let found = ledger
+                .disputes
+                .values()
+                .rev()
+                .filter(|dispute| fits("payment_intent", &dispute.intent) && fits("charge", &dispute.charge));
+            Ok(list(found.map(|dispute| dispute.view()).collect(), "/v1/disputes", false))
+        }
+        // The team accepts that it is lost.
+        (_, ["v1", "disputes", id, "close"]) if method == "POST" => ledger.close_dispute(id, false, now),
+        (_, ["v1", "balance_transactions", id]) if method == "GET" => {
+            let of_it = |charge: &&Charge| charge.balance_transaction().as_deref() == Some(*id);
+            let charge = ledger.charges.values().find(of_it);
+            charge.and_then(Charge::settled).ok_or_else(|| ApiError::missing("balance_transaction", id))
         }
         (_, ["v1", "customers"]) if method == "POST" => {
             let id = ledger.new_id("cus");

@@ -14,7 +14,7 @@ use crate::domain::{Minor, OwedStatus, Payment, PaymentIntent, ProviderRefundSta
 use crate::store::OwedRefund;
 
 /// Tries to give back the same money; the bank refused it that often.
-const RETURN_TRIES_MAX: i64 = 5;
+pub(super) const RETURN_TRIES_MAX: i64 = 5;
 
 impl Checkout {
     /// Takes one step of money that is owed: notes it, gives it back, or notes that it was given back. Gives the intent as it is then;

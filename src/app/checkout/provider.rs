@@ -12,8 +12,8 @@ use super::stripe::{self, StripeProvider};
 use super::test_provider::TestProvider;
 use crate::app::message_signature::MESSAGE_HEADERS;
 use crate::domain::{
-    Millis, Minor, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, ProviderRefund, ProviderRefundStatus,
-    Refusal,
+    DisputeStatus, Millis, Minor, Payment, PaymentFee, PaymentIntent, PaymentIntentStatus, PaymentStatus,
+    ProviderDispute, ProviderRefund, ProviderRefundStatus, Refusal,
 };
 use crate::store::{self, PaymentEvent};
 
@@ -83,7 +83,7 @@ impl PaymentProvider {
         }
     }
 
-    /// Is an event of this kind sent when a buyer disputes a payment?
+    /// Is an event of this kind sent when a buyer begins to dispute a payment?
     pub fn is_event_of_dispute(&self, kind: &str) -> bool {
         match self {
             PaymentProvider::Stripe(_) => kind == "charge.dispute.created",
@@ -230,6 +230,37 @@ impl PaymentProvider {
                 call_with_deadline(adapter.calls(), adapter.refunds_by_hand(intent)).await
             }
             _ => ProviderOutcome::Done(Vec::new()),
+        }
+    }
+
+    /// What the provider keeps of a captured payment. `None`: it does not say so yet. Refused: it never will.
+    pub async fn fee(&self, payment: &Payment) -> ProviderOutcome<Option<PaymentFee>> {
+        match (self, payment.reference.as_deref()) {
+            (PaymentProvider::Stripe(stripe), Some(intent)) => {
+                call_with_deadline(stripe.calls(), stripe.fee(intent)).await
+            }
+            (PaymentProvider::Adapter(adapter), Some(reference)) => {
+                call_with_deadline(adapter.calls(), adapter.fee(reference)).await
+            }
+            _ => ProviderOutcome::Refused("The payment provider does not say what it keeps."),
+        }
+    }
+
+    /// The disputes of a payment. Refused: the provider gives no details of disputes.
+    pub async fn disputes(&self, payment: &Payment) -> ProviderOutcome<Vec<ProviderDispute>> {
+        match (self, payment.reference.as_deref()) {
+            (PaymentProvider::Stripe(stripe), Some(intent)) => {
+                call_with_deadline(stripe.calls(), stripe.disputes(intent)).await
+            }
+            _ => ProviderOutcome::Refused("The payment provider gives no details of disputes."),
+        }
+    }
+
+    /// How a dispute ended, where events of this kind say it.
+    pub fn end_of_dispute(&self, kind: &str) -> Option<DisputeStatus> {
+        match self {
+            PaymentProvider::Adapter(_) => AdapterProvider::end_of_dispute(kind),
+            PaymentProvider::Stripe(_) | PaymentProvider::Test(_) | PaymentProvider::Free => None,
         }
     }
 

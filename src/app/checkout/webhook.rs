@@ -82,6 +82,9 @@ impl Checkout {
             increment(&self.context.counters.disputes);
             tracing::error!(order.id = %payment.order, "a buyer disputes a payment; answer at the payment provider");
         }
+        if event.kind.contains("dispute") {
+            self.note_dispute_event(&payment, &event.kind).await?;
+        }
         if payment.wins && event.kind.contains("refund") {
             self.check_refunds(payment.order).await?;
         }

@@ -11,9 +11,10 @@ use crate::domain::catalogue_file::FileKind;
 use crate::domain::catalogue_import::ImportedProduct;
 use crate::domain::number_text::NumberLanguage;
 use crate::domain::order::request_hash;
+use crate::domain::product::ProductFilter;
 use crate::domain::{
     Actor, AuditAction, AuditEntry, Author, CatalogueImport, IdempotencyKey, ImportId, ImportSource, ImportStatus,
-    Product, ProductId,
+    Product, ProductId, ProductStatus,
 };
 use crate::store::{BulkOutcome, BulkWrite, EditOutcome, KeyedRequest, PAGE_VARIANTS_MAX};
 
@@ -86,6 +87,25 @@ impl Imports {
     pub async fn counted_variants(&self, actor: &Actor, code: &str) -> Result<Vec<CountedVariant>> {
         self.authorize(actor).await?;
         Ok(self.context.store.counted_variants(&codes_of(code)?).await?)
+    }
+
+    /// The variants of the products of a page of the catalogue that is not archived, and where their units are, for a stock take: what was
+    /// not scanned may be missing. The second value: where the next page begins; `None`: this is the last one.
+    pub async fn variants_to_count(
+        &self,
+        actor: &Actor,
+        search: Option<String>,
+        after: Option<ProductId>,
+        limit: i64,
+    ) -> Result<(Vec<CountedVariant>, Option<ProductId>)> {
+        self.authorize(actor).await?;
+        let filter = ProductFilter { status: Some(ProductStatus::Active), search };
+        let (products, is_cut) = self.catalogue.products(actor, filter, after, limit + 1).await?;
+        let mut ids: Vec<ProductId> = products.iter().map(|product| product.id).collect();
+        let has_more = is_cut || limit < ids.len() as i64;
+        ids.truncate(usize::try_from(limit).unwrap_or_default());
+        let next = ids.last().copied().filter(|_| has_more);
+        Ok((self.context.store.counted_variants_of(&ids).await?, next))
     }
 }
 

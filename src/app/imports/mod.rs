@@ -164,13 +164,26 @@ impl Imports {
         self.import(actor, id).await
     }
 
-    /// Lets everything be changed back that an import did. To ask again changes nothing.
+    /// Lets everything be changed back that an import did, by who made it, or by an admin. To ask again changes nothing.
     pub async fn undo(self: &Arc<Self>, actor: &Actor, id: ImportId) -> Result<CatalogueImport> {
         let import = self.import(actor, id).await?;
+        self.authorize_undo(actor, &import).await?;
         if !import.status.check_undo()? {
             self.set_status(actor, &import, ImportStatus::Undoing, AuditAction::UndoImport).await?;
         }
         self.import(actor, id).await
+    }
+
+    async fn authorize_undo(&self, actor: &Actor, import: &CatalogueImport) -> Result<()> {
+        if import.by.id == actor.user {
+            return Ok(());
+        }
+        self.stream_cache.authorize_in_shop(actor, Permission::UndoForOthers).await
+    }
+
+    /// May this actor undo an import that they see?
+    pub async fn may_undo(&self, actor: &Actor, import: &CatalogueImport) -> bool {
+        self.authorize_undo(actor, import).await.is_ok()
     }
 
     async fn set_status(

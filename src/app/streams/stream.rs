@@ -5,9 +5,7 @@ use std::sync::Arc;
 use super::Streams;
 use crate::app::error::Result;
 use crate::domain::picture::check_new_picture;
-use crate::domain::{
-    Actor, Event, LiveStream, Millis, OfferStage, Permission, ProductId, Refusal, StreamId, StreamStatus, Titles,
-};
+use crate::domain::{Actor, Event, LiveStream, Millis, OfferStage, Permission, Refusal, ShowFilter, StreamId, Titles};
 use crate::protocol::StreamView;
 
 /// A new stream as entered by a host.
@@ -62,25 +60,13 @@ impl Streams {
         Ok(self.stream_cache.stream_view(&stream))
     }
 
-    /// Streams, newest first.
-    pub async fn streams(
-        &self,
-        status: Option<StreamStatus>,
-        after: Option<StreamId>,
-        limit: i64,
-    ) -> Result<Vec<StreamView>> {
-        let streams = self.context.store.streams(status, after, limit).await?;
-        Ok(streams.iter().map(|stream| self.stream_cache.stream_view(stream)).collect())
-    }
-
-    /// Shows that have a recording, newest first; with a product: those of the newest ones in which it was on sale.
-    pub async fn recordings(
-        &self,
-        product: Option<ProductId>,
-        after: Option<StreamId>,
-        limit: i64,
-    ) -> Result<Vec<StreamView>> {
-        let streams = self.context.store.recordings(product, after, limit).await?;
+    /// The shows that the filter leaves, newest first.
+    pub async fn streams(&self, filter: ShowFilter, after: Option<StreamId>, limit: i64) -> Result<Vec<StreamView>> {
+        let store = &self.context.store;
+        let streams = match filter.recorded {
+            Some(product) => store.recordings(product, filter.status, after, limit).await?,
+            None => store.streams(filter.status, after, limit).await?,
+        };
         Ok(streams.iter().map(|stream| self.stream_cache.stream_view(stream)).collect())
     }
 

@@ -249,6 +249,7 @@ impl Limiter {
             (_, "audit_file") => json!({ "enum": ["audit-log.csv", "audit-log.jsonl"] }),
             ("", "kind") => json!({ "enum": AuditAction::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>() }),
             (_, "orders_file") => json!({ "enum": ["orders.csv", "orders.jsonl"] }),
+            (_, "first_day" | "last_day") => json!({ "format": "date", "minLength": 10, "maxLength": 10 }),
             (_, "documents_file") => json!({ "enum": ["documents.csv", "documents.jsonl"] }),
             (_, "catalogue_file") => json!({ "enum": ["products.csv", "products-shopify.csv"] }),
             (_, "file_name") => visible(FILE_NAME_LENGTH_MAX),

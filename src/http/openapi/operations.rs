@@ -17,7 +17,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 131] = [
+const ACCESS: [(&str, Access); 133] = [
     ("shop_show", Access::Public),
     ("shop_policy", Access::Public),
     ("shop_create_token", Access::Public),
@@ -102,6 +102,8 @@ const ACCESS: [(&str, Access); 131] = [
     ("shop_customer_data", Access::Least(Role::Admin)),
     ("shop_list_mails", Access::Least(Role::Host)),
     ("shop_send_mail_again", Access::Least(Role::Host)),
+    ("shop_payment_days", Access::Least(Role::Analyst)),
+    ("shop_payment_days_csv", Access::Least(Role::Analyst)),
     ("orders_export", Access::Least(Role::Producer)),
     ("orders_documents_of_link", Access::Public),
     ("orders_documents_of_shop", Access::Least(Role::Producer)),

@@ -388,12 +388,21 @@ async fn dispute_at_the_provider_calls_a_person(shop: Fixture) {
     let order = adapter.hold(&shop, "ann").await;
     adapter.pay("ann", order, "mada", "pay-00001").await.unwrap();
     let payment = shop.store.payment(order, 1).await.unwrap().unwrap().reference.unwrap();
-    let body = json!({ "type": "dispute.opened", "payment": payment }).to_string();
-    let now = Clock::system().now() / 1_000;
-    let signature = MessageKey::parse(KEY).unwrap().sign("evt_dispute", now, body.as_bytes());
-    deliver(&adapter.app, &["evt_dispute".to_owned(), now.to_string(), signature], body.as_bytes()).await.unwrap();
+    let send = async |kind: &str| {
+        let body = json!({ "type": kind, "payment": payment }).to_string();
+        let now = Clock::system().now() / 1_000;
+        let signature = MessageKey::parse(KEY).unwrap().sign(kind, now, body.as_bytes());
+        deliver(&adapter.app, &[kind.to_owned(), now.to_string(), signature], body.as_bytes()).await.unwrap();
+    };
+    send("dispute.opened").await;
     let called = async || (adapter.app.counters().disputes.load(Ordering::Relaxed) == 1).then_some(());
     until_some("alarm", SOON, called).await;
     assert_eq!(shop.order(order).await.status, OrderStatus::Paid);
+    let open = until_some("the dispute", SOON, async || shop.store.open_disputes(10).await.unwrap().pop()).await;
+    assert_eq!((open.order, open.has_details, open.dispute.amount), (order, false, 14_700));
+    send("dispute.lost").await;
+    let lost = async || (shop.number("select count(*) from disputes where status = 'lost'").await == 1).then_some(());
+    until_some("its end", SOON, lost).await;
+    assert_eq!(shop.store.open_disputes(10).await.unwrap(), []);
     adapter.end().await;
 }

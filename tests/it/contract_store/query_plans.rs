@@ -5,6 +5,7 @@ mod every_query;
 mod exceptions;
 mod imports;
 mod large_tables;
+mod payment_days;
 mod payment_queue;
 mod people;
 mod placed_orders;

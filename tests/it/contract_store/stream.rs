@@ -159,9 +159,9 @@ async fn show_texts_are_what_a_search_compares(shop: Fixture) {
     shop.store.create_stream(shop.shop.id, &stream(second)).await.unwrap();
     shop.store.start_stream(first, 5).await.unwrap();
     let texts = shop.store.show_texts(2).await.unwrap();
-    assert_eq!(texts.iter().map(|(id, ..)| *id).collect::<Vec<_>>(), [second, first], "the newest first");
-    assert_eq!(texts[1].1, StreamStatus::Live);
-    assert_eq!(texts[1].2, "Show\nNoura\nمساء المصابيح\nhome");
+    assert_eq!(texts.iter().map(|show| show.id).collect::<Vec<_>>(), [second, first], "the newest first");
+    assert_eq!((texts[1].status, texts[1].is_recorded), (StreamStatus::Live, false));
+    assert_eq!(texts[1].text, "Show\nNoura\nمساء المصابيح\nhome");
     let read = async |status| {
         let found = shop.store.streams_by_id(&[first, second, StreamId::new()], status).await.unwrap();
         found.into_iter().map(|show| show.id).collect::<Vec<_>>()
@@ -194,9 +194,16 @@ async fn recordings_are_listed_and_found_by_a_product_that_was_on_sale(shop: Fix
     on(drafted, false).await;
     shop.offer(1, 1).await; // In a show that has no recording.
     let found = async |product, after, limit| {
-        let shows = shop.store.recordings(product, after, limit).await.unwrap();
+        let shows = shop.store.recordings(product, None, after, limit).await.unwrap();
         shows.into_iter().map(|show| show.id).collect::<Vec<_>>()
     };
+    for (status, count) in [(StreamStatus::Ended, [3, 1]), (StreamStatus::Live, [0, 0])] {
+        for (product, count) in [None, Some(shop.product)].into_iter().zip(count) {
+            let shows = shop.store.recordings(product, Some(status), None, 9).await.unwrap();
+            assert_eq!(shows.len(), count, "{status:?} {product:?}");
+        }
+    }
+    assert_eq!(shop.store.show_texts(9).await.unwrap().iter().filter(|show| show.is_recorded).count(), 3);
     assert_eq!(found(None, None, 9).await, [drafted, second, first]);
     assert_eq!(found(None, Some(drafted), 1).await, [second]);
     assert_eq!(found(Some(shop.product), None, 9).await, [first]);

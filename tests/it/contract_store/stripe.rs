@@ -38,10 +38,14 @@ pub struct Stripe {
 
 impl Stripe {
     pub async fn start(shop: &Fixture) -> Self {
+        Self::start_with_key(shop, "rk_test_shop").await
+    }
+
+    pub async fn start_with_key(shop: &Fixture, key: &str) -> Self {
         let fake = FakeStripe::start(Options { rate_per_endpoint: 10_000, ..Options::default() }).await.unwrap();
         let settings = Settings {
             stripe: Some(StripeSettings {
-                key: "rk_test_shop".to_owned(),
+                key: key.to_owned(),
                 api_base: fake.base().to_owned(),
                 webhook_secrets: ["whsec_new", SECRET].map(WebhookSecret::new).to_vec(),
                 return_url: "https://shop.example/".to_owned(),

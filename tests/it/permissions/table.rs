@@ -49,6 +49,10 @@ const MODERATE: Access = [IN, NO, OK, NO, OK, OK, OK, OK, NO, BAN, BAN, NO, REV]
 const SELL: Access = [IN, NO, NO, NO, OK, OK, OK, OK, NO, NO, BAN, NO, REV];
 const GIVE: Access = [IN, NO, NO, NO, FREE, FREE, OK, OK, NO, NO, BAN, NO, REV];
 const REPORT: Access = [IN, NO, NO, OK, OK, OK, OK, OK, NO, NO, BAN, NO, REV];
+/// The numbers of the whole shop.
+const REPORT_IN_SHOP: Access = [IN, NO, NO, OK, NO, OK, OK, OK, NO, NO, BAN, NO, REV];
+/// What somebody else made.
+const UNDO_FOR_OTHERS: Access = [IN, NO, NO, NO, NO, NO, NO, OK, NO, NO, BAN, NO, REV];
 const RUN: Access = [IN, NO, NO, NO, NO, NO, OK, OK, NO, NO, NO, NO, REV];
 const SELL_IN_SHOP: Access = [IN, NO, NO, NO, NO, OK, OK, OK, NO, NO, BAN, NO, REV];
 const ERASE: Access = [IN, NO, NO, NO, NO, NO, NO, OK, NO, NO, NO, NO, REV];
@@ -232,7 +236,7 @@ pub const ROWS: &[Row] = &[
     rest("GET /v1/imports/{import}", SELL_IN_SHOP),
     rest("GET /v1/imports/{import}/products", SELL_IN_SHOP),
     rest("POST /v1/imports/{import}/apply", SELL_IN_SHOP).body(r#"{"rows":"good"}"#),
-    rest("POST /v1/imports/{import}/undo", SELL_IN_SHOP).on("that was cancelled", &[("import", "cancelled_import")]),
+    rest("POST /v1/imports/{import}/undo", UNDO_FOR_OTHERS).on("that somebody else made", &[("import", "cancelled_import")]),
     rest("POST /v1/imports/{import}/cancel", SELL_IN_SHOP).on("that is not applied", &[("import", "other_import")]),
     rest("GET /v1/catalogue/{catalogue_file}", SELL_IN_SHOP),
     rest("GET /v1/products/{product}/pictures", READ),
@@ -309,6 +313,8 @@ pub const ROWS: &[Row] = &[
         .on("without its secret", &[]),
     rest("GET /v1/shop/documents", SELL_IN_SHOP),
     rest("GET /v1/shop/documents/{documents_file}", SELL_IN_SHOP),
+    rest("GET /v1/shop/payment-days", REPORT_IN_SHOP),
+    rest("GET /v1/shop/payment-days.csv", REPORT_IN_SHOP),
     rest("GET /v1/shop/customers", RUN),
     rest("GET /v1/shop/customers/{user}", RUN),
     rest("PUT /v1/shop/customers/{user}/notes/{note}", RUN).body(r#"{"text":"Likes red lamps"}"#).on("", &[("note", "revocation")]),

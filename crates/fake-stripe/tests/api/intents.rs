@@ -115,9 +115,29 @@ async fn dispute_follows_the_capture() {
     client.post(&format!("/v1/payment_intents/{}/capture", paid.id()), "").await;
     let disputes = client.fake.disputes();
     assert_eq!(disputes.len(), 1);
+    let listed = client.get(&format!("/v1/disputes?payment_intent={}", paid.id())).await.body;
+    assert_eq!(
+        (&listed["data"][0]["id"], &listed["data"][0]["status"]),
+        (&disputes[0].as_str().into(), &"needs_response".into())
+    );
+    assert!(listed["data"][0]["evidence_details"]["due_by"].as_i64() > listed["data"][0]["created"].as_i64());
+    assert_eq!(client.get("/v1/disputes?payment_intent=pi_other").await.body["data"], serde_json::json!([]));
     assert!(client.fake.close_dispute(&disputes[0], false));
     let kinds = client.fake.event_kinds();
     assert!(kinds.contains(&"charge.dispute.created") && kinds.contains(&"charge.dispute.closed"), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_payment_is_known_after_the_capture() {
+    let client = Client::start().await;
+    let paid = client.pay("pm_card_visa").await;
+    let read = format!("/v1/payment_intents/{}?expand[]=latest_charge.balance_transaction", paid.id());
+    assert_eq!(client.get(&read).await.body["latest_charge"]["balance_transaction"], serde_json::Value::Null);
+    client.post(&format!("/v1/payment_intents/{}/capture", paid.id()), "").await;
+    let settled = client.get(&read).await.body["latest_charge"]["balance_transaction"].clone();
+    assert_eq!((&settled["fee"], &settled["net"], &settled["currency"]), (&172.into(), &4_728.into(), &"sar".into()));
+    let alone = client.get(&format!("/v1/balance_transactions/{}", settled["id"].as_str().unwrap())).await;
+    assert_eq!(alone.body, settled);
 }
 
 #[tokio::test]

@@ -5,15 +5,27 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::app::checkout::provider_call::PaymentPage;
+use crate::domain::currency;
 use crate::domain::{
-    Millis, Minor, OrderId, PaymentIntent, PaymentIntentStatus, ProviderRefund, ProviderRefundStatus, Refusal,
+    Millis, Minor, OrderId, PaymentFee, PaymentIntent, PaymentIntentStatus, ProviderRefund, ProviderRefundStatus,
+    Refusal,
 };
 use crate::store::PaymentEvent;
 
 /// The kinds of events after which a payment is looked at. Everything else is acknowledged and says nothing.
 pub const EVENT_OF_CAPTURE: &str = "payment.captured";
 pub const EVENT_OF_DISPUTE: &str = "dispute.opened";
-const EVENTS: [&str; 4] = ["payment.updated", EVENT_OF_CAPTURE, "refund.updated", EVENT_OF_DISPUTE];
+/// The adapter signs its events, and nothing can be asked about a dispute: these two say how it ended.
+pub const EVENT_OF_WON_DISPUTE: &str = "dispute.won";
+pub const EVENT_OF_LOST_DISPUTE: &str = "dispute.lost";
+const EVENTS: [&str; 6] = [
+    "payment.updated",
+    EVENT_OF_CAPTURE,
+    "refund.updated",
+    EVENT_OF_DISPUTE,
+    EVENT_OF_WON_DISPUTE,
+    EVENT_OF_LOST_DISPUTE,
+];
 const TEXT_BYTES_MAX: usize = 255;
 const URL_BYTES_MAX: usize = 4_000;
 
@@ -77,6 +89,8 @@ struct PaymentObject {
     refunded: Option<Minor>,
     redirect_url: Option<String>,
     fingerprint: Option<String>,
+    fee: Option<Minor>,
+    fee_currency: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -126,6 +140,18 @@ fn required<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(value: D) -> 
 pub fn payment(answer: Value) -> Result<Option<PaymentIntent>, String> {
     let answer: PaymentAnswer = serde_json::from_value(answer).map_err(|error| error.to_string())?;
     answer.payment.map_or(Ok(None), intent)
+}
+
+/// What the provider keeps of the payment in an answer. `Ok(None)`: the adapter does not say so, or not yet.
+pub fn fee(answer: Value) -> Result<Option<PaymentFee>, String> {
+    let answer: PaymentAnswer = serde_json::from_value(answer).map_err(|error| error.to_string())?;
+    let Some(object) = answer.payment else { return Ok(None) };
+    let Some(amount) = object.fee else { return Ok(None) };
+    let currency = object.fee_currency.unwrap_or(object.currency).to_ascii_uppercase();
+    if amount < 0 || currency::decimals(&currency).is_none() {
+        return Err("the fee is negative, or its currency is unknown".to_owned());
+    }
+    Ok(Some(PaymentFee { amount, currency }))
 }
 
 /// A page of payments, those of this shop, and where the next one begins.

@@ -13,10 +13,10 @@ use super::provider_turn::{CALL_DEADLINE, CONFIRM_DEADLINE, Turn, search_window}
 use crate::app::message_signature::verify_message;
 use crate::app::settings::AdapterSettings;
 use crate::clock::Clock;
-use crate::domain::{Millis, Minor, Payment, PaymentIntent, ProviderRefund, Refusal};
+use crate::domain::{DisputeStatus, Millis, Minor, Payment, PaymentFee, PaymentIntent, ProviderRefund, Refusal};
 use crate::store::PaymentEvent;
 use api::{AdapterApi, Reply};
-use contract::{EVENT_OF_CAPTURE, EVENT_OF_DISPUTE, Request};
+use contract::{EVENT_OF_CAPTURE, EVENT_OF_DISPUTE, EVENT_OF_LOST_DISPUTE, EVENT_OF_WON_DISPUTE, Request};
 
 pub const NAME: &str = "http";
 const TOKEN_BYTES_MAX: usize = 200;
@@ -66,6 +66,14 @@ impl AdapterProvider {
         kind == EVENT_OF_DISPUTE
     }
 
+    pub fn end_of_dispute(kind: &str) -> Option<DisputeStatus> {
+        match kind {
+            EVENT_OF_WON_DISPUTE => Some(DisputeStatus::Won),
+            EVENT_OF_LOST_DISPUTE => Some(DisputeStatus::Lost),
+            _ => None,
+        }
+    }
+
     pub async fn create(&self, payment: &Payment) -> ProviderOutcome<PaymentIntent> {
         let request = Request::CreatePayment {
             order: payment.order,
@@ -112,6 +120,14 @@ impl AdapterProvider {
 
     pub async fn fetch_by_reference(&self, reference: &str) -> ProviderOutcome<Option<PaymentIntent>> {
         self.look(&Request::GetPayment { payment: reference }).await
+    }
+
+    /// What the provider keeps of a payment, if the adapter says so.
+    pub async fn fee(&self, reference: &str) -> ProviderOutcome<Option<PaymentFee>> {
+        match self.api.ask(&Request::GetPayment { payment: reference }, None, Turn::of(Endpoint::Look)).await {
+            Reply::Done(answer) => understood(contract::fee(answer)),
+            Reply::Refused | Reply::NotBuilt | Reply::Unknown => ProviderOutcome::Unknown,
+        }
     }
 
     async fn look(&self, request: &Request<'_>) -> ProviderOutcome<Option<PaymentIntent>> {

@@ -15,7 +15,7 @@ use super::pacer::{Endpoint, Pacer};
 use super::provider_call::{PaymentPage, ProviderCalls, ProviderOutcome};
 use super::provider_turn::{CALL_DEADLINE, CONFIRM_DEADLINE, search_window};
 use crate::app::settings::StripeSettings;
-use crate::domain::{Millis, Minor, Payment, PaymentIntent, ProviderRefund, Refusal};
+use crate::domain::{Millis, Minor, Payment, PaymentFee, PaymentIntent, ProviderDispute, ProviderRefund, Refusal};
 use crate::store::PaymentEvent;
 
 pub use api::is_live_key;
@@ -119,10 +119,32 @@ impl StripeProvider {
     }
 
     async fn get_intent(&self, reference: &str) -> Reply {
+        self.get_intent_with(reference, &request::change()).await
+    }
+
+    async fn get_intent_with(&self, reference: &str, query: &str) -> Reply {
         if !reference.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             return Reply::NotFound;
         }
-        self.api.get(&format!("/v1/payment_intents/{reference}"), &request::change()).await
+        self.api.get(&format!("/v1/payment_intents/{reference}"), query).await
+    }
+
+    /// What Stripe keeps of a payment. It is asked for apart from the payment itself: a key without the right to see it refuses the whole
+    /// request.
+    pub async fn fee(&self, reference: &str) -> ProviderOutcome<Option<PaymentFee>> {
+        match self.get_intent_with(reference, &request::with_fee()).await {
+            Reply::Done(value) => ProviderOutcome::Done(reading::fee(&value)),
+            _ => ProviderOutcome::Unknown,
+        }
+    }
+
+    /// The disputes of a payment: there is rarely more than one.
+    pub async fn disputes(&self, reference: &str) -> ProviderOutcome<Vec<ProviderDispute>> {
+        let Reply::Done(page) = self.api.get("/v1/disputes", &request::list_disputes(reference)).await else {
+            return ProviderOutcome::Unknown;
+        };
+        let read = page["data"].as_array().and_then(|all| all.iter().map(reading::dispute).collect());
+        read.map_or(ProviderOutcome::Unknown, ProviderOutcome::Done)
     }
 
     /// Looks for the intent of an attempt among those that were created while it could be. The list is complete at once.

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::domain::stripe_amount::from_stripe;
 use crate::domain::{
-    Minor, OrderId, PaymentIntent, PaymentIntentStatus, ProviderRefund, ProviderRefundStatus, Refusal,
+    DisputeStatus, Minor, OrderId, PaymentFee, PaymentIntent, PaymentIntentStatus, ProviderDispute, ProviderRefund,
+    ProviderRefundStatus, Refusal,
 };
 use crate::store::PaymentEvent;
 
@@ -88,6 +89,38 @@ pub fn refund(value: &Value) -> Option<ProviderRefund> {
         // An amount that we cannot write is none of ours.
         amount: value["amount"].as_i64().and_then(|amount| from_stripe(amount, &currency)).unwrap_or(-1),
         key: value["metadata"]["refund"].as_str().map(str::to_owned),
+    })
+}
+
+/// What Stripe keeps of an intent. `None`: it is not settled yet, or cannot be written in our unit.
+pub fn fee(intent: &Value) -> Option<PaymentFee> {
+    let settled = &intent["latest_charge"]["balance_transaction"];
+    let currency = settled["currency"].as_str()?.to_ascii_uppercase();
+    let amount = settled["fee"].as_i64().and_then(|fee| from_stripe(fee, &currency)).filter(|fee| *fee >= 0)?;
+    Some(PaymentFee { amount, currency })
+}
+
+/// A dispute. `None`: it is none, or its amount cannot be read.
+pub fn dispute(value: &Value) -> Option<ProviderDispute> {
+    let currency = value["currency"].as_str()?.to_ascii_uppercase();
+    let name = value["status"].as_str()?;
+    let status = match name {
+        // An inquiry that ended, or was answered before it became a dispute, took no money.
+        "won" | "warning_closed" | "prevented" => DisputeStatus::Won,
+        "lost" => DisputeStatus::Lost,
+        // `needs_response`, `under_review`, the same of inquiries, and what a later version may add.
+        _ => DisputeStatus::Open,
+    };
+    let seconds = |value: &Value| value.as_i64().and_then(|seconds| seconds.checked_mul(1_000));
+    Some(ProviderDispute {
+        reference: value["id"].as_str()?.to_owned(),
+        status,
+        needs_answer: matches!(name, "needs_response" | "warning_needs_response"),
+        amount: value["amount"].as_i64().and_then(|amount| from_stripe(amount, &currency))?,
+        currency,
+        reason: value["reason"].as_str().filter(|text| (1..=100).contains(&text.len())).map(str::to_owned),
+        due_at: seconds(&value["evidence_details"]["due_by"]),
+        opened_at: seconds(&value["created"])?,
     })
 }
 
@@ -180,6 +213,50 @@ mod tests {
         assert_eq!((found("a").as_deref(), found("b").as_deref(), found("c")), (Some("re_1"), Some("re_2"), None));
         assert_eq!((all[0].key.as_deref(), all[0].amount), (None, 500));
         assert_eq!(refund(&json!({ "id": "re_1" })), None);
+    }
+
+    #[test]
+    fn fee_is_read_from_the_settled_charge_only() {
+        let read = |settled: Value| fee(&json!({ "latest_charge": { "balance_transaction": settled } }));
+        let sar = |amount| Some(PaymentFee { amount, currency: "SAR".into() });
+        assert_eq!(read(json!({ "fee": 172, "currency": "sar" })), sar(172));
+        assert_eq!(read(json!({ "fee": 0, "currency": "sar" })), sar(0));
+        for unknown in
+            [json!("txn_1"), Value::Null, json!({ "currency": "sar" }), json!({ "fee": -1, "currency": "sar" })]
+        {
+            assert_eq!(read(unknown), None);
+        }
+        // Króna are whole units, and Stripe writes two decimals.
+        assert_eq!(read(json!({ "fee": 1_250, "currency": "isk" })), None);
+        assert_eq!(fee(&json!({ "latest_charge": "ch_1" })), None);
+    }
+
+    #[test]
+    fn dispute_has_its_state_and_deadline() {
+        use DisputeStatus as D;
+        let read = |name: &str| {
+            let evidence = json!({ "due_by": 1_796_169_599 });
+            dispute(&json!({ "id": "du_1", "status": name, "amount": 4_900, "currency": "sar", "reason": "fraudulent",
+                "created": 1_796_083_200, "evidence_details": evidence }))
+            .unwrap()
+        };
+        for (name, status, needs_answer) in [
+            ("needs_response", D::Open, true),
+            ("warning_needs_response", D::Open, true),
+            ("under_review", D::Open, false),
+            ("warning_under_review", D::Open, false),
+            ("something_new", D::Open, false),
+            ("won", D::Won, false),
+            ("warning_closed", D::Won, false),
+            ("prevented", D::Won, false),
+            ("lost", D::Lost, false),
+        ] {
+            assert_eq!((read(name).status, read(name).needs_answer), (status, needs_answer), "{name}");
+        }
+        let open = read("needs_response");
+        assert_eq!((open.due_at, open.opened_at), (Some(1_796_169_599_000), 1_796_083_200_000));
+        assert_eq!((open.amount, open.currency.as_str(), open.reason.as_deref()), (4_900, "SAR", Some("fraudulent")));
+        assert_eq!(dispute(&json!({ "id": "du_1" })), None);
     }
 
     #[test]

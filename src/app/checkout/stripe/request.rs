@@ -36,6 +36,16 @@ pub fn change() -> String {
     form(&[("expand[]", "latest_charge")])
 }
 
+/// The query that reads an intent with what Stripe keeps of it.
+pub fn with_fee() -> String {
+    form(&[("expand[]", "latest_charge.balance_transaction")])
+}
+
+/// The query that lists the disputes of an intent.
+pub fn list_disputes(intent: &str) -> String {
+    form(&[("limit", "100"), ("payment_intent", intent)])
+}
+
 /// Refunds an amount. The key is in the metadata too, so that the refund can be found after Stripe has forgotten the key. `None`:
 /// Stripe cannot refund exactly this amount.
 pub fn refund(reference: &str, amount: Minor, currency: &str, key: &str) -> Option<String> {

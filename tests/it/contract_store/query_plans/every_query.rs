@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::exceptions::{EXCEPTIONS, NOT_CALLED};
 use super::large_tables::{self, OLD_USER, old_offer, old_order, old_stream};
 use super::plan::{Plans, Ran};
-use super::{imports, payment_queue, people, placed_orders, products, refunds, videos};
+use super::{imports, payment_days, payment_queue, people, placed_orders, products, refunds, videos};
 use crate::contract_store::account::{new_code, secret, typed};
 use crate::contract_store::address::address;
 use crate::contract_store::builders::{
@@ -312,6 +312,7 @@ async fn payments(c: &Calls) {
     call!(c, begin_next_return(&begun, &owed, 1));
     call!(c, finish_owed_refund(&begun));
     call!(c, returned_money_to_check(0, i64::MAX, 100));
+    payment_days::all(c, &begun).await;
     payment_queue::outbox(c).await;
     refunds::all(c, order).await;
     placed_orders::all(c).await;

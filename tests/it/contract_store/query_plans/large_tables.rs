@@ -1,6 +1,6 @@
 //! A database with every table grown large: what a query reads there shows whether it looks up or searches.
 
-use livesouk::domain::{OfferId, OrderId, StreamId};
+use livesouk::domain::{OfferId, OrderId, ProductId, StreamId};
 use uuid::Uuid;
 
 use crate::contract_store::fixture::Fixture;
@@ -33,6 +33,11 @@ pub fn old_offer() -> OfferId {
 /// An order that was paid and sent.
 pub fn old_order() -> OrderId {
     OrderId(id(ORDERS, 7))
+}
+
+/// A product that is not in an offer.
+pub fn old_product() -> ProductId {
+    ProductId(id(1_600_001_000_000, 7))
 }
 
 /// A user with orders, messages, sanctions and entries in the audit log.
@@ -111,6 +116,8 @@ const TABLES: &str = "
             || '\"order_number\":1,\"invoice_number\":null,\"at\":1,\"time_zone\":\"UTC\",\"language\":\"en\",\"currency\":\"SAR\",\"tax_included\":true,'
             || '\"lines\":[],\"delivery\":0,\"delivery_tax_bp\":0,\"adjustment\":0,\"taxes\":[],\"tax\":13,\"total\":100}'
         from generate_series(0, $some) n;
+    insert into disputes (provider, reference, order_id, attempt, status, needs_answer, amount, currency, opened_at, closed_at)
+        select 'test', 'dispute-' || n, large_id(1600000200000, n), 1, 'lost', 0, 100, 'SAR', 1, 2 from generate_series(0, 19999) n;
     insert into payment_events (provider, event_id, kind, reference, received_at, done_at)
         select 'test', 'event-' || n, 'x', 'ref-' || n, 1000 + n, 1 from generate_series(0, $n - 1) n;
     insert into sanctions (stream, user_id, kind, user_name, until, by_user, created_at, person, reason)

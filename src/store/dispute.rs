@@ -1,0 +1,146 @@
+//! Payments that buyers dispute at their banks. What the provider says is kept, so that the desk can show it without asking.
+
+use uuid::Uuid;
+
+use super::row::from_row;
+use super::{Result, Store, require_known};
+use crate::domain::{DisputeStatus, Millis, OpenDispute, OrderId, Payment, ProviderDispute};
+
+struct DisputeRow {
+    reference: String,
+    status: String,
+    needs_answer: i64,
+    amount: i64,
+    currency: String,
+    reason: Option<String>,
+    due_at: Option<i64>,
+    opened_at: i64,
+}
+
+from_row!(DisputeRow { reference, status, needs_answer, amount, currency, reason, due_at, opened_at });
+
+impl DisputeRow {
+    fn into_dispute(self) -> Result<ProviderDispute> {
+        Ok(ProviderDispute {
+            status: require_known(DisputeStatus::parse(&self.status), "status of a dispute", &self.status)?,
+            reference: self.reference,
+            needs_answer: self.needs_answer == 1,
+            amount: self.amount,
+            currency: self.currency,
+            reason: self.reason,
+            due_at: self.due_at,
+            opened_at: self.opened_at,
+        })
+    }
+}
+
+struct OpenRow {
+    order_id: Uuid,
+    number: Option<i64>,
+    provider: String,
+    has_details: bool,
+    dispute: DisputeRow,
+}
+
+from_row!(OpenRow { order_id, number, provider, has_details } and dispute);
+
+impl Store {
+    /// Notes the disputes of a payment as the provider has them now; open ones are asked for again at `look_at`. One that has ended stays
+    /// as it is, because an answer may be older than what is known. A dispute without details is replaced by the first one with them.
+    pub async fn note_disputes(
+        &self,
+        payment: &Payment,
+        disputes: &[ProviderDispute],
+        look_at: Option<Millis>,
+    ) -> Result<()> {
+        self.transaction(async |tx| {
+            let now = tx.now().await?;
+            let unnamed = payment.reference.as_deref().unwrap_or_default();
+            if disputes.iter().any(|dispute| dispute.reference != unnamed) {
+                let delete = "delete from disputes where provider = $1 and reference = $2";
+                tx.query(delete).bind(&payment.provider).bind(unnamed).execute().await?;
+            }
+            for dispute in disputes {
+                let is_open = dispute.status == DisputeStatus::Open;
+                let write = "insert into disputes (provider, reference, order_id, attempt, status, needs_answer, amount, currency,
+                        reason, due_at, opened_at, closed_at, look_at)
+                    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                    on conflict (provider, reference) do update set status = excluded.status, needs_answer = excluded.needs_answer,
+                        amount = excluded.amount, reason = excluded.reason, due_at = excluded.due_at, closed_at = excluded.closed_at,
+                        look_at = excluded.look_at where disputes.status = 'open'";
+                tx.query(write)
+                    .bind(&payment.provider)
+                    .bind(&dispute.reference)
+                    .bind(payment.order.0)
+                    .bind(payment.attempt)
+                    .bind(dispute.status.name())
+                    .bind(i64::from(dispute.needs_answer))
+                    .bind(dispute.amount)
+                    .bind(&dispute.currency)
+                    .bind(&dispute.reason)
+                    .bind(dispute.due_at)
+                    .bind(dispute.opened_at)
+                    .bind((!is_open).then_some(now))
+                    .bind(look_at.filter(|_| is_open))
+                    .execute()
+                    .await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Reads the disputes of a payment.
+    pub async fn disputes_of(&self, payment: &Payment) -> Result<Vec<ProviderDispute>> {
+        let read = "select reference, status, needs_answer, amount, currency, reason, due_at, opened_at from disputes
+            where order_id = $1 and attempt = $2 order by opened_at, reference limit 100";
+        let query = self.query(read).bind(payment.order.0).bind(payment.attempt);
+        query.fetch_all::<DisputeRow>().await?.into_iter().map(DisputeRow::into_dispute).collect()
+    }
+
+    /// Finds payments of which a dispute is to be asked for, and claims them until `next`, so that one node asks.
+    pub async fn claim_disputed_payments(&self, now: Millis, next: Millis, most: i64) -> Result<Vec<Payment>> {
+        let rows: Vec<(Uuid, i64)> = self
+            .transaction(async |tx| {
+                let read = "select provider, reference, order_id, attempt from disputes where look_at is not null and look_at <= $1
+                    order by look_at limit $2";
+                let due: Vec<(String, String, Uuid, i64)> = tx.query(read).bind(now).bind(most).fetch_all().await?;
+                let mut claimed = Vec::with_capacity(due.len());
+                for (provider, reference, order, attempt) in due {
+                    let mark = "update disputes set look_at = $3 where provider = $1 and reference = $2 and look_at <= $4";
+                    let mark = tx.query(mark).bind(provider).bind(reference).bind(next).bind(now);
+                    if mark.execute().await? > 0 && !claimed.contains(&(order, attempt)) {
+                        claimed.push((order, attempt));
+                    }
+                }
+                Ok(claimed)
+            })
+            .await?;
+        let mut payments = Vec::with_capacity(rows.len());
+        for (order, attempt) in rows {
+            payments.extend(self.payment(OrderId(order), attempt).await?);
+        }
+        Ok(payments)
+    }
+
+    /// Reads the disputes that have not ended: those that the shop has to answer first, by their deadline.
+    pub async fn open_disputes(&self, most: i64) -> Result<Vec<OpenDispute>> {
+        let read = "select d.order_id, (select o.number from orders o where o.id = d.order_id) as number, d.provider,
+                d.reference <> coalesce((select p.reference from payments p
+                    where p.order_id = d.order_id and p.attempt = d.attempt), '') as has_details,
+                d.reference, d.status, d.needs_answer, d.amount, d.currency, d.reason, d.due_at, d.opened_at
+            from disputes d where d.status = 'open'
+            order by d.needs_answer desc, coalesce(d.due_at, d.opened_at), d.reference limit $1";
+        let rows: Vec<OpenRow> = self.report_query(read).bind(most).fetch_all().await?;
+        let open = |row: OpenRow| {
+            Ok(OpenDispute {
+                order: OrderId(row.order_id),
+                order_number: row.number,
+                provider: row.provider,
+                dispute: row.dispute.into_dispute()?,
+                has_details: row.has_details,
+            })
+        };
+        rows.into_iter().map(open).collect()
+    }
+}

@@ -1,0 +1,142 @@
+//! Payments by day in the desk: what waits for somebody, the sums, the days and their orders, on a desktop, on a phone and in Arabic.
+
+use serde_json::json;
+
+use crate::support::browser::{Browser, SOON, Window};
+use crate::support::driver::Driver;
+use crate::support::outside::shop::{Shop, id, key};
+use crate::support::person::named;
+
+const NONE: Vec<String> = Vec::new();
+const TABLE: &str = "document.querySelectorAll('[data-day]').length";
+
+async fn paid(shop: &Shop, offer: &str, buyer: &str) -> String {
+    let buyer = shop.rest(buyer, "viewer");
+    let order =
+        id(&buyer.post_keyed(&format!("/v1/offers/{offer}/orders"), &key(), json!({"qty": 1})).await.expect(201));
+    buyer.post_keyed(&format!("/v1/orders/{order}/pay"), &key(), json!({"token": "ok"})).await.expect(200);
+    order
+}
+
+async fn open(browser: &Browser, shop: &Shop, language: &str) {
+    let token = shop.token("Noura", "host");
+    browser.goto(&format!("{}/admin?section=payments&lang={language}#token={token}", shop.server.url)).await;
+}
+
+async fn looks_good(browser: &Browser, window: Window, name: &str) {
+    browser.settle().await;
+    browser.screenshot(name).await;
+    assert_eq!(browser.faults(window, false).await, NONE, "{name}");
+}
+
+/// Payments of several days, refunds, fees, disputes and owed refunds.
+async fn shop_with_history() -> Shop {
+    let shop = Shop::demo(&[]).await;
+    let offer = shop.on_sale(20, json!({"per_buyer": 9})).await;
+    for buyer in ["Ann", "Ben", "Cem", "Dan", "Eve"] {
+        paid(&shop, &offer, buyer).await;
+    }
+    let refunded = paid(&shop, &offer, "Fay").await;
+    shop.host.post_keyed(&format!("/v1/orders/{refunded}/refund"), &key(), json!({"restock": true})).await.expect(200);
+    for sql in [
+        "update payments set captured_at = captured_at - 86400000 where buyer in ('Ben', 'Cem')",
+        "update payments set fee = 172, fee_currency = 'SAR' where buyer in ('Ann', 'Ben')",
+        "update payments set provider = 'cash_on_delivery' where buyer = 'Dan'",
+        "insert into owed_refunds (order_id, attempt, amount, currency, status, created_at, changed_at, tries)
+            select order_id, attempt, amount, currency, 'owed', captured_at, captured_at, 5 from payments where buyer = 'Eve'",
+        "insert into disputes (provider, reference, order_id, attempt, status, needs_answer, amount, currency, reason, due_at, opened_at)
+            select 'stripe', 'du_1MtJUT2eZvKYlo2CNaw2HvEv', order_id, attempt, 'open', 1, amount, currency, 'product_not_received',
+                captured_at + 600000000, captured_at from payments where buyer = 'Ann'",
+        "insert into disputes (provider, reference, order_id, attempt, status, needs_answer, amount, currency, opened_at)
+            select provider, coalesce(reference, ''), order_id, attempt, 'open', 0, amount, currency, captured_at from payments where buyer = 'Ben'",
+    ] {
+        shop.change(sql).await;
+    }
+    shop
+}
+
+#[tokio::test]
+async fn evening_payments_of_the_days_are_seen_and_lead_to_their_orders() {
+    let shop = shop_with_history().await;
+    let driver = Driver::start();
+    let host = Browser::open(&driver, Window::Desktop, "en").await;
+    open(&host, &shop, "en").await;
+    host.until("thirty days", &format!("{TABLE} === 30"), SOON).await;
+    host.sees("payments-disputes", "Not received").await;
+    host.sees("payments-disputes", "Answer until").await;
+    host.sees("payments-disputes", "Your answer was sent").await;
+    host.sees("payments-owed", "could not give it back").await;
+    host.sees("total-fees", "not known: 2").await;
+    looks_good(&host, Window::Desktop, "payments").await;
+
+    host.press("payments-week").await;
+    host.until("seven days", &format!("{TABLE} === 7"), SOON).await;
+    let pressed = "document.querySelector('[data-period=week]').getAttribute('aria-pressed') === 'true'";
+    host.until("the pressed button", pressed, SOON).await;
+    let first = host.script("return document.querySelector('#payments-first').value", &[]).await;
+    let in_address = "return new URLSearchParams(location.search).get('first_day')";
+    assert_eq!(host.script(in_address, &[]).await, first, "the period can be a bookmark");
+    host.reload().await;
+    host.until("seven days again", &format!("{TABLE} === 7"), SOON).await;
+
+    // A period that is too long says so, and nothing is lost.
+    let choose = "const input = document.querySelector('#payments-first'); input.value = '2020-01-01';
+        input.dispatchEvent(new Event('change'))";
+    host.script(choose, &[]).await;
+    host.sees("payments-status", "at most 92 days").await;
+    host.press("payments-days30").await;
+    host.until("thirty days again", &format!("{TABLE} === 30"), SOON).await;
+
+    // A period without payments.
+    let choose = "for (const [id, day] of [['first', '2026-01-01'], ['last', '2026-01-02']]) {
+          document.querySelector(`#payments-${id}`).value = day;
+        }
+        document.querySelector('#payments-last').dispatchEvent(new Event('change'))";
+    host.script(choose, &[]).await;
+    host.sees("payments-none", "Nothing was paid").await;
+    host.press("payments-days30").await;
+    host.until("thirty days once more", &format!("{TABLE} === 30"), SOON).await;
+
+    // The orders of a day, and back to those of every day.
+    host.click("[data-test^=orders-of-]").await;
+    host.until("the orders", "document.querySelectorAll('.desk-row').length > 0", SOON).await;
+    host.sees("desk-day", "Placed on").await;
+    looks_good(&host, Window::Desktop, "payments-orders-of-day").await;
+    host.press("desk-day").await;
+    host.until("the day to be gone", "document.querySelector('[data-test=desk-day]').hidden", SOON).await;
+    let left = "return new URLSearchParams(location.search).has('since')";
+    assert_eq!(host.script(left, &[]).await, json!(false));
+    host.assert_no_faults("host").await;
+    host.close().await;
+
+    for (window, language) in
+        [(Window::Mobile, "en"), (Window::Mobile, "ar"), (Window::Desktop, "ar"), (Window::Mobile, "id")]
+    {
+        let browser = Browser::open(&driver, window, language).await;
+        open(&browser, &shop, language).await;
+        browser.until("the days", &format!("{TABLE} === 30"), SOON).await;
+        looks_good(&browser, window, &format!("payments-{window:?}-{language}").to_lowercase()).await;
+        browser.close().await;
+    }
+}
+
+#[tokio::test]
+async fn analyst_sees_payments_and_no_links_to_orders() {
+    let shop = shop_with_history().await;
+    let driver = Driver::start();
+    let browser = Browser::open(&driver, Window::Desktop, "en").await;
+    for (role, sees) in [("analyst", true), ("moderator", false)] {
+        let token = shop.token("Ana", role);
+        browser.goto(&format!("{}/admin?section=payments&lang=en#token={token}", shop.server.url)).await;
+        if sees {
+            browser.until("the days", &format!("{TABLE} === 30"), SOON).await;
+            assert_eq!(browser.count("[data-test^=orders-of-]").await, 0);
+            assert_eq!(browser.count("[data-test=dispute] a").await, 0);
+        } else {
+            browser.until("the reason", "document.body.textContent.includes('Only producers, analysts')", SOON).await;
+        }
+        browser.forget_people().await;
+    }
+    browser.find("body").await;
+    assert_eq!(browser.count(&named("payments-table")).await, 0);
+}

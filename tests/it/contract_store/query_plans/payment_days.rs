@@ -1,0 +1,35 @@
+//! The queries about payments by day, fees and disputes.
+
+use chrono_tz::Tz;
+use livesouk::domain::payment_day::days;
+use livesouk::domain::{DisputeStatus, Payment, PaymentFee, ProviderDispute};
+
+use super::every_query::{Calls, call};
+
+pub(super) async fn all(c: &Calls, payment: &Payment) {
+    let now = c.shop.store.now().await.unwrap();
+    // Each day costs some look-ups for each kind of sum, also where nothing happened. Twenty days cost less than a statement may.
+    let last = days(None, None, Tz::Asia__Riyadh, now).unwrap();
+    let nothing = days(Some("1999-12-12"), Some("1999-12-31"), Tz::Asia__Riyadh, now).unwrap();
+    for spans in [&last[10..], &nothing[..]] {
+        call!(c, payment_figures(spans));
+    }
+    call!(c, open_owed_refunds(100));
+    let dispute = ProviderDispute {
+        reference: "du_1".into(),
+        status: DisputeStatus::Open,
+        needs_answer: true,
+        amount: 5,
+        currency: "SAR".into(),
+        reason: None,
+        due_at: Some(5),
+        opened_at: 5,
+    };
+    call!(c, note_disputes(payment, &[dispute], Some(1)));
+    call!(c, disputes_of(payment));
+    call!(c, open_disputes(100));
+    call!(c, claim_disputed_payments(10, 20, 50));
+    call!(c, payments_without_fee(i64::MAX, 50));
+    call!(c, claim_fee_look(payment, 0));
+    call!(c, note_fee(payment, Some(&PaymentFee { amount: 5, currency: "SAR".into() })));
+}
