@@ -96,7 +96,7 @@ export class Buyer {
   /** @returns {Promise<Purchase>} */
   async makePurchase() {
     const { client, alertsOf } = this;
-    const { payments, emails } = this.shop;
+    const { payments, emails, coupons } = this.shop;
     const [parts, list, cards] = await Promise.all([
       import('./purchase.js'),
       this.loadProductList(),
@@ -107,7 +107,7 @@ export class Buyer {
     const orderClient = new parts.OrderClient(client, () => checkout.showRetry());
     const onback = () => this.backToShow();
     const calls = { onclose: this.onchange, onagain: onbuy, onback };
-    const checkout = new parts.Checkout({ client, orderClient, payments, cards, emails, ...calls });
+    const checkout = new parts.Checkout({ client, orderClient, payments, cards, emails, coupons, ...calls });
     const myOrders = new parts.MyOrders({
       client,
       list: list.orders,

@@ -71,6 +71,17 @@ export interface Reservation {
   now: number;
 }
 
+/** The coupon of an order. */
+export interface QuoteCoupon {
+  id: string;
+  code: string;
+  percent_bp: number | null;
+  amount: number | null;
+  minimum: number;
+  /** The code of the refusal that says why it takes nothing off now. */
+  problem: string | null;
+}
+
 /** What it says of an offer is that of its first line. */
 /** What an order costs. An included tax is part of the total; any other is added to it. */
 export interface OrderQuote {
@@ -79,6 +90,7 @@ export interface OrderQuote {
   currency: string;
   goods: number;
   discount: number;
+  coupon: QuoteCoupon | null;
   delivery: number;
   /** The paid order with which this one is sent in one parcel. */
   joins: string | null;

@@ -18,7 +18,7 @@ export const totalOf = (order, quote = order.quote) => quote?.total ?? order.amo
  * @returns {[label: string, amount: string][]}
  */
 export function quoteRows(quote) {
-  if (!quote || (quote.total === quote.goods && !quote.tax && !quote.joins)) return [];
+  if (!quote || (quote.total === quote.goods && !quote.tax && !quote.joins && !quote.discount)) return [];
   const money = (/** @type {number} */ amount) => formatMoney(amount, quote.currency);
   /** @type {[string, string][]} */
   const rows = [[t('quote.goods'), money(quote.goods)]];

@@ -90,6 +90,9 @@ audit_actions! {
     CreatePublishKey "create_publish_key",
     RotatePublishKey "rotate_publish_key",
     EndPublishKeys "end_publish_keys",
+    CreateCoupon "create_coupon",
+    ChangeCoupon "change_coupon",
+    EndCoupon "end_coupon",
 }
 
 impl AuditAction {

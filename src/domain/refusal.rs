@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::{ErrorCode, Millis, OfferId, OrderId, OrderQuote, ReservationId};
+use super::{CouponProblem, ErrorCode, Millis, OfferId, OrderId, OrderQuote, ReservationId};
 
 /// The reason why a request was not carried out, with the facts that the client needs.
 #[derive(Clone, PartialEq, Debug)]
@@ -95,6 +95,8 @@ pub enum Refusal {
     LinesGone(Vec<ReservationId>),
     /// The order costs something else than the buyer has seen; the quote as it is now.
     QuoteChanged(Box<OrderQuote>),
+    /// The coupon cannot be used for the order. It keeps the coupon that it has.
+    Coupon(CouponProblem),
     AlreadyPaid,
     /// The order is placed, and the shop receives the payment itself.
     AlreadyPlaced,
@@ -387,6 +389,22 @@ error_codes! {
     Refusal::QuoteChanged(_) =>
         "quote_changed", 409, "The order costs something else than the buyer has seen. Nothing was charged. Show the new quote, and pay with its version.",
         "error.quote_changed";
+    Refusal::Coupon(CouponProblem::Unknown) =>
+        "coupon_unknown", 404, "No coupon has this code.", "error.coupon_unknown";
+    Refusal::Coupon(CouponProblem::NotStarted) =>
+        "coupon_not_started", 409, "The coupon cannot be used yet.", "error.coupon_not_started";
+    Refusal::Coupon(CouponProblem::Ended) => "coupon_ended", 409, "The coupon has ended.", "error.coupon_ended";
+    Refusal::Coupon(CouponProblem::UsedUp) =>
+        "coupon_used_up", 409, "The coupon is used up. An order that ends without a payment gives its use back.",
+        "error.coupon_used_up";
+    Refusal::Coupon(CouponProblem::PersonLimit) =>
+        "coupon_person_limit", 409, "The buyer has used the coupon as often as one person may.", "error.coupon_person_limit";
+    Refusal::Coupon(CouponProblem::OtherShow) =>
+        "coupon_other_show", 409, "The coupon is for another show.", "error.coupon_other_show";
+    Refusal::Coupon(CouponProblem::Products) =>
+        "coupon_products", 409, "The coupon is not for the products of this order.", "error.coupon_products";
+    Refusal::Coupon(CouponProblem::Minimum(_)) =>
+        "coupon_minimum", 409, "The order costs less than the coupon needs.", "error.coupon_minimum";
     Refusal::AlreadyPaid => "already_paid", 409, "The order is already paid.", "error.already_paid";
     Refusal::AlreadyPlaced =>
         "already_placed", 409, "The order is placed already, and the shop receives the payment itself.", "error.already_placed";

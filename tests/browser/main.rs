@@ -11,6 +11,7 @@ mod card;
 mod catalogue;
 mod client;
 mod colour;
+mod coupon;
 mod crowd;
 mod customers;
 mod demo;

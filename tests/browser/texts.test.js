@@ -29,6 +29,8 @@ const PARTS = [
   '.quick',
   '.bill',
   '.card',
+  '.coupon',
+  '.coupons',
   '.pages',
   '.follow',
 ];

@@ -15,6 +15,7 @@ mod chat;
 mod checkout;
 mod comparison;
 mod connection_settings;
+mod coupon;
 mod fixture;
 mod follow;
 mod full_disk;

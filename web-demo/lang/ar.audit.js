@@ -83,5 +83,8 @@ export default {
   'audit.create_publish_key': 'أنشأ {by} مفتاحًا لبرنامج البث',
   'audit.rotate_publish_key': 'استبدل {by} مفتاح برنامج البث',
   'audit.end_publish_keys': 'سحب {by} مفتاح برنامج البث',
+  'audit.create_coupon': 'أنشأ {by} القسيمة {name}',
+  'audit.change_coupon': 'غيّر {by} القسيمة {name}',
+  'audit.end_coupon': 'أنهى {by} القسيمة {name}',
   'audit.other': '{by}: {action}',
 };

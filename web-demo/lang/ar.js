@@ -8,8 +8,6 @@ export default {
   home: 'كل البثوث',
   close: 'إغلاق',
   cancel: 'إلغاء',
-  save: 'حفظ',
-  loading: 'جارٍ التحميل…',
   language: 'اللغة',
   try_again: 'إعادة المحاولة',
   show: 'البث',

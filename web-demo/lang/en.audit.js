@@ -83,5 +83,8 @@ export default {
   'audit.create_publish_key': '{by} made a key for the encoder',
   'audit.rotate_publish_key': '{by} replaced the key for the encoder',
   'audit.end_publish_keys': '{by} took the key for the encoder back',
+  'audit.create_coupon': '{by} made the coupon {name}',
+  'audit.change_coupon': '{by} changed the coupon {name}',
+  'audit.end_coupon': '{by} ended the coupon {name}',
   'audit.other': '{by}: {action}',
 };

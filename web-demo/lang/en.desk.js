@@ -95,6 +95,7 @@ export default {
   'desk.restock': 'Put the items back into stock',
   'desk.not_seller': 'Only hosts, producers and admins of the whole shop can see its orders.',
   'desk.sections': 'Sections',
+  'desk.coupons': 'Coupons',
   'desk.mails': 'E-mails',
   'mail.off': 'This shop has no mail server, so it sends no e-mails. Set one in the settings, or by --smtp-url.',
   'desk.audit': 'Audit log',

@@ -5,6 +5,9 @@ import { termsIn } from './terms.js';
 const term = termsIn('en');
 
 export default {
+  save: 'Save',
+  loading: 'Loading…',
+  'error.outranked': 'You can only do this to people who rank below you.',
   // The list of shows, and the sign-in.
   'host.title': 'Host console',
   'host.orders': term.orders,

@@ -8,8 +8,6 @@ export default {
   home: 'All shows',
   close: 'Close',
   cancel: 'Cancel',
-  save: 'Save',
-  loading: 'Loading…',
   language: 'Language',
   try_again: 'Try again',
   show: 'Show',

@@ -83,5 +83,8 @@ export default {
   'audit.create_publish_key': '{by} membuat kunci untuk encoder',
   'audit.rotate_publish_key': '{by} mengganti kunci untuk encoder',
   'audit.end_publish_keys': '{by} mencabut kunci untuk encoder',
+  'audit.create_coupon': '{by} membuat kupon {name}',
+  'audit.change_coupon': '{by} mengubah kupon {name}',
+  'audit.end_coupon': '{by} mengakhiri kupon {name}',
   'audit.other': '{by}: {action}',
 };

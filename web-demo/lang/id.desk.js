@@ -93,6 +93,7 @@ export default {
   'desk.restock': 'Kembalikan barang ke stok',
   'desk.not_seller': 'Hanya penjual, produser, dan admin seluruh toko yang dapat melihat pesanan.',
   'desk.sections': 'Bagian',
+  'desk.coupons': 'Kupon',
   'desk.mails': 'Email',
   'mail.off':
     'Toko ini tidak punya server email, jadi tidak mengirim email. Atur di pengaturan, atau dengan --smtp-url.',

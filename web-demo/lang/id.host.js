@@ -5,6 +5,9 @@ import { termsIn } from './terms.js';
 const term = termsIn('id');
 
 export default {
+  save: 'Simpan',
+  loading: 'Memuat…',
+  'error.outranked': 'Anda hanya bisa melakukan ini kepada orang dengan peran di bawah Anda.',
   // The list of shows, and the sign-in.
   'host.title': 'Konsol host',
   'host.orders': term.orders,

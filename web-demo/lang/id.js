@@ -8,8 +8,6 @@ export default {
   home: 'Semua siaran',
   close: 'Tutup',
   cancel: 'Batal',
-  save: 'Simpan',
-  loading: 'Memuat…',
   language: 'Bahasa',
   try_again: 'Coba lagi',
   show: 'Siaran',

@@ -115,6 +115,7 @@ async fn every_documented_path_exists() {
         ("{import}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{audit_file}", "audit-log.csv".to_owned()),
         ("{note}", "01890000-0000-7000-8000-000000000000".to_owned()),
+        ("{coupon}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{tag}", "gift".to_owned()),
         ("{session}", "01890000-0000-7000-8000-000000000000".to_owned()),
         ("{product}", "01890000-0000-7000-8000-000000000000".to_owned()),
