@@ -289,7 +289,10 @@ export type AuditAction =
   | 'cancel_show'
   | 'create_publish_key'
   | 'rotate_publish_key'
-  | 'end_publish_keys';
+  | 'end_publish_keys'
+  | 'create_coupon'
+  | 'change_coupon'
+  | 'end_coupon';
 
 /** One entry of the audit log. A viewer receives the entries about himself or herself, without `by`. */
 export interface AuditEntry {
