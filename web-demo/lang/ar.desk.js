@@ -1,6 +1,6 @@
 // Arabic: the texts of the seller's desk.
 
-import { termsIn } from './terms.js';
+import { termsIn } from './team_terms.js';
 
 const term = termsIn('ar');
 
