@@ -208,6 +208,8 @@ const ROUTES: &[(&str, &str, ApiScope)] = &[
     ("POST", "/v1/offers/{}/close", ApiScope::WriteOffers),
     ("POST", "/v1/offers/{}/restock", ApiScope::WriteOffers),
     ("POST", "/v1/offers/{}/extend", ApiScope::WriteOffers),
+    ("PUT", "/v1/streams/{}/coupon", ApiScope::WriteOffers),
+    ("DELETE", "/v1/streams/{}/coupon", ApiScope::WriteOffers),
     ("GET", "/v1/shop/coupons", ApiScope::ReadOffers),
     ("GET", "/v1/shop/coupons/{}", ApiScope::ReadOffers),
     ("POST", "/v1/shop/coupons", ApiScope::WriteOffers),

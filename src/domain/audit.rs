@@ -93,6 +93,8 @@ audit_actions! {
     CreateCoupon "create_coupon",
     ChangeCoupon "change_coupon",
     EndCoupon "end_coupon",
+    ShowCoupon "show_coupon",
+    HideCoupon "hide_coupon",
 }
 
 impl AuditAction {

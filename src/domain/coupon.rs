@@ -60,6 +60,16 @@ pub enum CouponDiscount {
     Amount(Minor),
 }
 
+impl CouponDiscount {
+    /// The basis points or the amount.
+    pub fn parts(self) -> (Option<i64>, Option<Minor>) {
+        match self {
+            CouponDiscount::Percent(rate) => (Some(rate), None),
+            CouponDiscount::Amount(amount) => (None, Some(amount)),
+        }
+    }
+}
+
 /// A coupon, as it is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Coupon {
@@ -104,6 +114,13 @@ pub enum CouponProblem {
     Minimum(Minor),
 }
 
+impl CouponProblem {
+    /// No other order of this person can have the coupon either.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Unknown | Self::Ended | Self::PersonLimit)
+    }
+}
+
 /// A line of an order, as a coupon looks at it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CouponLine {
@@ -132,6 +149,22 @@ pub struct QuoteCoupon {
     pub problem: Option<String>,
 }
 
+/// A coupon as viewers of a show see it while the team shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ShownCoupon {
+    pub id: CouponId,
+    pub code: String,
+    /// What it takes off, in basis points: 1000 is 10 %. Null: it takes off an `amount`.
+    pub percent_bp: Option<i64>,
+    /// The most that it takes off, in minor units.
+    pub amount: Option<Minor>,
+    pub currency: String,
+    /// What the products that it counts for must cost together; 0: anything.
+    pub minimum: Minor,
+    /// Null: it has no end.
+    pub ends_at: Option<Millis>,
+}
+
 /// What a coupon takes off an order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AppliedCoupon {
@@ -141,6 +174,31 @@ pub struct AppliedCoupon {
 }
 
 impl Coupon {
+    /// As viewers of this show see it. Refused when they could not use it.
+    pub fn shown(&self, stream: StreamId, now: Millis) -> Result<ShownCoupon, CouponProblem> {
+        self.check_time(now)?;
+        if self.stream.is_some_and(|only| only != stream) {
+            return Err(CouponProblem::OtherShow);
+        }
+        if self.is_used_up() {
+            return Err(CouponProblem::UsedUp);
+        }
+        let (percent_bp, amount) = self.discount.parts();
+        Ok(ShownCoupon {
+            id: self.id,
+            code: self.code.text.clone(),
+            percent_bp,
+            amount,
+            currency: self.currency.clone(),
+            minimum: self.minimum,
+            ends_at: self.ends_at,
+        })
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.quota.is_some_and(|quota| quota <= self.uses)
+    }
+
     /// Refuses outside of its time.
     pub fn check_time(&self, now: Millis) -> Result<(), CouponProblem> {
         match self {
@@ -194,10 +252,7 @@ impl Coupon {
     pub fn apply(&self, stream: StreamId, lines: &[CouponLine], now: Millis) -> AppliedCoupon {
         let found = self.discounts(stream, lines, now);
         let problem = found.as_ref().err().map(|problem| Refusal::Coupon(*problem).code().to_owned());
-        let (percent_bp, amount) = match self.discount {
-            CouponDiscount::Percent(rate) => (Some(rate), None),
-            CouponDiscount::Amount(amount) => (None, Some(amount)),
-        };
+        let (percent_bp, amount) = self.discount.parts();
         let (code, minimum) = (self.code.text.clone(), self.minimum);
         let coupon = QuoteCoupon { id: self.id, code, percent_bp, amount, minimum, problem };
         AppliedCoupon { coupon, discounts: found.unwrap_or_default() }

@@ -150,6 +150,18 @@ fn change_of_a_coupon_is_checked() {
     assert_eq!(CouponChange { version: 2, ..change }.apply(&ended, NOW).unwrap_err().code(), "wrong_status");
 }
 
+#[test]
+fn only_a_coupon_that_viewers_can_use_is_shown() {
+    let show = StreamId::new();
+    let shown = |coupon: &Coupon| coupon.shown(show, NOW).map(|shown| shown.code);
+    let good = coupon(CouponForm { quota: Some(2), ..percent(1_000) });
+    assert_eq!(shown(&good), Ok("SAVE".to_owned()));
+    assert_eq!(shown(&Coupon { uses: 2, ..good.clone() }), Err(CouponProblem::UsedUp));
+    assert_eq!(shown(&Coupon { stream: Some(StreamId::new()), ..good.clone() }), Err(CouponProblem::OtherShow));
+    assert_eq!(shown(&Coupon { ended_at: Some(1), ..good.clone() }), Err(CouponProblem::Ended));
+    assert_eq!(shown(&Coupon { starts_at: NOW + 1, ..good }), Err(CouponProblem::NotStarted));
+}
+
 fn any_discount() -> impl Strategy<Value = CouponForm> {
     prop_oneof![(1..=10_000_i64).prop_map(percent), (1..=9_000_000_000_i64).prop_map(amount)]
 }

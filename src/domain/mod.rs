@@ -99,7 +99,8 @@ pub use chat::{
     ChatDecision, ChatMessage, ChatRules, ChatRulesForm, ChatText, LinkRule, Quote, Sanction, SanctionKind,
 };
 pub use coupon::{
-    AppliedCoupon, Coupon, CouponChange, CouponCode, CouponDiscount, CouponForm, CouponLine, CouponProblem, QuoteCoupon,
+    AppliedCoupon, Coupon, CouponChange, CouponCode, CouponDiscount, CouponForm, CouponLine, CouponProblem,
+    QuoteCoupon, ShownCoupon,
 };
 pub use error_code::ErrorCode;
 pub use event::{Author, Event};

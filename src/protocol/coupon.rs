@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Coupon, CouponDiscount, CouponId, Millis, Minor, ProductId, StreamId};
+use crate::domain::{Coupon, CouponId, Millis, Minor, ProductId, StreamId};
 
 /// A coupon of the shop.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
@@ -43,10 +43,7 @@ pub struct CouponView {
 
 impl CouponView {
     pub fn of(coupon: Coupon, now: Millis) -> Self {
-        let (percent_bp, amount) = match coupon.discount {
-            CouponDiscount::Percent(rate) => (Some(rate), None),
-            CouponDiscount::Amount(amount) => (None, Some(amount)),
-        };
+        let (percent_bp, amount) = coupon.discount.parts();
         Self {
             id: coupon.id,
             code: coupon.code.text,

@@ -104,10 +104,7 @@ impl Store {
                 return Err(Refusal::WrongStatus("There are too many coupons; end some first.").into());
             }
             check_parts(tx, new).await?;
-            let (percent_bp, amount) = match new.discount {
-                CouponDiscount::Percent(rate) => (Some(rate), None),
-                CouponDiscount::Amount(amount) => (None, Some(amount)),
-            };
+            let (percent_bp, amount) = new.discount.parts();
             let insert =
                 "insert into coupons (id, code, folded, percent_bp, amount, currency, starts_at, ends_at, quota,
                     per_person, minimum, products, stream, created_at, by_user, version)

@@ -63,6 +63,11 @@ impl Store {
         .await
     }
 
+    pub async fn has_coupon(&self, id: OrderId) -> Result<bool> {
+        let find = "select order_id from coupon_uses where order_id = $1";
+        Ok(self.query(find).bind(id.0).fetch_optional_value::<Uuid>().await?.is_some())
+    }
+
     /// Takes the coupon away from a held order. To do it again changes nothing.
     pub async fn remove_coupon(&self, id: OrderId) -> Result<()> {
         self.transaction(async |tx| {

@@ -25,6 +25,7 @@ mod catalogue_product;
 mod chat;
 mod counters;
 mod coupon;
+mod coupon_claim;
 mod coupon_use;
 mod customer;
 mod email_code;

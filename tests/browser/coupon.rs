@@ -128,3 +128,51 @@ async fn coupon_is_made_changed_and_ended_at_the_desk() {
     }
     desk.close().await;
 }
+
+#[tokio::test]
+async fn coupon_is_shown_by_the_host_claimed_with_a_tap_and_comes_off_by_itself() {
+    let shop = Shop::demo(&[]).await;
+    let driver = Driver::start();
+    let offer = shop.on_sale(9, json!({"per_buyer": 3})).await;
+    shop.host.put(&shop.path("pin"), json!({ "offer": offer })).await.expect(200);
+    coupon(&shop, json!({"code": "LIVE-20", "percent_bp": 2_000, "quota": 5, "minimum": 500})).await;
+
+    let host = Browser::open(&driver, Window::Desktop, "en").await;
+    let token = shop.token("Noura", "host");
+    host.goto(&format!("{}/host?stream={}&lang=en#token={token}", shop.server.url, shop.stream)).await;
+    host.sees("coupon-panel", "LIVE-20 · 20% · 5 left").await;
+
+    let buyer = Browser::open(&driver, Window::Mobile, "en").await;
+    let token = shop.token("Ann", "viewer");
+    buyer.goto(&format!("{}/watch?stream={}&lang=en#token={token}", shop.server.url, shop.stream)).await;
+    buyer.wait_until_live().await;
+    host.press("coupon-show").await;
+    host.sees("coupon-state", "Viewers see LIVE-20").await;
+    draw(&host, Window::Desktop, "console").await;
+    buyer.sees("coupon-chip", "20% off").await;
+    draw(&buyer, Window::Mobile, "chip").await;
+    buyer.press("coupon-chip").await;
+    buyer.sees("coupon-kept", "comes off at the checkout").await;
+    buyer.sees("coupon-chip", "Yours").await;
+    buyer.press("card-buy").await;
+    buyer.until("the hold", &order_is("held"), SOON).await;
+    buyer.sees("coupon-shown", "LIVE-20").await;
+    buyer.sees("order-total", "SAR 8").await;
+    buyer.fill_address().await;
+    buyer.press("pay").await;
+    buyer.until("the payment", &order_is("paid"), SOON).await;
+    assert_eq!(shop.number("select captured from test_intents").await, 800);
+
+    // Late, on a desktop, in Arabic: the chip is there until the host hides it.
+    let late = Browser::open(&driver, Window::Desktop, "ar").await;
+    late.goto(&format!("{}/watch?stream={}&lang=ar", shop.server.url, shop.stream)).await;
+    late.wait_until_live().await;
+    late.sees("coupon-chip", "LIVE-20").await;
+    draw(&late, Window::Desktop, "chip-arabic").await;
+    host.press("coupon-hide").await;
+    late.until("the chip is gone", "document.querySelector('[data-test=coupon-chip]').hidden", SOON).await;
+    for (browser, who) in [(host, "host"), (buyer, "buyer"), (late, "late")] {
+        browser.assert_no_faults(who).await;
+        browser.close().await;
+    }
+}

@@ -86,5 +86,7 @@ export default {
   'audit.create_coupon': 'أنشأ {by} القسيمة {name}',
   'audit.change_coupon': 'غيّر {by} القسيمة {name}',
   'audit.end_coupon': 'أنهى {by} القسيمة {name}',
+  'audit.show_coupon': 'عرض {by} القسيمة {name}',
+  'audit.hide_coupon': 'أخفى {by} القسيمة',
   'audit.other': '{by}: {action}',
 };

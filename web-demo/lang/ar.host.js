@@ -117,6 +117,11 @@ export default {
   'host.upcoming_facts': '{price} · الكمية {n} · {lead} + {length}',
 
   // The notice.
+  'host.coupon': 'قسيمة فوق الفيديو',
+  'host.coupon_show': 'عرض',
+  'host.coupon_hide': 'إخفاء',
+  'host.coupon_on': 'يرى المشاهدون {code}.',
+  'host.coupon_left': 'بقي {n}',
   'host.notice': 'إعلان فوق الفيديو',
   'host.notice_hint': 'توصيل مجاني حتى منتصف الليل',
   'host.notice_set': 'عرض',

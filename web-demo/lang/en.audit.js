@@ -86,5 +86,7 @@ export default {
   'audit.create_coupon': '{by} made the coupon {name}',
   'audit.change_coupon': '{by} changed the coupon {name}',
   'audit.end_coupon': '{by} ended the coupon {name}',
+  'audit.show_coupon': '{by} showed the coupon {name}',
+  'audit.hide_coupon': '{by} hid the coupon',
   'audit.other': '{by}: {action}',
 };

@@ -103,6 +103,11 @@ export default {
   'host.upcoming_facts': '{price} · {n} items · {lead} + {length}',
 
   // The notice.
+  'host.coupon': 'Coupon over the video',
+  'host.coupon_show': 'Show',
+  'host.coupon_hide': 'Hide',
+  'host.coupon_on': 'Viewers see {code}.',
+  'host.coupon_left': '{n} left',
   'host.notice': 'Notice over the video',
   'host.notice_hint': 'Free delivery until midnight',
   'host.notice_set': 'Show',

@@ -86,5 +86,7 @@ export default {
   'audit.create_coupon': '{by} membuat kupon {name}',
   'audit.change_coupon': '{by} mengubah kupon {name}',
   'audit.end_coupon': '{by} mengakhiri kupon {name}',
+  'audit.show_coupon': '{by} menampilkan kupon {name}',
+  'audit.hide_coupon': '{by} menyembunyikan kupon',
   'audit.other': '{by}: {action}',
 };

@@ -91,6 +91,11 @@ export default {
   'host.upcoming_facts': '{price} · {n} barang · {lead} + {length}',
 
   // The notice.
+  'host.coupon': 'Kupon di atas video',
+  'host.coupon_show': 'Tampilkan',
+  'host.coupon_hide': 'Sembunyikan',
+  'host.coupon_on': 'Penonton melihat {code}.',
+  'host.coupon_left': 'sisa {n}',
   'host.notice': 'Pengumuman di atas video',
   'host.notice_hint': 'Gratis ongkir sampai tengah malam',
   'host.notice_set': 'Tampilkan',

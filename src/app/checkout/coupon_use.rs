@@ -40,6 +40,10 @@ impl Checkout {
         self.context
             .spawn_write(async move {
                 let store = &this.context.store;
+                if code.is_none() {
+                    // Otherwise the next claim would be set at once.
+                    store.forget_claims(&actor.person()).await?;
+                }
                 match code {
                     None if order.first_line().order.is_none() => Ok(()),
                     None => Ok(store.remove_coupon(order.id).await?),
@@ -80,6 +84,8 @@ impl Checkout {
     /// Several nodes may run it at once: each use is settled once.
     pub async fn settle_coupons(&self) -> Result<NextRun> {
         self.look_for_coupons().await?;
+        self.hide_unusable_coupons().await?;
+        self.context.store.delete_ended_claims().await?;
         let decided = self.context.store.decided_coupon_orders().await?;
         let mut failed = false;
         for order in &decided {

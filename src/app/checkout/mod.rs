@@ -26,6 +26,7 @@ mod reconcile;
 mod refund;
 mod saved_view;
 mod shop_order;
+mod shown_coupon;
 mod stripe;
 mod test_provider;
 mod webhook;

@@ -185,3 +185,71 @@ async fn ended_hold_gives_the_coupon_to_the_next_buyer() {
     .await;
     set(&bob, &his, json!("only one")).await.expect(200);
 }
+
+#[tokio::test]
+async fn coupon_is_claimed_in_the_show_and_set_on_the_next_order_by_itself() {
+    let shop = Shop::demo(&[]).await;
+    let made = coupon(&shop, json!({"code": "LIVE 20", "percent_bp": 2_000, "quota": 1})).await;
+    let offer = shop.on_sale(9, json!({"per_buyer": 9})).await;
+    let mut live = shop.live("Ann", "viewer").await;
+    let claim = json!({"do": "claim_coupon", "coupon": made["id"]});
+    assert_eq!(live.ask(claim.clone()).await.unwrap_err()["code"], "coupon_unknown", "nobody shows it");
+    shop.host.put(&shop.path("coupon"), json!({"coupon": made["id"]})).await.expect(200);
+    let shown =
+        live.until("the coupon", crate::support::SOON, |frame| frame["state"]["coupon"]["code"] == "LIVE 20").await;
+    let fields = ["percent_bp", "amount", "ends_at"].map(|name| shown["state"]["coupon"][name].clone());
+    assert_eq!(fields, [json!(2_000), json!(null), json!(null)]);
+    // Somebody who comes late sees it too.
+    let late = shop.live("Bob", "viewer").await;
+    assert_eq!(late.hello["state"]["coupon"]["id"], made["id"]);
+    live.ask(claim.clone()).await.unwrap();
+    live.ask(claim.clone()).await.unwrap();
+    assert_eq!(shop.host.get("/v1/shop/coupons").await.expect(200)["items"][0]["uses"], 0, "a claim reserves nothing");
+
+    let order = hold(&mut live, &offer, 1).await;
+    let (ann, path) = (shop.rest("Ann", "viewer"), format!("/v1/orders/{}", id(&order)));
+    let quote = ann.get(&path).await.expect(200)["quote"].clone();
+    assert_eq!((&quote["coupon"]["code"], &quote["discount"]), (&json!("LIVE 20"), &json!(200)));
+    assert_eq!(ann.get(&path).await.expect(200)["quote"], quote);
+    // The only use is taken: the coupon leaves the screens, and a late claim is refused.
+    let bobs = shop.rest("Bob", "viewer");
+    let refused = bobs.put(&shop.path("coupon-claim"), json!({"coupon": made["id"]})).await;
+    refused.expect_problem(409, "coupon_used_up");
+    live.until("its end", std::time::Duration::from_secs(20), |frame| {
+        frame["state"]["coupon"].is_null() && frame["state"].get("coupon").is_some()
+    })
+    .await;
+
+    // Who takes it away wants none; claimed again, it comes back by itself.
+    assert_eq!(set(&ann, &path, json!(null)).await.expect(200)["quote"]["coupon"], json!(null));
+    assert_eq!(ann.get(&path).await.expect(200)["quote"]["coupon"], json!(null));
+    shop.host.put(&shop.path("coupon"), json!({"coupon": made["id"]})).await.expect(200);
+    live.ask(claim).await.unwrap();
+    let again = ann.get(&path).await.expect(200)["quote"].clone();
+    assert_eq!(again, quote);
+    shop.host.delete(&shop.path("coupon")).await.expect(200);
+    ann.post_keyed(&format!("{path}/pay"), &key(), paying(&again)).await.expect(200);
+    assert_eq!(shop.number("select captured from test_intents").await, 800);
+    let log = shop.host.get(&shop.path("audit-log")).await.expect(200)["items"].clone();
+    let kinds: Vec<_> =
+        log.as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(kinds[..1], ["hide_coupon"], "{kinds:?}");
+}
+
+#[tokio::test]
+async fn claim_does_not_put_purchases_together() {
+    let shop = Shop::demo(&[]).await;
+    let made = coupon(&shop, json!({"code": "LIVE 20", "percent_bp": 2_000})).await;
+    let offer = shop.on_sale(9, json!({"per_buyer": 9})).await;
+    let mut live = shop.live("Ann", "viewer").await;
+    let ann = shop.rest("Ann", "viewer");
+    let first = id(&hold(&mut live, &offer, 1).await);
+    ann.post("/v1/orders", json!({"reservations": [first]})).await.expect(200);
+    let second = id(&hold(&mut live, &offer, 1).await);
+    shop.host.put(&shop.path("coupon"), json!({"coupon": made["id"]})).await.expect(200);
+    live.ask(json!({"do": "claim_coupon", "coupon": made["id"]})).await.unwrap();
+    let alone = ann.get(&format!("/v1/orders/{second}")).await.expect(200);
+    assert_eq!((&alone["id"], &alone["quote"]["coupon"], &alone["qty"]), (&json!(second), &json!(null), &json!(1)));
+    let opened = ann.get(&format!("/v1/orders/{first}")).await.expect(200);
+    assert_eq!((&opened["quote"]["coupon"]["code"], &opened["qty"]), (&json!("LIVE 20"), &json!(1)));
+}

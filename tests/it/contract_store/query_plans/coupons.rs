@@ -37,6 +37,17 @@ pub(super) async fn all(c: &Calls) {
     let unknown = CouponChoice::Code(CouponCode::parse("unknown").unwrap());
     call!(c, set_coupon(order, &person("coupon-buyer"), &unknown));
     call!(c, set_coupon(order, &person("coupon-buyer"), &CouponChoice::Id(first.id))).unwrap();
+    let shown = first.shown(c.shop.stream, now).unwrap();
+    call!(c, show_coupon(c.shop.stream, Some(&shown), None)).unwrap();
+    call!(c, shown_coupons());
+    let buyer = user("coupon-buyer");
+    call!(c, claim_coupon(first.id, &person("coupon-buyer"), &buyer)).unwrap();
+    call!(c, claims_of(&person("coupon-buyer")));
+    call!(c, has_coupon(order));
+    call!(c, has_open_order(&buyer, c.shop.stream));
+    call!(c, forget_claim(first.id, &person("coupon-buyer"))).unwrap();
+    call!(c, forget_claims(&person("coupon-buyer"))).unwrap();
+    call!(c, delete_ended_claims());
     call!(c, decided_coupon_orders());
     call!(c, settle_coupon(order)).unwrap();
     let entry = audit_entry(AuditEntry::WHOLE_SHOP, AuditAction::EndCoupon);

@@ -184,6 +184,8 @@ const TABLES: &str = "
         from generate_series(0, 4999) n;
     insert into coupon_uses (order_id, coupon, person, is_final, taken_at)
         select large_id(1600000200000, n), large_id(1600003000000, n % 5000), 'user-' || n % 20000, 1, 1 from generate_series(0, $some) n;
+    insert into coupon_claims (coupon, person, user_id, claimed_at)
+        select large_id(1600003000000, n % 5000), 'user-' || n, 'user-' || n, 1 from generate_series(0, $some) n;
     insert into saved_views (user_id, name, query)
         select 'mod-' || n % 2000, 'View ' || n, 'status=paid' from generate_series(0, 19999) n;
     insert into order_links (secret_hash, order_id, created_at)
