@@ -159,7 +159,7 @@ struct UnsentKeys {
 /// The most nodes whose emoji a room counts; a restart of a node is another one.
 const REACTING_NODES_MAX: usize = 64;
 
-const NO_COUPON: Bytes = Bytes::from_static(b"null");
+const NO_COUPON: &[u8] = b"null";
 
 const OLDEST: StateVersion = [i64::MIN; 2];
 
@@ -172,7 +172,7 @@ impl Default for RoomState {
             viewers: 0,
             likes: 0,
             reactions: BTreeMap::new(),
-            coupon: VersionedJson { v: OLDEST, json: NO_COUPON },
+            coupon: VersionedJson { v: OLDEST, json: Bytes::from_static(NO_COUPON) },
             chat: VersionedJson { v: OLDEST, json: Bytes::from_static(br#"{"slow_ms":0,"notice":null}"#) },
             stream: VersionedJson { v: OLDEST, json: Bytes::from_static(b"null") },
             edition: None,
@@ -370,7 +370,7 @@ impl RoomState {
             viewers: true,
             likes: true,
             reactions,
-            coupon: self.coupon.json != NO_COUPON,
+            coupon: self.coupon.json[..] != *NO_COUPON,
             chat: true,
             delayed,
             stream: false,

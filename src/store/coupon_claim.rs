@@ -3,8 +3,10 @@
 
 use uuid::Uuid;
 
-use super::{Result, Store};
-use crate::domain::{CouponId, PersonKey, StreamId, UserId};
+use super::audit::insert_audit_entry;
+use super::stream::read_stream;
+use super::{Result, Store, from_json, to_json};
+use crate::domain::{AuditEntry, CouponId, LiveStream, PersonKey, Refusal, ShownCoupon, StreamId, UserId};
 
 /// Claims of one person that are tried at a checkout.
 const CLAIMS_TRIED_MAX: i64 = 10;
@@ -12,6 +14,37 @@ const CLAIMS_TRIED_MAX: i64 = 10;
 const DELETED_TOGETHER_MAX: i64 = 500;
 
 impl Store {
+    /// Shows a coupon to the viewers of a show, in place of the one before; `None` hides it. A show that has ended without a recording
+    /// shows none.
+    pub async fn show_coupon(
+        &self,
+        id: StreamId,
+        coupon: Option<&ShownCoupon>,
+        entry: Option<&AuditEntry>,
+    ) -> Result<LiveStream> {
+        let coupon = coupon.map(to_json).transpose()?;
+        self.transaction(async |tx| {
+            let update = "update streams set version = version + 1, coupon = $2 where id = $1
+                and (status <> 'ended' or replay is not null or $3)";
+            let update = tx.query(update).bind(id.0).bind(coupon.as_deref()).bind(coupon.is_none());
+            if update.execute().await? == 0 {
+                return Err(Refusal::StreamEnded.into());
+            }
+            if let Some(entry) = entry {
+                insert_audit_entry(tx, entry).await?;
+            }
+            Ok(read_stream(tx, id).await?.ok_or(Refusal::NoSuchStream)?)
+        })
+        .await
+    }
+
+    /// The coupons that are shown somewhere, at most 500.
+    pub async fn shown_coupons(&self) -> Result<Vec<(StreamId, ShownCoupon)>> {
+        let read = "select id, coupon from streams where coupon is not null order by id desc limit 500";
+        let rows: Vec<(Uuid, String)> = self.query(read).fetch_all().await?;
+        rows.into_iter().map(|(id, coupon)| Ok((StreamId(id), from_json(&coupon)?))).collect()
+    }
+
     /// Keeps the claim of a coupon. To claim it again makes it the newest.
     pub async fn claim_coupon(&self, coupon: CouponId, person: &PersonKey, user: &UserId) -> Result<()> {
         self.transaction(async |tx| {

@@ -11,7 +11,7 @@ use super::{Result, Store, from_json, ids_to_json, require_known, titles_from_js
 use crate::domain::chat::slow_ms;
 use crate::domain::{
     AuditEntry, ChatMessage, ChatRules, ChatRulesForm, LinkRule, LiveStream, MessageId, Millis, OfferId, Pin,
-    ProductId, Quote, Refusal, ShopId, ShownCoupon, StreamId, StreamStatus, UserId,
+    ProductId, Quote, Refusal, ShopId, StreamId, StreamStatus, UserId,
 };
 
 /// The newest recordings in which a product is looked for.
@@ -396,30 +396,6 @@ impl Store {
         let update = streams!("update streams set version = version + 1, notice = $2 where id = $1 returning", "");
         let changed = self.update_stream(update, Some(entry), |query| query.bind(id.0).bind(notice));
         changed.await?.ok_or_else(|| Refusal::NoSuchStream.into())
-    }
-
-    /// Shows a coupon to the viewers, in place of the one before; `None` hides it. Refused for a show that has ended without a recording.
-    pub async fn show_coupon(
-        &self,
-        id: StreamId,
-        coupon: Option<&ShownCoupon>,
-        entry: Option<&AuditEntry>,
-    ) -> Result<LiveStream> {
-        let update = streams!(
-            "update streams set version = version + 1, coupon = $2 where id = $1
-                and (status <> 'ended' or replay is not null or $2 is null) returning",
-            ""
-        );
-        let coupon = coupon.map(to_json).transpose()?;
-        let changed = self.update_stream(update, entry, |query| query.bind(id.0).bind(coupon));
-        changed.await?.ok_or_else(|| Refusal::StreamEnded.into())
-    }
-
-    /// The coupons that are shown somewhere, at most 500.
-    pub async fn shown_coupons(&self) -> Result<Vec<(StreamId, ShownCoupon)>> {
-        let read = "select id, coupon from streams where coupon is not null order by id desc limit 500";
-        let rows: Vec<(Uuid, String)> = self.query(read).fetch_all().await?;
-        rows.into_iter().map(|(id, coupon)| Ok((StreamId(id), from_json(&coupon)?))).collect()
     }
 
     /// Pins a chat message above the others, if it is published and not deleted.

@@ -16,6 +16,7 @@ mod checkout;
 mod comparison;
 mod connection_settings;
 mod coupon;
+mod coupon_builders;
 mod fixture;
 mod follow;
 mod full_disk;

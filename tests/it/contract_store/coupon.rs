@@ -3,15 +3,14 @@
 
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
-    AuditAction, AuditEntry, Coupon, CouponChange, CouponCode, CouponForm, CouponId, CouponProblem, DocumentKind,
-    Issuer, ManualMethod, ManualPayments, Millis, Minor, OfferId, Order, OrderId, OrderQuote, OrderStatus, Product,
-    ProductId, QuoteRules, RefundPart, RefundScope, Refusal, Variant, VariantId,
+    Coupon, CouponChange, CouponForm, CouponId, CouponProblem, DocumentKind, Issuer, ManualMethod, ManualPayments,
+    Minor, OrderStatus, PaymentStatus, Product, ProductId, QuoteRules, RefundPart, RefundScope, Refusal, Variant,
+    VariantId,
 };
-use livesouk::store::{
-    CouponChoice, Error, KeyedRequest, LockWait, NewPayment, NewPlacement, NewRefund, OrderEnd, ReleaseReason, Result,
-};
+use livesouk::store::{Error, LockWait, NewPlacement, OrderEnd, ReleaseReason};
 
-use super::builders::{audit_entry, key, person, purchase_request, user};
+use super::builders::{actor, key, person, user};
+use super::coupon_builders::{PERCENT_10, code_of, entry, percent, refusal_of, request};
 use super::fixture::{Fixture, facts};
 
 facts! {
@@ -29,129 +28,6 @@ facts! {
     order_that_costs_nothing_needs_no_provider
     reports_count_what_was_paid
     code_belongs_to_one_coupon_that_was_not_ended
-}
-
-const PERCENT_10: i64 = 1_000;
-
-fn percent(code: &str, rate: i64) -> CouponForm {
-    CouponForm { code: code.into(), percent_bp: Some(rate), per_person: Some(100), ..CouponForm::default() }
-}
-
-fn request(with: &str) -> KeyedRequest {
-    let hash = request_hash(&["create_coupon", with]);
-    KeyedRequest { user: user("noura"), name: "Noura".into(), verb: "create_coupon", key: key(with), hash, entry: None }
-}
-
-fn code_of(text: &str) -> CouponChoice {
-    CouponChoice::Code(CouponCode::parse(text).unwrap())
-}
-
-fn entry() -> AuditEntry {
-    audit_entry(AuditEntry::WHOLE_SHOP, AuditAction::EndCoupon)
-}
-
-impl Fixture {
-    async fn coupon(&self, form: CouponForm) -> Coupon {
-        let now = self.store.now().await.unwrap();
-        let with = format!("coupon-{:016x}", rand::random::<u64>());
-        let coupon = form.validated(CouponId::new(), "SAR", now).unwrap();
-        self.store.create_coupon(&coupon, &request(&with)).await.unwrap();
-        coupon
-    }
-
-    async fn reserve_some(&self, offer: OfferId, buyer: &str, qty: i64) -> OrderId {
-        let with = format!("key-{:016x}", rand::random::<u64>());
-        self.buy(offer, &purchase_request(buyer, &with, qty)).await.unwrap().reservation.id
-    }
-
-    /// An order of this buyer with one line of so many units for each number.
-    async fn opened(&self, buyer: &str, units: &[i64]) -> Order {
-        let mut ids = Vec::new();
-        for qty in units {
-            let offer = self.offer(99, 99).await;
-            ids.push(self.reserve_some(offer, buyer, *qty).await);
-        }
-        self.store.open_order(&user(buyer), &ids).await.unwrap()
-    }
-
-    async fn set(&self, order: &Order, code: &str) -> std::result::Result<(), Refusal> {
-        self.set_for(order, order.buyer.as_str(), code).await
-    }
-
-    async fn set_for(&self, order: &Order, who: &str, code: &str) -> std::result::Result<(), Refusal> {
-        refusal_of(self.store.set_coupon(order.id, &person(who), &code_of(code)).await)
-    }
-
-    async fn quote_of(&self, order: OrderId) -> OrderQuote {
-        let order = self.order(order).await;
-        self.store.quote(&order, QuoteRules::default()).await.unwrap().unwrap()
-    }
-
-    async fn pay_seen(
-        &self,
-        order: &Order,
-        quote: &OrderQuote,
-    ) -> std::result::Result<livesouk::domain::Payment, Refusal> {
-        let new = NewPayment {
-            order: order.id,
-            buyer: order.buyer.clone(),
-            key: key(&format!("try-{:016x}", rand::random::<u64>())),
-            hash: request_hash(&["pay"]),
-            provider: "test",
-            token: "ok".into(),
-            quote_version: Some(quote.version.clone()),
-            rules: QuoteRules::default(),
-            is_queued: false,
-            request_ms: 0,
-        };
-        refusal_of(self.store.begin_payment(&new).await).map(|begun| begun.payment)
-    }
-
-    async fn paid(&self, order: &Order) -> Order {
-        let quote = self.quote_of(order.id).await;
-        let payment = self.pay_seen(order, &quote).await.unwrap();
-        self.store.begin_capture(&payment, Some(payment.create_key().as_str())).await.unwrap().expect("it wins");
-        self.store.finish_capture(order.id).await.unwrap().expect("it is paid")
-    }
-
-    async fn uses(&self, coupon: &Coupon) -> i64 {
-        assert_eq!(self.store.coupon_mismatches().await.unwrap(), []);
-        self.store.coupon(coupon.id).await.unwrap().unwrap().uses
-    }
-
-    async fn end_coupon(&self, coupon: &Coupon) {
-        let change = CouponChange { version: coupon.version, is_ended: true, ..CouponChange::default() };
-        self.store.change_coupon(coupon.id, change, &entry()).await.unwrap();
-    }
-
-    /// What the background job does.
-    async fn settle(&self) {
-        for order in self.store.decided_coupon_orders().await.unwrap() {
-            self.store.settle_coupon(order).await.unwrap();
-        }
-    }
-
-    async fn give_back(&self, order: OrderId, scope: RefundScope) -> Minor {
-        let new = NewRefund {
-            order,
-            by: user("noura"),
-            key: key(&format!("refund-{:016x}", rand::random::<u64>())),
-            hash: request_hash(&["refund"]),
-            scope,
-            restock: true,
-            reason: None,
-        };
-        let refund = self.store.begin_refund(&new).await.unwrap();
-        self.store.finish_refund(&refund).await.unwrap().unwrap();
-        refund.amount
-    }
-}
-
-fn refusal_of<T>(result: Result<T>) -> std::result::Result<T, Refusal> {
-    result.map_err(|error| match error {
-        Error::Refused(refusal) => refusal,
-        fault => panic!("{fault}"),
-    })
 }
 
 fn problem(found: CouponProblem) -> std::result::Result<(), Refusal> {
@@ -246,7 +122,7 @@ async fn use_comes_back_when_the_order_ends_without_a_payment(shop: Fixture) {
     shop.store.release_reservations(offer, &[order.lines[0].id], ReleaseReason::BuyerCancel, None).await.unwrap();
     shop.settle().await;
     assert_eq!(shop.uses(&coupon).await, 1, "the other line can still be paid");
-    app.checkout.cancel(&super::builders::actor("ann"), order.id, key("cancel-0001")).await.unwrap();
+    app.checkout.cancel(&actor("ann"), order.id, key("cancel-0001")).await.unwrap();
     assert_eq!(shop.uses(&coupon).await, 0, "at once, not when the job runs");
     // Its hold ends.
     shop.set(&other, "one").await.unwrap();
@@ -401,7 +277,7 @@ async fn frozen_quote_keeps_its_coupon_until_the_attempt_ends(shop: Fixture) {
     assert_eq!(refusal_of(shop.store.remove_coupon(order.id).await), under_way);
     assert_eq!(shop.set(&order, "other").await, under_way);
     // It is declined: what the order costs now is without the coupon, and so are its lines.
-    shop.store.update_payment_status(&payment, livesouk::domain::PaymentStatus::Declined, None).await.unwrap();
+    shop.store.update_payment_status(&payment, PaymentStatus::Declined, None).await.unwrap();
     let now = shop.quote_of(order.id).await;
     assert_eq!((now.discount, now.total), (0, 4_900));
     let paid = shop.paid(&order).await;
@@ -473,13 +349,6 @@ async fn order_that_costs_nothing_needs_no_provider(shop: Fixture) {
     assert_eq!(shop.give_back(order.id, RefundScope::Whole).await, 0);
 }
 
-impl Fixture {
-    async fn paid_by(&self, order: &Order, payment: &livesouk::domain::Payment) -> Order {
-        self.store.begin_capture(payment, Some("none")).await.unwrap().expect("it wins");
-        self.store.finish_capture(order.id).await.unwrap().expect("it is paid")
-    }
-}
-
 async fn reports_count_what_was_paid(shop: Fixture) {
     shop.coupon(percent("TENTH", PERCENT_10)).await;
     let order = shop.opened("ann", &[2]).await;
@@ -505,7 +374,7 @@ async fn reports_count_what_was_paid(shop: Fixture) {
 
 async fn code_belongs_to_one_coupon_that_was_not_ended(shop: Fixture) {
     let first = shop.coupon(percent("SUMMER 25", PERCENT_10)).await;
-    let now: Millis = shop.store.now().await.unwrap();
+    let now = shop.store.now().await.unwrap();
     let again = percent("summer-٢٥", 500).validated(CouponId::new(), "SAR", now).unwrap();
     let refused = refusal_of(shop.store.create_coupon(&again, &request("again-0001")).await).unwrap_err();
     assert_eq!((refused.code(), refused.field()), ("invalid_value", Some("code")));
