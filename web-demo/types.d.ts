@@ -16,9 +16,11 @@ export type {
   Order,
   OrderQuote,
   Quote,
+  QuoteCoupon,
   Reservation,
   Role,
   RoomState,
+  ShownCoupon,
   Stream,
 } from './client.js';
 

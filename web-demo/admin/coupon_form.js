@@ -90,7 +90,7 @@ export function openNew(shop, shows, ondone) {
       ['percent_bp', t('coupons.kind_percent')],
       ['amount', t('coupons.kind_amount', { currency: shop.currency })],
     ],
-    onchange: (value) => part.node.replaceWith(value === 'amount' ? sum.node : rate.node),
+    onchange: (value) => (value === 'amount' ? rate.node.replaceWith(sum.node) : sum.node.replaceWith(rate.node)),
   });
   const rate = field({ label: t('coupons.percent'), test: 'coupon-percent', inputMode: 'decimal', check: percent });
   const sum = field({
@@ -99,12 +99,6 @@ export function openNew(shop, shows, ondone) {
     inputMode: 'decimal',
     check: price(shop.currency),
   });
-  /** The field of the chosen kind is the one in the form. */
-  const part = {
-    get node() {
-      return sum.node.isConnected ? sum.node : rate.node;
-    },
-  };
   const starts = field({
     label: t('coupons.starts_label'),
     test: 'coupon-starts',
@@ -148,13 +142,20 @@ export function openNew(shop, shows, ondone) {
     ],
     first: code,
     read: () => {
-      const discount = kind.control.value === 'amount' ? { amount: sum } : { percent_bp: rate };
-      const fields = { code, ...discount, quota, per_person: perPerson, starts_at: starts, ends_at: ends, minimum };
-      const values = readAll(/** @type {Record<string, Field<any>>} */ (fields));
-      return {
-        fields,
-        values: values && { ...given(values), stream: show.control.value || undefined, products: products.ids },
+      const part = kind.control.value === 'amount' ? sum : rate;
+      /** @type {Record<string, Field<any>>} */
+      const fields = {
+        code,
+        [kind.control.value]: part,
+        quota,
+        per_person: perPerson,
+        starts_at: starts,
+        ends_at: ends,
+        minimum,
       };
+      const values = readAll(fields);
+      const more = { stream: show.control.value || undefined, products: products.ids };
+      return { fields, values: values && { ...given(values), ...more } };
     },
     send: async (values) => {
       await post('/shop/coupons', values, { key });
@@ -168,6 +169,7 @@ export function openNew(shop, shows, ondone) {
  * @param {(changed: Coupon) => void} ondone
  */
 export function openChange(coupon, ondone) {
+  /** @type {Record<string, Field<any>>} */
   const fields = { ends_at: endField(coupon), quota: quotaField(coupon), per_person: personField(coupon) };
   const least =
     coupon.minimum > 0 ? ` · ${t('coupons.from', { amount: formatMoney(coupon.minimum, coupon.currency) })}` : '';
@@ -181,7 +183,7 @@ export function openChange(coupon, ondone) {
       fields.ends_at.node,
     ],
     first: fields.quota,
-    read: () => ({ fields, values: readAll(/** @type {Record<string, Field<any>>} */ (fields)) }),
+    read: () => ({ fields, values: readAll(fields) }),
     send: async (values) => {
       ondone(await patch(`/shop/coupons/${coupon.id}`, { version: coupon.version, ...values }));
     },
