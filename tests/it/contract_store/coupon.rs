@@ -280,6 +280,7 @@ async fn frozen_quote_keeps_its_coupon_until_the_attempt_ends(shop: Fixture) {
     shop.store.update_payment_status(&payment, PaymentStatus::Declined, None).await.unwrap();
     let now = shop.quote_of(order.id).await;
     assert_eq!((now.discount, now.total), (0, 4_900));
+    shop.store.remove_coupon(order.id).await.unwrap();
     let paid = shop.paid(&order).await;
     assert_eq!((paid.total(), shop.number("select cast(sum(discount) as bigint) from reservations").await), (4_900, 0));
 }
