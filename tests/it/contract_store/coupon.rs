@@ -4,7 +4,7 @@
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
     Coupon, CouponChange, CouponForm, CouponId, CouponProblem, DocumentKind, Issuer, ManualMethod, ManualPayments,
-    Minor, OrderStatus, PaymentStatus, Product, ProductId, QuoteRules, RefundPart, RefundScope, Refusal, Variant,
+    Minor, OrderQuote, OrderStatus, PaymentStatus, Product, ProductId, QuoteRules, RefundPart, RefundScope, Refusal, Variant,
     VariantId,
 };
 use livesouk::store::{Error, LockWait, NewPlacement, OrderEnd, ReleaseReason};
