@@ -44,7 +44,7 @@ async fn coupon_is_made_once_changed_and_ended_by_those_who_run_the_shop() {
         let refused = shop.host.post_keyed("/v1/shop/coupons", &key(), form).await;
         assert_eq!(refused.expect_problem(400, "bad_request")["field"], field);
     }
-    shop.host.post("/v1/shop/coupons", form).await.expect_problem(400, "key_missing");
+    shop.host.send(Method::POST, "/v1/shop/coupons", &[], Some(form)).await.expect_problem(400, "key_missing");
 
     let path = format!("/v1/shop/coupons/{}", id(&made));
     let change = async |body: Value| shop.host.send(Method::PATCH, &path, &[], Some(body)).await;
