@@ -54,7 +54,7 @@ async fn coupon_code_is_typed_at_the_checkout_and_the_rest_is_paid() {
         buyer.press("coupon-apply").await;
         buyer.sees("coupon-error", "500").await;
         buyer.fill(&named("coupon-code"), "save ١٠").await;
-        buyer.key("Enter").await;
+        buyer.key("\u{e007}").await;
         buyer.sees("coupon-saved", saved).await;
         buyer.sees("coupon-shown", "SAVE-10").await;
         buyer.sees("order-total", total).await;
@@ -87,7 +87,7 @@ async fn coupon_is_made_changed_and_ended_at_the_desk() {
     draw(&desk, Window::Desktop, "desk-empty").await;
     desk.press("coupon-new").await;
     desk.press("coupon-save").await;
-    desk.sees("error-coupon-code", "required").await;
+    desk.sees("error-coupon-code", "Required").await;
     desk.fill(&named("coupon-code"), "Eid 2026").await;
     desk.fill(&named("coupon-percent"), "12.5").await;
     desk.fill(&named("coupon-quota"), "100").await;
@@ -102,7 +102,7 @@ async fn coupon_is_made_changed_and_ended_at_the_desk() {
     desk.fill(&named("coupon-percent"), "5").await;
     desk.press("coupon-save").await;
     desk.sees("error-coupon-code", "Another coupon").await;
-    desk.key("Escape").await;
+    desk.key("\u{e00c}").await;
     let made = shop.host.get("/v1/shop/coupons").await.expect(200)["items"][0].clone();
     assert_eq!((&made["percent_bp"], &made["quota"], &made["per_person"]), (&json!(1_250), &json!(100), &json!(1)));
     let id = made["id"].as_str().unwrap();
@@ -124,7 +124,7 @@ async fn coupon_is_made_changed_and_ended_at_the_desk() {
         desk.press("coupon-new").await;
         desk.find(&named("coupon-save")).await;
         draw(&desk, window, &format!("desk-form-{language}")).await;
-        desk.key("Escape").await;
+        desk.key("\u{e00c}").await;
     }
     desk.close().await;
 }

@@ -1,7 +1,7 @@
 // The coupon over the video: the team chooses one of the shop's coupons and shows it to the viewers, who claim it with a tap.
 
 import { del, get, put } from '../api.js';
-import { formatMoney, formatNumber, locale, t } from '../i18n.js';
+import { formatMoney, locale, t } from '../i18n.js';
 import { withBusy } from '../sheet.js';
 import { el, setText, setVisible } from '../ui.js';
 
@@ -78,7 +78,7 @@ export class CouponPanel {
 /** @param {Coupon} coupon */
 function nameOf({ code, percent_bp, amount, currency, quota, uses }) {
   const value = percent_bp ? percents.format(percent_bp / 10_000) : formatMoney(amount ?? 0, currency);
-  const left = quota === null ? [] : [t('host.coupon_left', { n: formatNumber(quota - uses) })];
+  const left = quota === null ? [] : [t('host.coupon_left', { n: quota - uses })];
   return [code, value, ...left].join(' · ');
 }
 

@@ -6,7 +6,6 @@ const term = termsIn('ar');
 
 export default {
   save: 'حفظ',
-  loading: 'جارٍ التحميل…',
   'error.outranked': 'يمكنك فعل ذلك فقط مع من هم أدنى منك رتبة.',
   // The list of shows, and the sign-in.
   'host.title': 'لوحة المقدّم',

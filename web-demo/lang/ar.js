@@ -4,6 +4,7 @@
 // terms.js. tests/browser/texts.test.js checks that they are the same.
 
 export default {
+  loading: 'جارٍ التحميل…',
   // Every page.
   home: 'كل البثوث',
   close: 'إغلاق',

@@ -6,7 +6,6 @@ const term = termsIn('en');
 
 export default {
   save: 'Save',
-  loading: 'Loading…',
   'error.outranked': 'You can only do this to people who rank below you.',
   // The list of shows, and the sign-in.
   'host.title': 'Host console',

@@ -4,6 +4,7 @@
 // terms.js. tests/browser/texts.test.js checks that they are the same.
 
 export default {
+  loading: 'Loading…',
   // Every page.
   home: 'All shows',
   close: 'Close',

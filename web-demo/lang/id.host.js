@@ -6,7 +6,6 @@ const term = termsIn('id');
 
 export default {
   save: 'Simpan',
-  loading: 'Memuat…',
   'error.outranked': 'Anda hanya bisa melakukan ini kepada orang dengan peran di bawah Anda.',
   // The list of shows, and the sign-in.
   'host.title': 'Konsol host',

@@ -4,6 +4,7 @@
 // terms.js. tests/browser/texts.test.js checks that they are the same.
 
 export default {
+  loading: 'Memuat…',
   // Every page.
   home: 'Semua siaran',
   close: 'Tutup',
