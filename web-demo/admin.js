@@ -21,6 +21,7 @@ const NOT_ALLOWED = {
   customers: () => t('customers.not_allowed'),
   products: () => t('desk.not_seller'),
   payments: () => t('desk.payments_not_allowed'),
+  coupons: () => t('desk.not_seller'),
   mails: () => t('desk.not_seller'),
   staff: () => t('staff.not_allowed'),
   audit: () => t('staff.not_allowed'),
@@ -98,6 +99,10 @@ async function showSection(shop, me) {
   if (section === 'customers') {
     const { CustomerList } = await import('./admin/customers.js');
     return new CustomerList({ root, shop, shows, role: me.role }).start();
+  }
+  if (section === 'coupons') {
+    const { CouponList } = await import('./admin/coupon_list.js');
+    return new CouponList({ root, shop, shows, role: me.role }).start();
   }
   if (section === 'mails') return new MailList({ root, shop, shows }).start();
   /** @type {{ tags: string[] }} */

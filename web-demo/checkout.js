@@ -32,6 +32,7 @@ export class Checkout {
    *   payments?: Shop['payments'],
    *   cards?: Cards | null,
    *   emails?: boolean,
+   *   coupons?: boolean,
    *   onclose?: () => void,
    *   onagain?: (offer: Offer) => void,
    *   back?: string,
@@ -46,6 +47,7 @@ export class Checkout {
     payments = null,
     cards = null,
     emails = false,
+    coupons = false,
     onclose = () => {},
     onagain,
     back = t('order.back'),
@@ -56,6 +58,7 @@ export class Checkout {
     this.payments = payments;
     this.cards = cards;
     this.emails = emails;
+    this.coupons = coupons;
     this.orderClient = orderClient;
     this.onclose = onclose;
     this.onagain = onagain;

@@ -113,9 +113,7 @@ export class CheckoutContent {
     let form = this.forms.get(order.id);
     if (!form) {
       form = new PaymentForm(order, {
-        payments: this.checkout.payments,
-        cards: this.checkout.cards,
-        emails: this.checkout.emails,
+        checkout: this.checkout,
         onpay: (address, payment) => this.checkout.pay(order, address, payment),
         oncancel: () => this.checkout.act(order, () => this.checkout.orderClient.cancel(order)),
       });

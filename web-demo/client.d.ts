@@ -71,6 +71,17 @@ export interface Reservation {
   now: number;
 }
 
+/** The coupon of an order. */
+export interface QuoteCoupon {
+  id: string;
+  code: string;
+  percent_bp: number | null;
+  amount: number | null;
+  minimum: number;
+  /** The code of the refusal that says why it takes nothing off now. */
+  problem: string | null;
+}
+
 /** What it says of an offer is that of its first line. */
 /** What an order costs. An included tax is part of the total; any other is added to it. */
 export interface OrderQuote {
@@ -79,6 +90,7 @@ export interface OrderQuote {
   currency: string;
   goods: number;
   discount: number;
+  coupon: QuoteCoupon | null;
   delivery: number;
   /** The paid order with which this one is sent in one parcel. */
   joins: string | null;
@@ -204,6 +216,7 @@ export type LiveEvent =
   | (EventBase & { type: 'unpinned' })
   | (EventBase & { type: 'sale_opened'; offer: string })
   | (EventBase & { type: 'sale_closed'; offer: string })
+  | (EventBase & { type: 'coupon_shown'; coupon: string; code: string })
   | (EventBase & {
       type: 'purchased';
       name: string;
@@ -277,7 +290,12 @@ export type AuditAction =
   | 'cancel_show'
   | 'create_publish_key'
   | 'rotate_publish_key'
-  | 'end_publish_keys';
+  | 'end_publish_keys'
+  | 'create_coupon'
+  | 'change_coupon'
+  | 'end_coupon'
+  | 'show_coupon'
+  | 'hide_coupon';
 
 /** One entry of the audit log. A viewer receives the entries about himself or herself, without `by`. */
 export interface AuditEntry {
@@ -306,6 +324,17 @@ export interface ChatRules {
   v: Version;
 }
 
+/** A coupon that viewers can claim. */
+export interface ShownCoupon {
+  id: string;
+  code: string;
+  percent_bp: number | null;
+  amount: number | null;
+  currency: string;
+  minimum: number;
+  ends_at: number | null;
+}
+
 export interface Pin {
   offer: string;
   v: Version;
@@ -319,6 +348,8 @@ export interface StateFrame {
   likes?: number;
   /** How many of the likes were which emoji: `clap`, `fire`, `laugh`, `wow`. Absent: none. */
   reactions?: Record<string, number>;
+  /** The coupon that the team shows; null: none any more. */
+  coupon?: ShownCoupon | null;
   chat?: ChatRules;
   delayed?: { since: number } | null;
   stock_alerts?: Record<string, number>;
@@ -400,6 +431,8 @@ export interface RoomState {
   likes: number;
   /** How many of the likes were which emoji; empty: none. The numbers may begin again with another connection. */
   reactions: Record<string, number>;
+  /** The coupon that the team shows. */
+  coupon: ShownCoupon | null;
   /** Empty until the first `hello`. */
   chat: Partial<ChatRules>;
   /** Set while the server is cut off from the other servers: chat is paused and counts may be late. */

@@ -18,7 +18,7 @@ export const totalOf = (order, quote = order.quote) => quote?.total ?? order.amo
  * @returns {[label: string, amount: string][]}
  */
 export function quoteRows(quote) {
-  if (!quote || (quote.total === quote.goods && !quote.tax && !quote.joins)) return [];
+  if (!quote || (quote.total === quote.goods && !quote.tax && !quote.joins && !quote.discount)) return [];
   /** @param {number} amount */
   const money = (amount) => formatMoney(amount, quote.currency);
   /** @type {[string, string][]} */

@@ -84,6 +84,7 @@ async function start() {
     const loading = import('./cards.js').then(({ loadCards }) => loadCards(shop));
     checkout.cards = await loading.catch(() => null);
     checkout.emails = shop.emails;
+    checkout.coupons = shop.coupons;
     shows = new Map(streams.map((show) => [show.id, show]));
     for (const order of orders) client.applyOrder(order);
     paint();

@@ -9,8 +9,8 @@ import { quoteTable, totalOf } from './order_quote.js';
 import { MANUAL_METHODS } from './placed_order.js';
 import { el, setText, setVisible } from './ui.js';
 
-/** @import { Address, Order, OrderQuote, Refusal, Shop } from './types.d.ts' */
-/** @import { Cards } from './checkout.js' */
+/** @import { Address, Order, OrderQuote, Refusal } from './types.d.ts' */
+/** @import { Checkout } from './checkout.js' */
 
 /** Banks refuse to ask their customers inside the page of somebody else. */
 const isFramed = window.top !== window;
@@ -21,15 +21,15 @@ export class PaymentForm {
   /**
    * @param {Order} order
    * @param {{
-   *   payments: Shop['payments'],
-   *   cards: Cards | null,
-   *   emails: boolean,
+   *   checkout: Checkout,
    *   onpay: (address: Address, payment: string | (() => Promise<string>)) => void,
    *   oncancel: () => void,
    * }} options
    */
-  constructor(order, { payments, cards, emails, onpay, oncancel }) {
-    this.payments = payments;
+  constructor(order, { checkout, onpay, oncancel }) {
+    const { cards } = checkout;
+    this.checkout = checkout;
+    this.payments = checkout.payments;
     /** The card form, which stays in its place, or the way to the page of the provider. */
     this.cards = cards;
     this.card = cards && !isFramed ? cards.makeForm(cards.shop) : null;
@@ -44,8 +44,9 @@ export class PaymentForm {
     this.payment = this.way || TEST_PAYMENTS[0];
     this.isPaying = false;
     this.onchoice = () => {};
-    this.address = new AddressForm(order.currency, emails);
+    this.address = new AddressForm(order.currency, checkout.emails);
     this.payButton = el('button.primary.wide', { type: 'submit', 'data-test': 'pay' });
+    this.coupon = el('div');
     this.place = el('p.payment-place', { role: 'status', 'data-test': 'payment-place', hidden: true });
   }
 
@@ -113,6 +114,7 @@ export class PaymentForm {
       address.root,
       due > 0 && (this.payments === 'test' || methods.length > 0) && this.choices(isPaying, methods),
       this.card?.root,
+      this.coupon,
       total,
       policySlot(),
       // Always in sight, and why it failed with it.
@@ -122,6 +124,7 @@ export class PaymentForm {
     if (this.cards) this.cards.replaceAround(this.form, parts);
     else this.form.replaceChildren(...el('div', {}, parts).childNodes);
     if (this.card) this.card.root.inert = isPaying;
+    if (this.checkout.coupons) import('./coupon_field.js').then(({ show }) => show(this, order), showUnreachable);
     this.onchoice();
     if (isPaying) setText(this.payButton, t('order.capturing'));
     return this.form;

@@ -16,9 +16,11 @@ export type {
   Order,
   OrderQuote,
   Quote,
+  QuoteCoupon,
   Reservation,
   Role,
   RoomState,
+  ShownCoupon,
   Stream,
 } from './client.js';
 
@@ -48,6 +50,8 @@ export interface Shop {
   stripe: { publishable_key: string; script: string } | null;
   /** Whether the shop sends e-mails. */
   emails: boolean;
+  /** A coupon can be used now. */
+  coupons: boolean;
   base_url: string | null;
   country: string | null;
   /** In basis points: 1500 is 15 %. */
@@ -149,6 +153,31 @@ export type OrderHistoryKind =
 export interface OrderDetail extends Order {
   history: { at: number; step: OrderHistoryKind }[];
   address: Address | null;
+}
+
+/** A coupon as the team sees it. */
+export interface Coupon {
+  id: string;
+  code: string;
+  /** In basis points; null: it takes off an `amount`. */
+  percent_bp: number | null;
+  amount: number | null;
+  currency: string;
+  starts_at: number;
+  ends_at: number | null;
+  /** Null: any number of orders. */
+  quota: number | null;
+  /** Orders that have it now. */
+  uses: number;
+  per_person: number;
+  minimum: number;
+  /** Empty: all. */
+  products: string[];
+  stream: string | null;
+  ended_at: number | null;
+  created_at: number;
+  version: number;
+  now: number;
 }
 
 export type FulfilmentStep = 'packed' | 'sent' | 'delivered';

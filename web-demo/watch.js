@@ -205,6 +205,9 @@ class WatchPage {
       if (!replay) this.speakOf(event);
     });
     client.on('state', (changed) => {
+      if (changed.has('coupon')) {
+        import('./coupon_chip.js').then(({ paintCoupon }) => paintCoupon(this), showUnreachable);
+      }
       if (changed.has('likes') || changed.has('reactions')) this.updateLikes();
       if ([...changed].some((key) => !BUSY.has(key))) this.paint();
     });

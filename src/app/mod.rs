@@ -282,6 +282,7 @@ impl Services {
             runner.start(context, queue);
         }
         runner.start(context, checkout::PlacedOrderJob(self.checkout.clone()));
+        runner.start(context, checkout::CouponJob(self.checkout.clone()));
         runner.start(context, checkout::OutboxJob(self.checkout.clone()));
         runner.start(context, checkout::BillingJob(self.checkout.clone()));
         runner.start(context, chat::LikesJob(self.chat.clone()));

@@ -27,6 +27,11 @@ pub fn pin_change(stream: &LiveStream, epoch: i64) -> StateChange {
     StateChange::Pin { v, json }
 }
 
+/// The coupon of a show. It has the version of the row, as the pin has.
+pub fn coupon_change(stream: &LiveStream, epoch: i64) -> StateChange {
+    StateChange::Coupon { v: [epoch, stream.version], json: json_bytes(&stream.coupon) }
+}
+
 pub fn chat_rules_view(stream: &LiveStream, epoch: i64) -> ChatRulesView {
     ChatRulesView::of(&stream.chat, [epoch, stream.version])
 }

@@ -90,6 +90,11 @@ audit_actions! {
     CreatePublishKey "create_publish_key",
     RotatePublishKey "rotate_publish_key",
     EndPublishKeys "end_publish_keys",
+    CreateCoupon "create_coupon",
+    ChangeCoupon "change_coupon",
+    EndCoupon "end_coupon",
+    ShowCoupon "show_coupon",
+    HideCoupon "hide_coupon",
 }
 
 impl AuditAction {

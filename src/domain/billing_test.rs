@@ -33,7 +33,7 @@ fn order(lines: Vec<Reservation>) -> Order {
 
 fn quote(order: &Order, rules: QuoteRules) -> OrderQuote {
     let lines: Vec<_> = order.lines.iter().map(|line| (line, SoldItem::default())).collect();
-    OrderQuote::of(&lines, None, rules).unwrap()
+    OrderQuote::of(&lines, None, rules, None).unwrap()
 }
 
 const KSA: QuoteRules = QuoteRules { tax_bp: 1_500, tax_included: true, delivery_fee: 2_000, delivery_free_from: 0 };

@@ -73,3 +73,24 @@ impl ErrorCode {
         Refusal::TABLE.iter().chain(&Self::FAULTS)
     }
 }
+
+/// Makes the table, and the row of each refusal, from one list of rows. A refusal without a row does not compile.
+macro_rules! error_codes {
+    ($($refusal:pat => $code:literal, $status:literal, $meaning:literal, $text_key:expr;)*) => {
+        impl Refusal {
+            /// Every code of a refusal, once.
+            pub const TABLE: &[ErrorCode] = &[$(
+                ErrorCode { code: $code, status: $status, meaning: $meaning, text_key: $text_key },
+            )*];
+
+            /// The row of this refusal.
+            pub fn error_code(&self) -> &'static ErrorCode {
+                match self {
+                    $($refusal => &ErrorCode { code: $code, status: $status, meaning: $meaning, text_key: $text_key },)*
+                }
+            }
+        }
+    };
+}
+
+pub(super) use error_codes;

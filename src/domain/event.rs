@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Actor, MessageId, Millis, OfferId, Quote, Role, UserId};
+use super::{Actor, CouponId, MessageId, Millis, OfferId, Quote, Role, UserId};
 
 /// The author of a message or notice, as other viewers see them.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
@@ -41,6 +41,11 @@ pub enum Event {
     },
     SaleClosed {
         offer: OfferId,
+    },
+    /// The team shows a coupon, which viewers can claim.
+    CouponShown {
+        coupon: CouponId,
+        code: String,
     },
     /// An order was paid. The name is the display name of the buyer, or its initials, as the shop chose; it is empty if the shop hides
     /// names, the chat would not show this one (blocklist, link, a name that looks like the team) or the buyer's data was erased.
@@ -88,6 +93,7 @@ impl Event {
             Event::Unpinned {} => "unpinned",
             Event::SaleOpened { .. } => "sale_opened",
             Event::SaleClosed { .. } => "sale_closed",
+            Event::CouponShown { .. } => "coupon_shown",
             Event::Purchased { .. } => "purchased",
             Event::Deleted { .. } => "deleted",
             Event::Muted { .. } => "muted",
@@ -107,6 +113,7 @@ impl Event {
             | Event::SaleOpened { offer }
             | Event::SaleClosed { offer }
             | Event::Purchased { offer, .. } => Some(offer.to_string()),
+            Event::CouponShown { coupon, .. } => Some(coupon.to_string()),
             Event::Chat { id, .. } | Event::Deleted { id } => Some(id.to_string()),
             Event::Muted { user, .. }
             | Event::Unmuted { user }

@@ -69,6 +69,8 @@ id! {
     OfferId
     /// The id of an order, which exists from the hold on.
     OrderId
+    /// The id of a coupon.
+    CouponId
     /// The id of an invoice or a credit note.
     BillingDocumentId
     /// The id of a chat message.

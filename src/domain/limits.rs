@@ -24,6 +24,12 @@ pub const PER_BUYER: Limit = (1, 1_000);
 pub const HOLD_S: Limit = (10, 3_600);
 pub const COUNTDOWN_S: Limit = (10, 300);
 pub const DURATION_S: Limit = (60, 1_200);
+/// What a coupon takes off, in basis points.
+pub const PERCENT_BP: Limit = (1, 10_000);
+/// What a coupon takes off, in minor units.
+pub const COUPON_AMOUNT: Limit = (1, PRICE_MAX);
+/// Orders that can have a coupon, in all or of one person.
+pub const COUPON_USES: Limit = (1, 1_000_000);
 /// Seconds by which a sale is extended.
 pub const EXTEND_S: Limit = (10, 1_200);
 pub const SLOW_S: Limit = (0, 300);

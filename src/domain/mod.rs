@@ -18,6 +18,9 @@ pub mod catalogue_file;
 pub mod catalogue_import;
 pub mod chat;
 pub mod country;
+pub mod coupon;
+#[cfg(test)]
+mod coupon_test;
 pub mod currency;
 pub mod customer;
 pub mod email_code;
@@ -96,14 +99,18 @@ pub use catalogue_import::{CatalogueImport, ImportSource, ImportStatus, Imported
 pub use chat::{
     ChatDecision, ChatMessage, ChatRules, ChatRulesForm, ChatText, LinkRule, Quote, Sanction, SanctionKind,
 };
+pub use coupon::{
+    AppliedCoupon, Coupon, CouponChange, CouponCode, CouponDiscount, CouponForm, CouponLine, CouponProblem,
+    QuoteCoupon, ShownCoupon,
+};
 pub use error_code::ErrorCode;
 pub use event::{Author, Event};
 pub use follow::{Announcement, Follow, FollowTarget, FollowedProduct, NewFollow};
 pub use fulfilment::{Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep};
 pub use id::{
-    AccountId, ApiKeyId, AuditEntryId, BillingDocumentId, EmailCodeId, FollowId, ImportId, InviteId, MailId, MessageId,
-    OfferId, OrderId, PasskeyId, ProductId, ShopId, SignInSessionId, StaffInviteId, StreamId, TokenRevocationId,
-    UserId, VariantId,
+    AccountId, ApiKeyId, AuditEntryId, BillingDocumentId, CouponId, EmailCodeId, FollowId, ImportId, InviteId, MailId,
+    MessageId, OfferId, OrderId, PasskeyId, ProductId, ShopId, SignInSessionId, StaffInviteId, StreamId,
+    TokenRevocationId, UserId, VariantId,
 };
 pub use invite::{Helper, Invite};
 pub use mail::{ClaimedMail, MailContent, MailKind, MailOutcome, MailStatus, MailStep, NewMail};

@@ -1,13 +1,13 @@
 //! What an order costs: goods, discount, delivery, tax and total, from its lines and the rules of the shop.
 //!
-//! The tax is computed for each line and for the delivery, rounded half up to the minor unit, and then summed. A tax that the prices
+//! A coupon takes its discount off lines, before the tax. The tax is computed for each line and for the delivery, rounded half up to the minor unit, and then summed. A tax that the prices
 //! include is shown and never added; any other tax is added to the total.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::order::request_hash;
-use super::{Minor, OrderId, Refusal, Reservation, ReservationId, Titles};
+use super::{AppliedCoupon, Minor, OrderId, QuoteCoupon, Refusal, Reservation, ReservationId, Titles};
 
 const BASIS_POINTS: u128 = 10_000;
 
@@ -49,6 +49,7 @@ pub struct QuoteLine {
     pub discount: Minor,
     /// The tax rate in basis points.
     pub tax_bp: i64,
+    /// Of what is left after the discount.
     pub tax: Minor,
 }
 
@@ -60,8 +61,12 @@ pub struct OrderQuote {
     pub currency: String,
     /// The sum of the lines.
     pub goods: Minor,
+    /// What the coupon takes off: the sum of the discounts of the lines.
     #[serde(default)]
     pub discount: Minor,
+    /// The coupon of the order, also when it takes nothing off now; null: it has none.
+    #[serde(default)]
+    pub coupon: Option<QuoteCoupon>,
     /// The delivery fee. 0: none, or the order goes into a parcel for which the buyer has paid already.
     #[serde(default)]
     pub delivery: Minor,
@@ -88,20 +93,32 @@ pub struct OrderQuote {
 impl OrderQuote {
     /// Computes the quote of these lines. `joins`: the open parcel of the buyer with which they are sent. The order of the lines does
     /// not matter. Refuses amounts that cannot be summed.
-    pub fn of(lines: &[(&Reservation, SoldItem)], joins: Option<OrderId>, rules: QuoteRules) -> Result<Self, Refusal> {
+    pub fn of(
+        lines: &[(&Reservation, SoldItem)],
+        joins: Option<OrderId>,
+        rules: QuoteRules,
+        coupon: Option<AppliedCoupon>,
+    ) -> Result<Self, Refusal> {
+        let (coupon, discounts) = match coupon {
+            Some(AppliedCoupon { coupon, discounts }) => (Some(coupon), discounts),
+            None => (None, Vec::new()),
+        };
         let mut lines: Vec<&(&Reservation, SoldItem)> = lines.iter().collect();
         lines.sort_unstable_by_key(|(line, _)| line.id);
         let currency = lines.first().map(|(line, _)| line.currency.clone()).unwrap_or_default();
         let lines = lines
             .into_iter()
             .map(|(line, item)| {
-                let tax = tax_of(line.amount, rules)?;
+                let discount = discounts.iter().find(|(id, _)| *id == line.id).map_or(0, |(_, discount)| *discount);
+                // Never more than the line costs, whatever the rule of the coupon says.
+                let discount = discount.clamp(0, line.amount.max(0));
+                let tax = tax_of(line.amount - discount, rules)?;
                 Ok(QuoteLine {
                     reservation: line.id,
                     item: item.clone(),
                     qty: line.qty,
                     amount: line.amount,
-                    discount: 0,
+                    discount,
                     tax_bp: rules.tax_bp,
                     tax,
                 })
@@ -120,6 +137,7 @@ impl OrderQuote {
             currency,
             goods,
             discount,
+            coupon,
             delivery,
             joins,
             delivery_tax_bp: rules.tax_bp,
@@ -142,6 +160,10 @@ impl OrderQuote {
             parts.push(line.reservation.to_string());
             let numbers = [line.qty, line.amount, line.discount, line.tax_bp, line.tax];
             parts.extend(numbers.iter().map(i64::to_string));
+        }
+        // Only where there is one: the nodes of the version before must give the same version.
+        if let Some(coupon) = &self.coupon {
+            parts.extend([coupon.id.to_string(), coupon.problem.clone().unwrap_or_default()]);
         }
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         hex::encode(&request_hash(&parts)[..16])
@@ -221,7 +243,7 @@ mod tests {
 
     fn quote(lines: &[Reservation], joins: Option<OrderId>, rules: QuoteRules) -> OrderQuote {
         let lines: Vec<_> = lines.iter().map(|line| (line, SoldItem::default())).collect();
-        OrderQuote::of(&lines, joins, rules).unwrap()
+        OrderQuote::of(&lines, joins, rules, None).unwrap()
     }
 
     const KSA: QuoteRules =
@@ -276,7 +298,7 @@ mod tests {
     fn amounts_that_cannot_be_summed_are_refused() {
         let lines = [line(i64::MAX, "SAR"), line(1, "SAR")];
         let lines: Vec<_> = lines.iter().map(|line| (line, SoldItem::default())).collect();
-        assert!(OrderQuote::of(&lines, None, KSA).is_err());
+        assert!(OrderQuote::of(&lines, None, KSA, None).is_err());
     }
 
     fn any_rules() -> impl Strategy<Value = QuoteRules> {

@@ -267,7 +267,7 @@ mod tests {
 
     fn quote(order: &Order, rules: QuoteRules) -> OrderQuote {
         let lines: Vec<_> = order.lines.iter().map(|line| (line, SoldItem::default())).collect();
-        OrderQuote::of(&lines, None, rules).unwrap()
+        OrderQuote::of(&lines, None, rules, None).unwrap()
     }
 
     const ADDED: QuoteRules =

@@ -6,7 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::{ErrorCode, Millis, OfferId, OrderId, OrderQuote, ReservationId};
+use super::error_code::error_codes;
+use super::{CouponProblem, ErrorCode, Millis, OfferId, OrderId, OrderQuote, ReservationId};
 
 /// The reason why a request was not carried out, with the facts that the client needs.
 #[derive(Clone, PartialEq, Debug)]
@@ -95,6 +96,8 @@ pub enum Refusal {
     LinesGone(Vec<ReservationId>),
     /// The order costs something else than the buyer has seen; the quote as it is now.
     QuoteChanged(Box<OrderQuote>),
+    /// The coupon cannot be used for the order. It keeps the coupon that it has.
+    Coupon(CouponProblem),
     AlreadyPaid,
     /// The order is placed, and the shop receives the payment itself.
     AlreadyPlaced,
@@ -300,25 +303,6 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// Makes the table, and the row of each refusal, from one list of rows. A refusal without a row does not compile.
-macro_rules! error_codes {
-    ($($refusal:pat => $code:literal, $status:literal, $meaning:literal, $text_key:expr;)*) => {
-        impl Refusal {
-            /// Every code of a refusal, once.
-            pub const TABLE: &[ErrorCode] = &[$(
-                ErrorCode { code: $code, status: $status, meaning: $meaning, text_key: $text_key },
-            )*];
-
-            /// The row of this refusal.
-            pub fn error_code(&self) -> &'static ErrorCode {
-                match self {
-                    $($refusal => &ErrorCode { code: $code, status: $status, meaning: $meaning, text_key: $text_key },)*
-                }
-            }
-        }
-    };
-}
-
 error_codes! {
     // refusal => code, HTTP status, meaning, key of the page text
     Refusal::BadRequest(_) | Refusal::BadField { .. } =>
@@ -387,6 +371,14 @@ error_codes! {
     Refusal::QuoteChanged(_) =>
         "quote_changed", 409, "The order costs something else than the buyer has seen. Nothing was charged. Show the new quote, and pay with its version.",
         "error.quote_changed";
+    Refusal::Coupon(CouponProblem::Unknown) => "coupon_unknown", 404, "No coupon has this code.", "error.coupon_unknown";
+    Refusal::Coupon(CouponProblem::NotStarted) => "coupon_not_started", 409, "The coupon cannot be used yet.", "error.coupon_not_started";
+    Refusal::Coupon(CouponProblem::Ended) => "coupon_ended", 409, "The coupon has ended.", "error.coupon_ended";
+    Refusal::Coupon(CouponProblem::UsedUp) => "coupon_used_up", 409, "The coupon is used up. An order that ends without a payment gives its use back.", "error.coupon_used_up";
+    Refusal::Coupon(CouponProblem::PersonLimit) => "coupon_person_limit", 409, "The buyer has used the coupon as often as one person may.", "error.coupon_person_limit";
+    Refusal::Coupon(CouponProblem::OtherShow) => "coupon_other_show", 409, "The coupon is for another show.", "error.coupon_other_show";
+    Refusal::Coupon(CouponProblem::Products) => "coupon_products", 409, "The coupon is not for the products of this order.", "error.coupon_products";
+    Refusal::Coupon(CouponProblem::Minimum(_)) => "coupon_minimum", 409, "The order costs less than the coupon needs.", "error.coupon_minimum";
     Refusal::AlreadyPaid => "already_paid", 409, "The order is already paid.", "error.already_paid";
     Refusal::AlreadyPlaced =>
         "already_placed", 409, "The order is placed already, and the shop receives the payment itself.", "error.already_placed";

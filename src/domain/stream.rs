@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ChatRules, Millis, OfferId, ProductId, Refusal, StreamId, Titles};
+use super::{ChatRules, Millis, OfferId, ProductId, Refusal, ShownCoupon, StreamId, Titles};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -73,6 +73,8 @@ pub struct LiveStream {
     /// Words by which the shop sorts its shows.
     pub tags: Vec<String>,
     pub pin: Option<Pin>,
+    /// The coupon that viewers see.
+    pub coupon: Option<ShownCoupon>,
     pub chat: ChatRules,
     /// The version in which the blocklist last changed; 0: the stream never had one.
     pub blocklist_version: i64,

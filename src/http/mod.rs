@@ -23,6 +23,7 @@ mod bulk_edit;
 mod chat;
 mod client_address;
 mod connection_metrics;
+mod coupon;
 mod csv;
 mod customer;
 mod demo_host;
@@ -248,6 +249,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(shop_order::tags_in_use))
         .routes(routes!(saved_view::list))
         .routes(routes!(saved_view::save, saved_view::remove))
+        .routes(routes!(coupon::list, coupon::create))
+        .routes(routes!(coupon::show, coupon::change))
         .routes(routes!(mail::list))
         .routes(routes!(mail::send_again))
         .routes(routes!(order_export::export))

@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 use super::AppState;
 use super::client_address::ClientIp;
 use super::error::{ApiResult, Problem};
-use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams, idempotency_key};
+use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams, given, idempotency_key};
 use super::withdrawal::WithdrawalView;
-use crate::domain::{Address, IdempotencyKey, OrderId, ReservationId, StreamId};
+use crate::domain::{Address, IdempotencyKey, OrderId, Refusal, ReservationId, StreamId};
 use crate::protocol::{OrderDetail, OrderView, ReservationView};
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -121,12 +121,19 @@ pub async fn reservation_by_key_in_path(
 
 /// What a buyer may change of an order.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"address": {"name": "Ann Example", "lines": ["12 King Fahd Rd"], "city": "Riyadh", "country": "SA"}}))]
 pub struct ChangeOrderRequest {
-    /// The delivery address, as in `PUT /v1/orders/{order}/address`.
-    address: Address,
+    /// The delivery address, as in `PUT /v1/orders/{order}/address`; left out: it stays.
+    address: Option<Address>,
+    /// The code of a coupon, in place of the one that the order has; null: the order has none any more; left out: it stays. An order has
+    /// one coupon at most. A purchase that is in no order yet becomes a line of my open order of that show first.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    coupon: Option<Option<String>>,
 }
 
-/// Changes my order before it has ended, and gives it with the quote that follows.
+/// Changes my order before it has ended, and gives it with the quote that follows: its address, its coupon, or both. A coupon reserves one
+/// of its uses for the order; an order that ends without a payment gives it back.
 #[utoipa::path(put, operation_id = "orders_change", path = "/v1/orders/{order}", tag = "orders", params(("order" = OrderId, Path)),
     request_body = ChangeOrderRequest, responses((status = 200, body = OrderDetail), (status = "default", body = Problem)))]
 pub async fn change(
@@ -135,7 +142,17 @@ pub async fn change(
     PathId(order): PathId<OrderId>,
     JsonBody(form): JsonBody<ChangeOrderRequest>,
 ) -> ApiResult<Json<OrderDetail>> {
-    state.app.checkout.set_address(&actor, order, form.address).await?;
+    let ChangeOrderRequest { address, coupon } = form;
+    if address.is_none() && coupon.is_none() {
+        state.app.checkout.own_order(&actor, order).await?;
+        return Err(Refusal::bad_field("address", "must be given, or a coupon.").into());
+    }
+    if let Some(address) = address {
+        state.app.checkout.set_address(&actor, order, address).await?;
+    }
+    if let Some(code) = coupon {
+        state.app.checkout.set_coupon(&actor, order, code.as_deref()).await?;
+    }
     Ok(Json(state.app.checkout.order_detail(&actor, order).await?))
 }
 

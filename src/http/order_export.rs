@@ -53,7 +53,7 @@ async fn write_export(app: App, actor: Actor, filter: ShopOrderFilter, mut write
     }
 }
 
-const COLUMNS: [&str; 41] = [
+const COLUMNS: [&str; 44] = [
     "id",
     "created_at",
     "paid_at",
@@ -95,6 +95,9 @@ const COLUMNS: [&str; 41] = [
     "order_total",
     "returned",
     "order_refunded",
+    "line_discount",
+    "order_discount",
+    "coupon",
 ];
 
 /// One row for each line that counts: lines that ended do not, unless the whole order has ended.
@@ -155,5 +158,8 @@ fn row(ExportedOrder { listed, address, refunded }: &ExportedOrder, reserved: &R
         json!(quote.map(|quote| quote.total)),
         json!(reserved.returned),
         json!(refunded),
+        json!(quoted.map(|line| line.discount)),
+        json!(quote.map(|quote| quote.discount)),
+        json!(quote.and_then(|quote| quote.coupon.as_ref()).map(|coupon| &coupon.code)),
     ]
 }

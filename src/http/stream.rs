@@ -22,7 +22,8 @@ pub async fn shop(State(state): State<AppState>) -> Json<ShopView> {
     let (shop, profile) = (state.app.shop(), state.app.profile());
     let form = state.app.settings().stripe.as_ref().and_then(|stripe| stripe.card_form.clone());
     let stripe = form.map(|StripeCardForm { publishable_key, script }| StripeFormView { publishable_key, script });
-    Json(ShopView::of((&shop, &profile), dev_login, payments, stripe, emails, state.origins.base_url()))
+    let view = ShopView::of((&shop, &profile), dev_login, payments, stripe, emails, state.origins.base_url());
+    Json(ShopView { coupons: state.app.checkout.has_coupons(), ..view })
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]

@@ -163,7 +163,7 @@ impl EncodedEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Author, OfferId, Quote, Role, UserId};
+    use crate::domain::{Author, CouponId, OfferId, Quote, Role, UserId};
 
     fn one_of_each() -> Vec<Event> {
         let user = UserId::parse("u1").unwrap();
@@ -182,6 +182,7 @@ mod tests {
             Event::Unpinned {},
             Event::SaleOpened { offer },
             Event::SaleClosed { offer },
+            Event::CouponShown { coupon: CouponId::new(), code: name() },
             Event::Purchased { name: name(), qty: 1, offer },
             Event::Deleted { id: MessageId::new() },
             Event::Muted { user: user.clone(), name: name(), until: 7 },

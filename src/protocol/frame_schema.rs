@@ -11,7 +11,7 @@ use super::OrderView;
 use super::problem::RefusalFacts;
 use super::view::{AuditEntryView, ChatRulesView, MessageView, OfferView, PinView, StreamView, ViewerIdentity};
 use crate::domain::reaction::ReactionCounts;
-use crate::domain::{Event, MessageId, Millis, OfferId};
+use crate::domain::{Event, MessageId, Millis, OfferId, ShownCoupon};
 
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "a description; frames are assembled in server.rs")]
@@ -86,6 +86,8 @@ pub struct StateFrame {
     /// How many of the likes were which emoji, as far as this node knows; the others are hearts. Absent: nobody sent an emoji. The
     /// numbers are not kept: they may begin again when the node or the connection changes.
     pub reactions: Option<ReactionCounts>,
+    /// The coupon that the team shows, which viewers can claim; `null`: it is shown no longer; absent in a whole state: none is shown.
+    pub coupon: Option<ShownCoupon>,
     pub chat: Option<ChatRulesView>,
     /// Present while this node is not connected to the broker: chat is refused with `busy`, and the number of viewers and the
     /// sales of other nodes may be a second or more late. `null` when the delay is over; absent when there was none.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{ErrorCode, Millis, OrderId, OrderQuote, Refusal};
+use crate::domain::{CouponProblem, ErrorCode, Millis, Minor, OrderId, OrderQuote, Refusal};
 
 /// What a client needs to act on an error, beside its code. A fact that a refusal does not have is absent.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -41,6 +41,9 @@ pub struct RefusalFacts {
     /// With `quote_changed`: what the order costs now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quote: Option<Box<OrderQuote>>,
+    /// With `coupon_minimum`: what the products that the coupon is for must cost together, in minor units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<Minor>,
 }
 
 impl From<&Refusal> for RefusalFacts {
@@ -59,6 +62,7 @@ impl From<&Refusal> for RefusalFacts {
             Refusal::NotOpen { opens_at, now } => Self { opens_at: *opens_at, now: Some(*now), ..none },
             Refusal::Muted { until, now } => Self { until: Some(*until), now: Some(*now), ..none },
             Refusal::PaymentQueued { place, .. } => Self { place: Some(*place), ..none },
+            Refusal::Coupon(CouponProblem::Minimum(minimum)) => Self { minimum: Some(*minimum), ..none },
             Refusal::NeedsAction { action_url } => Self { action_url: Some(action_url.clone()), ..none },
             _ => none,
         }

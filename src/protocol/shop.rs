@@ -40,6 +40,8 @@ pub struct ShopView {
     pub stripe: Option<StripeFormView>,
     /// Whether the shop sends e-mails: then an address that a buyer gives with the delivery address gets some.
     pub emails: bool,
+    /// Whether a coupon can be used now: the checkout has a field for its code.
+    pub coupons: bool,
     /// The shop's public URL, if the operator has set it. Links for sharing begin with it.
     pub base_url: Option<String>,
     /// Where the shop is: ISO 3166-1, two letters. Null: its owner has not said it.
@@ -84,6 +86,7 @@ impl ShopView {
             payments,
             stripe,
             emails,
+            coupons: false,
             base_url,
             country: country.clone(),
             tax_bp,

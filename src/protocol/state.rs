@@ -26,6 +26,8 @@ pub enum StateChange {
     Likes(i64),
     /// The emoji that the viewers of one node sent. Each node counts its own, and viewers get the sum.
     Reactions { node: u64, counts: ReactionCounts },
+    /// The coupon that the team shows, or `null`.
+    Coupon { v: StateVersion, json: Bytes },
     /// `{"slow_ms":…,"notice":…,"off":…,"links":…,"review_all":…,"pinned":…}`
     Chat { v: StateVersion, json: Bytes },
     /// The `stream` object of hello and snapshot. It is a part of a tick when the show itself was changed: then its `version` is higher.
@@ -43,6 +45,7 @@ pub enum StateKey {
     Offer(OfferId),
     Likes,
     Reactions(u64),
+    Coupon,
     Chat,
     Stream,
     Delayed,
@@ -56,6 +59,7 @@ impl StateChange {
             StateChange::Offer { id, .. } => StateKey::Offer(*id),
             StateChange::Likes(_) => StateKey::Likes,
             StateChange::Reactions { node, .. } => StateKey::Reactions(*node),
+            StateChange::Coupon { .. } => StateKey::Coupon,
             StateChange::Chat { .. } => StateKey::Chat,
             StateChange::Stream { .. } => StateKey::Stream,
             StateChange::Delayed(_) => StateKey::Delayed,
@@ -75,6 +79,7 @@ impl StateChange {
         match self {
             StateChange::Pin { v, .. }
             | StateChange::Offer { v, .. }
+            | StateChange::Coupon { v, .. }
             | StateChange::Chat { v, .. }
             | StateChange::Stream { v, .. } => *v,
             StateChange::Likes(likes) => [0, *likes],
@@ -98,6 +103,7 @@ pub struct RoomState {
     likes: i64,
     /// Node → the emoji of its viewers; at most [`REACTING_NODES_MAX`].
     reactions: BTreeMap<u64, ReactionCounts>,
+    coupon: VersionedJson,
     chat: VersionedJson,
     stream: VersionedJson,
     /// The `version` in the stream object; `None` before the first one.
@@ -144,6 +150,7 @@ struct UnsentKeys {
     viewers: bool,
     likes: bool,
     reactions: bool,
+    coupon: bool,
     chat: bool,
     delayed: bool,
     stream: bool,
@@ -151,6 +158,8 @@ struct UnsentKeys {
 
 /// The most nodes whose emoji a room counts; a restart of a node is another one.
 const REACTING_NODES_MAX: usize = 64;
+
+const NO_COUPON: &[u8] = b"null";
 
 const OLDEST: StateVersion = [i64::MIN; 2];
 
@@ -163,6 +172,7 @@ impl Default for RoomState {
             viewers: 0,
             likes: 0,
             reactions: BTreeMap::new(),
+            coupon: VersionedJson { v: OLDEST, json: Bytes::from_static(NO_COUPON) },
             chat: VersionedJson { v: OLDEST, json: Bytes::from_static(br#"{"slow_ms":0,"notice":null}"#) },
             stream: VersionedJson { v: OLDEST, json: Bytes::from_static(b"null") },
             edition: None,
@@ -214,6 +224,11 @@ impl RoomState {
                 changed
             }
             StateChange::Reactions { node, counts } => self.set_reactions(node, counts),
+            StateChange::Coupon { v, json } => {
+                let changed = self.coupon.set(v, json);
+                self.unsent.keys.coupon |= changed;
+                changed
+            }
             StateChange::Chat { v, json } => {
                 let changed = self.chat.set(v, json);
                 self.unsent.keys.chat |= changed;
@@ -323,6 +338,7 @@ impl RoomState {
                 StateKey::Pin => keys.pin = true,
                 StateKey::Likes => keys.likes = true,
                 StateKey::Reactions(_) => keys.reactions = true,
+                StateKey::Coupon => keys.coupon = true,
                 StateKey::Chat => keys.chat = true,
                 StateKey::Delayed => keys.delayed = true,
                 StateKey::Offer(id) => offers.extend(self.offers.get_key_value(id)),
@@ -354,6 +370,7 @@ impl RoomState {
             viewers: true,
             likes: true,
             reactions,
+            coupon: self.coupon.json[..] != *NO_COUPON,
             chat: true,
             delayed,
             stream: false,
@@ -392,6 +409,10 @@ impl RoomState {
         if keys.reactions {
             out.extend_from_slice(b",\"reactions\":");
             out.extend_from_slice(&json_bytes(&self.reactions()));
+        }
+        if keys.coupon {
+            out.extend_from_slice(b",\"coupon\":");
+            out.extend_from_slice(&self.coupon.json);
         }
         if keys.chat {
             out.extend_from_slice(b",\"chat\":");

@@ -182,7 +182,7 @@ async fn issue_invoice(tx: &mut Transaction<'_>, id: OrderId, issuer: &Issuer, n
 
 fn plain_quote(order: &Order) -> Result<OrderQuote> {
     let lines: Vec<_> = order.lines.iter().map(|line| (line, SoldItem::default())).collect();
-    Ok(OrderQuote::of(&lines, None, QuoteRules::default())?)
+    Ok(OrderQuote::of(&lines, None, QuoteRules::default(), None)?)
 }
 
 async fn issue_credit_note(

@@ -220,7 +220,8 @@ impl Store {
     /// What the team sees of one customer. `None`: this user bought nothing, or a moment ago.
     pub async fn customer_detail(&self, user: &UserId) -> Result<Option<CustomerDetail>> {
         let Some(customer) = self.customer(user).await? else { return Ok(None) };
-        let read = "select cast(count(distinct order_id) as bigint), cast(coalesce(sum(amount), 0) as bigint)
+        let read =
+            "select cast(count(distinct order_id) as bigint), cast(coalesce(sum(amount - discount), 0) as bigint)
             from reservations where buyer = $1 and status = 'sold' and returned < qty";
         let (orders_paid, amount_paid): (i64, i64) = self.report_query(read).bind(user.as_str()).fetch_one().await?;
         let language = match AccountId::of_user(user) {

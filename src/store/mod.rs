@@ -5,7 +5,8 @@
 //! found under a lock is returned as [`Error::Refused`].
 //!
 //! Every write runs in a task of its own (see `app`): a transaction must never live in a future that is cancelled when a
-//! client disconnects. There is one lock order: variants, offers, orders, each ascending.
+//! client disconnects. There is one lock order: variants, offers, orders (by their
+//! lines), coupons, each ascending.
 
 mod account;
 mod address;
@@ -23,6 +24,9 @@ mod catalogue_import_insert;
 mod catalogue_product;
 mod chat;
 mod counters;
+mod coupon;
+mod coupon_claim;
+mod coupon_use;
 mod customer;
 mod dispute;
 mod email_code;
@@ -104,6 +108,7 @@ pub use bulk_edit::{BulkOutcome, BulkWrite, EditOutcome};
 pub use catalogue_import::CheckedProduct;
 pub use catalogue_import_apply::{ImportOutcome, ImportWriter};
 pub use counters::{PoolUsage, StoreCounters};
+pub use coupon_use::{CouponChoice, DECIDED_TOGETHER_MAX};
 pub use email_code::{NewEmailCode, TypedEmailCode};
 pub use error::{Error, Result};
 pub use follow::FollowOfMail;

@@ -229,7 +229,8 @@ pub(super) async fn insert_order(
     Ok(insert.bind(&line.currency).bind(line.created_at).bind(now).execute().await? > 0)
 }
 
-/// Notes that a locked order is being paid, and for what amount: from now on no line joins it. It gets its own row if it has none.
+/// Notes that a locked order is being paid, and for what amount: from now on no line joins it. It gets its own row if it has none. The split
+/// of a discount is written to the lines, where reports read it.
 pub(super) async fn begin_paying(
     tx: &mut Transaction<'_>,
     order: &Order,
@@ -242,7 +243,14 @@ pub(super) async fn begin_paying(
     }
     let set = "update orders set status = 'paying', quote = $2, total = $3, joins = $4, changed_at = $5 where id = $1";
     let set = tx.query(set).bind(order.id.0).bind(to_json(quote)?).bind(quote.total);
-    set.bind(quote.joins.map(|parcel| parcel.0)).bind(now).execute().await.map(drop)
+    set.bind(quote.joins.map(|parcel| parcel.0)).bind(now).execute().await?;
+    if quote.coupon.is_some() {
+        for line in &quote.lines {
+            let split = "update reservations set discount = $2 where id = $1 and discount <> $2";
+            tx.query(split).bind(line.reservation.0).bind(line.discount).execute().await?;
+        }
+    }
+    Ok(())
 }
 
 impl Store {

@@ -179,7 +179,7 @@ async fn sum_new_orders(tx: &mut Transaction<'_>, offer: Uuid, wait_ms: Millis) 
     let read = concat!(
         "select id, place, ",
         line_status!(""),
-        " as status, qty, amount, created_at, buyer, buyer_name, person, buyer like 'crowd:%' as is_simulated from reservations
+        " as status, qty, amount - discount as amount, created_at, buyer, buyer_name, person, buyer like 'crowd:%' as is_simulated from reservations
             where offer = $1 and place > $2 and place <= $3 order by place"
     );
     let until = last.min(position + SUMMED_TOGETHER_MAX);
@@ -249,7 +249,7 @@ async fn sum_decided_orders(tx: &mut Transaction<'_>) -> Result<i64> {
     let read = concat!(
         "select u.order_id, u.offer, ",
         line_status!("o."),
-        " as status, o.qty, o.amount from unsettled_orders u
+        " as status, o.qty, o.amount - o.discount as amount from unsettled_orders u
             join reservations o on o.id = u.order_id where o.status not in ('held', 'capturing', 'placed') limit $1"
     );
     let rows: Vec<DecidedRow> = tx.query(read).bind(SUMMED_TOGETHER_MAX).fetch_all().await?;
@@ -271,7 +271,7 @@ async fn sum_decided_orders(tx: &mut Transaction<'_>) -> Result<i64> {
 
 /// Moves orders that were summed as paid and are refunded now.
 async fn sum_refunds(tx: &mut Transaction<'_>) -> Result<i64> {
-    let read = "select u.order_id, o.offer, 'refunded' as status, o.qty, o.amount from unsummed_refunds u
+    let read = "select u.order_id, o.offer, 'refunded' as status, o.qty, o.amount - o.discount as amount from unsummed_refunds u
         join reservations o on o.id = u.order_id join offer_sums s on s.offer = o.offer
         where o.place <= s.position and not exists (select 1 from unsettled_orders x where x.order_id = u.order_id)
         limit $1";

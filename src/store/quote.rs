@@ -5,13 +5,18 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::coupon::CouponRow;
+use super::coupon_use::COUPON_OF_ORDER;
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, titles_from_json};
-use crate::domain::{Order, OrderId, OrderQuote, OrderStatus, QuoteRules, Reservation, SoldItem};
+use crate::domain::{
+    Coupon, CouponLine, Millis, Order, OrderId, OrderQuote, OrderStatus, ProductId, QuoteRules, Reservation, SoldItem,
+};
 
 struct SoldItemRow {
     id: Uuid,
+    product: Uuid,
     title: String,
     titles: String,
     variant_name: String,
@@ -19,18 +24,19 @@ struct SoldItemRow {
     sku: Option<String>,
 }
 
-from_row!(SoldItemRow { id, title, titles, variant_name, variant_names, sku });
+from_row!(SoldItemRow { id, product, title, titles, variant_name, variant_names, sku });
 
 impl SoldItemRow {
     fn into_item(self) -> Result<(Uuid, SoldItem)> {
-        let Self { id, title, titles, variant_name, variant_names, sku } = self;
+        let Self { id, product: _, title, titles, variant_name, variant_names, sku } = self;
         let (titles, variant_names) = (titles_from_json(&titles)?, titles_from_json(&variant_names)?);
         Ok((id, SoldItem { title, titles, variant_name, variant_names, sku }))
     }
 }
 
 /// What is sold in the lines of an order.
-const SOLD_ITEMS: &str = "select r.id, p.title, p.titles, v.name as variant_name, v.names as variant_names, v.sku
+const SOLD_ITEMS: &str =
+    "select r.id, p.id as product, p.title, p.titles, v.name as variant_name, v.names as variant_names, v.sku
     from reservations r join offers o on o.id = r.offer join variants v on v.id = o.variant
     join products p on p.id = v.product where r.id = $1 or r.order_id = $1";
 
@@ -74,17 +80,48 @@ macro_rules! read_quote {
                     }
                 };
                 let items: Vec<SoldItemRow> = $source.query(SOLD_ITEMS).bind(order.id.0).fetch_all().await?;
-                compute(order, items, parcel.map(OrderId), rules)?
+                let coupon: Option<CouponRow> = match is_opened {
+                    true => $source.query(COUPON_OF_ORDER).bind(order.id.0).fetch_optional().await?,
+                    false => None,
+                };
+                let coupon = match coupon {
+                    Some(row) => Some((row.into_coupon()?, $source.now().await?)),
+                    None => None,
+                };
+                compute(order, items, parcel.map(OrderId), rules, coupon)?
             }
         }
     }};
 }
 
-fn compute(order: &Order, items: Vec<SoldItemRow>, joins: Option<OrderId>, rules: QuoteRules) -> Result<OrderQuote> {
+/// `coupon`: the one that the order has, and the time at which it is looked at.
+fn compute(
+    order: &Order,
+    items: Vec<SoldItemRow>,
+    joins: Option<OrderId>,
+    rules: QuoteRules,
+    coupon: Option<(Coupon, Millis)>,
+) -> Result<OrderQuote> {
+    let coupon = coupon.map(|(coupon, now)| coupon.apply(order.stream, &lines_of(order, &items), now));
     let mut items = items.into_iter().map(SoldItemRow::into_item).collect::<Result<HashMap<_, _>>>()?;
     let lines: Vec<(&Reservation, SoldItem)> =
         order.held_lines().map(|line| (line, items.remove(&line.id.0).unwrap_or_default())).collect();
-    Ok(OrderQuote::of(&lines, joins, rules)?)
+    Ok(OrderQuote::of(&lines, joins, rules, coupon)?)
+}
+
+/// The held lines of an order, as a coupon looks at them.
+fn lines_of(order: &Order, items: &[SoldItemRow]) -> Vec<CouponLine> {
+    let product =
+        |line: &Reservation| items.iter().find(|item| item.id == line.id.0).map(|item| ProductId(item.product));
+    let line =
+        |line: &Reservation| Some(CouponLine { reservation: line.id, product: product(line)?, amount: line.amount });
+    order.held_lines().filter_map(line).collect()
+}
+
+/// The held lines of a locked order.
+pub(super) async fn coupon_lines(tx: &mut Transaction<'_>, order: &Order) -> Result<Vec<CouponLine>> {
+    let items: Vec<SoldItemRow> = tx.query(SOLD_ITEMS).bind(order.id.0).fetch_all().await?;
+    Ok(lines_of(order, &items))
 }
 
 pub(super) fn parse_quote(text: &str) -> Result<OrderQuote> {

@@ -52,16 +52,16 @@ macro_rules! order_figures {
             changing as (
                 select o.offer, ",
             line_status!("o."),
-            " as status, o.qty, o.amount from mine m ",
+            " as status, o.qty, o.amount - o.discount as amount from mine m ",
             $since,
             " union all
                 select o.offer, ",
             line_status!("o."),
-            ", o.qty, o.amount from mine m join unsettled_orders u on u.offer = m.offer ",
+            ", o.qty, o.amount - o.discount from mine m join unsettled_orders u on u.offer = m.offer ",
             $unsettled,
             "),
             refunds_since as (
-                select o.offer, o.qty, o.amount from unsummed_refunds u ",
+                select o.offer, o.qty, o.amount - o.discount as amount from unsummed_refunds u ",
             $refunded,
             " join mine m on m.offer = o.offer where o.place <= m.position
                     and not exists (select 1 from unsettled_orders x where x.order_id = u.order_id)

@@ -34,6 +34,7 @@ struct StreamRow {
     cancelled_at: Option<i64>,
     tags: String,
     pin: Option<Uuid>,
+    coupon: Option<String>,
     slow_ms: i64,
     notice: Option<String>,
     chat_off: i64,
@@ -66,6 +67,7 @@ from_row!(StreamRow {
     cancelled_at,
     tags,
     pin,
+    coupon,
     slow_ms,
     notice,
     chat_off,
@@ -101,6 +103,7 @@ impl StreamRow {
             cancelled_at: self.cancelled_at,
             tags: from_json(&self.tags)?,
             pin: self.pin.map(|offer| Pin { offer: OfferId(offer) }),
+            coupon: self.coupon.as_deref().map(from_json).transpose()?,
             chat: ChatRules {
                 slow_ms: self.slow_ms,
                 notice: self.notice,
@@ -128,7 +131,7 @@ macro_rules! streams {
         concat!(
             $before,
             " id, title, titles, host, status, video, whep, poster, replay, replay_started_at, scheduled_at, started_at, ended_at, cancelled_at, tags, pin,
-            slow_ms, notice,
+            coupon, slow_ms, notice,
             chat_off, links, review_all, blocklist_version, pinned_message, pinned_user, pinned_name, pinned_body,
             likes, version, edition ",
             $after

@@ -94,6 +94,7 @@ impl Store {
             tx.query("update stock_changes set by_name = '' where by_user = $1").bind(user).execute().await?;
             // The name that the user chose when they accepted an invite.
             tx.query("update helpers set name = user_id where user_id = $1").bind(user).execute().await?;
+            tx.query("delete from coupon_claims where user_id = $1").bind(user).execute().await?;
             tx.query("delete from stock_alerts where user_id = $1").bind(user).execute().await?;
             tx.query("delete from sign_in_codes where user_id = $1").bind(user).execute().await?;
             let ended = "delete from sanctions where user_id = $1 and until is not null and until <= $2";

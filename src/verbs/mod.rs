@@ -6,6 +6,7 @@
 //! verb step by step.
 
 mod chat;
+mod coupon;
 mod moderation;
 mod offer;
 mod order;
@@ -178,7 +179,7 @@ impl<V: Verb> ParsedVerb for V {
 }
 
 /// Every verb. The order is the order of the documents.
-pub static VERBS: [VerbEntry; 30] = [
+pub static VERBS: [VerbEntry; 33] = [
     VerbEntry::of::<chat::Say>(),
     VerbEntry::of::<chat::React>(),
     VerbEntry::of::<order::Buy>(),
@@ -192,6 +193,9 @@ pub static VERBS: [VerbEntry; 30] = [
     VerbEntry::of::<stock_alert::RemoveStockAlert>(),
     VerbEntry::of::<offer::Pin>(),
     VerbEntry::of::<offer::Unpin>(),
+    VerbEntry::of::<coupon::ShowCoupon>(),
+    VerbEntry::of::<coupon::HideCoupon>(),
+    VerbEntry::of::<coupon::ClaimCoupon>(),
     VerbEntry::of::<offer::Open>(),
     VerbEntry::of::<offer::Pause>(),
     VerbEntry::of::<offer::Close>(),

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::app::{OrderResult, PurchaseResult};
-use crate::domain::OfferId;
+use crate::domain::{OfferId, ShownCoupon};
 use crate::protocol::{ChatRulesView, OfferView, OrderView, PinView, SanctionView, SayReply};
 
 /// A successful reply over REST.
@@ -201,6 +201,30 @@ impl VerbReply for PinReply {
 
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         named_schema::<PinReply>(schemas);
+    }
+}
+
+/// The coupon that a show shows; null: none.
+#[derive(Serialize, ToSchema)]
+pub struct CouponReply {
+    pub coupon: Option<ShownCoupon>,
+}
+
+impl VerbReply for CouponReply {
+    fn on_socket(&self) -> Value {
+        json!(self)
+    }
+
+    fn over_rest(self) -> RestReply {
+        RestReply::json(200, &self)
+    }
+
+    fn rest_responses() -> Vec<RestResponse> {
+        vec![(200, "The coupon that is shown", schema_ref::<CouponReply>())]
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        named_schema::<CouponReply>(schemas);
     }
 }
 

@@ -12,6 +12,7 @@ mod catalogue;
 mod checkout;
 mod client;
 mod colour;
+mod coupon;
 mod crowd;
 mod customers;
 mod demo;

@@ -15,6 +15,8 @@ mod chat;
 mod checkout;
 mod comparison;
 mod connection_settings;
+mod coupon;
+mod coupon_builders;
 mod fixture;
 mod follow;
 mod full_disk;

@@ -3,6 +3,7 @@
 mod address;
 mod billing;
 mod catalogue;
+mod coupon;
 mod customer;
 mod desk;
 mod host_key;

@@ -4,10 +4,10 @@ import { t } from '../i18n.js';
 import { el } from '../ui.js';
 
 /** @import { Role } from '../types.d.ts' */
-/** @typedef {'orders' | 'payments' | 'customers' | 'products' | 'mails' | 'staff' | 'audit' | 'settings'} Section */
+/** @typedef {'orders' | 'payments' | 'customers' | 'products' | 'coupons' | 'mails' | 'staff' | 'audit' | 'settings'} Section */
 
 /** @type {Section[]} */
-const SECTIONS = ['orders', 'payments', 'customers', 'products', 'mails', 'staff', 'audit', 'settings'];
+const SECTIONS = ['orders', 'payments', 'customers', 'products', 'coupons', 'mails', 'staff', 'audit', 'settings'];
 /** Sections that only owners and admins see. */
 const FOR_MANAGERS = new Set(['staff', 'audit', 'settings']);
 

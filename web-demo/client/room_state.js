@@ -25,6 +25,7 @@ export class RoomValues {
       viewers: 0,
       likes: 0,
       reactions: {},
+      coupon: null,
       chat: {},
       delayed: null,
       stock_alerts: new Map(),
@@ -51,6 +52,9 @@ export class RoomValues {
       this.state.reactions = frame.reactions ?? {};
       changed.add('reactions');
     }
+    const coupon = 'coupon' in frame || isWhole ? (frame.coupon ?? null) : this.state.coupon;
+    if (coupon?.id !== this.state.coupon?.id) changed.add('coupon');
+    this.state.coupon = coupon;
     // A whole state without `delayed` says that the server reaches the other servers.
     const delayed = 'delayed' in frame || isWhole ? (frame.delayed ?? null) : this.state.delayed;
     if (delayed?.since !== this.state.delayed?.since) changed.add('delayed');

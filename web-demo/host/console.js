@@ -11,6 +11,7 @@ import { Activity } from './activity.js';
 import { catalogueSheet } from './catalogue.js';
 import { ChatPanel } from './chat_panel.js';
 import { Checklist } from './checklist.js';
+import { CouponPanel } from './coupon_panel.js';
 import { Figures } from './figures.js';
 import { Lineup } from './lineup.js';
 import { OnAir } from './on_air.js';
@@ -55,6 +56,7 @@ export class Console {
     const offerOf = (id) => this.lineup.offers.get(id);
     const role = () => this.role;
     this.onAir = new OnAir({ client, lineup: this.lineup, stream, onrefused });
+    this.coupons = new CouponPanel(byId('coupon-panel'), { client, stream, onrefused });
     this.chat = new ChatPanel({ client, stream, role, offerOf, onrefused });
     const activity = new Activity({ node: byId('activity'), stream: stream.id, client, offerOf });
     const pictureDelay = () => this.onAir.preview.delay;
@@ -111,6 +113,7 @@ export class Console {
         const offer = client.state.offers.get(id);
         if (offer) this.lineup.apply(offer);
       }
+      if (changed.has('coupon')) this.coupons.paint();
       if (changed.has('chat')) {
         this.onAir.updateNotice(client.state.chat.notice);
         this.chat.updateRules(client.state.chat);
@@ -131,6 +134,7 @@ export class Console {
     this.role = you?.role;
     document.body.dataset.role = this.role ?? '';
     this.lineup.load();
+    void this.coupons.load();
     this.figures.load();
     this.chat.review.load();
     if (isFirst && this.role === 'moderator') this.tabs.choose('people');

@@ -1,6 +1,6 @@
 // العربية: the texts of the audit log.
 
-import { termsIn } from './terms.js';
+import { termsIn } from './team_terms.js';
 
 const term = termsIn('ar');
 
@@ -83,5 +83,10 @@ export default {
   'audit.create_publish_key': 'أنشأ {by} مفتاحًا لبرنامج البث',
   'audit.rotate_publish_key': 'استبدل {by} مفتاح برنامج البث',
   'audit.end_publish_keys': 'سحب {by} مفتاح برنامج البث',
+  'audit.create_coupon': 'أنشأ {by} القسيمة {name}',
+  'audit.change_coupon': 'غيّر {by} القسيمة {name}',
+  'audit.end_coupon': 'أنهى {by} القسيمة {name}',
+  'audit.show_coupon': 'عرض {by} القسيمة {name}',
+  'audit.hide_coupon': 'أخفى {by} القسيمة',
   'audit.other': '{by}: {action}',
 };

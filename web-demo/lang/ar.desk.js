@@ -1,6 +1,6 @@
 // Arabic: the texts of the seller's desk.
 
-import { termsIn } from './terms.js';
+import { termsIn } from './team_terms.js';
 
 const term = termsIn('ar');
 
@@ -131,6 +131,7 @@ export default {
   'desk.payments_not_allowed': 'يرى المدفوعات منسّق البيع والمحلّل والمضيف والمدير على مستوى المتجر كله فقط.',
   'desk.placed_on': 'طلبات {day}',
   'desk.every_day': 'عرض طلبات كل الأيام',
+  'desk.coupons': 'القسائم',
   'desk.mails': 'البريد',
   'mail.off':
     'لا يوجد خادم بريد لهذا المتجر، لذلك لا يرسل رسائل بريد إلكتروني. اضبطه في الإعدادات، أو بالخيار ⁦--smtp-url⁩.',

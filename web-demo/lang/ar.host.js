@@ -1,10 +1,12 @@
 // العربية: the texts of the host console.
 
-import { termsIn } from './terms.js';
+import { termsIn } from './team_terms.js';
 
 const term = termsIn('ar');
 
 export default {
+  save: 'حفظ',
+  'error.outranked': 'يمكنك فعل ذلك فقط مع من هم أدنى منك رتبة.',
   // The list of shows, and the sign-in.
   'host.title': 'لوحة المقدّم',
   'host.orders': term.orders,
@@ -114,6 +116,11 @@ export default {
   'host.upcoming_facts': '{price} · الكمية {n} · {lead} + {length}',
 
   // The notice.
+  'host.coupon': 'قسيمة فوق الفيديو',
+  'host.coupon_show': 'عرض',
+  'host.coupon_hide': 'إخفاء',
+  'host.coupon_on': 'يرى المشاهدون {code}.',
+  'host.coupon_left': 'بقي {n}',
   'host.notice': 'إعلان فوق الفيديو',
   'host.notice_hint': 'توصيل مجاني حتى منتصف الليل',
   'host.notice_set': 'عرض',

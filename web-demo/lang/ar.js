@@ -4,12 +4,11 @@
 // terms.js. tests/browser/texts.test.js checks that they are the same.
 
 export default {
+  loading: 'جارٍ التحميل…',
   // Every page.
   home: 'كل البثوث',
   close: 'إغلاق',
   cancel: 'إلغاء',
-  save: 'حفظ',
-  loading: 'جارٍ التحميل…',
   language: 'اللغة',
   try_again: 'إعادة المحاولة',
   show: 'البث',

@@ -1,6 +1,6 @@
 // العربية: نصوص الفريق وإعدادات المتجر وتجهيزه.
 
-import { termsIn } from './terms.js';
+import { termsIn } from './team_terms.js';
 
 const term = termsIn('ar');
 

@@ -1,6 +1,6 @@
 // English: the texts of the audit log.
 
-import { termsIn } from './terms.js';
+import { termsIn } from './team_terms.js';
 
 const term = termsIn('en');
 
@@ -83,5 +83,10 @@ export default {
   'audit.create_publish_key': '{by} made a key for the encoder',
   'audit.rotate_publish_key': '{by} replaced the key for the encoder',
   'audit.end_publish_keys': '{by} took the key for the encoder back',
+  'audit.create_coupon': '{by} made the coupon {name}',
+  'audit.change_coupon': '{by} changed the coupon {name}',
+  'audit.end_coupon': '{by} ended the coupon {name}',
+  'audit.show_coupon': '{by} showed the coupon {name}',
+  'audit.hide_coupon': '{by} hid the coupon',
   'audit.other': '{by}: {action}',
 };

@@ -227,7 +227,6 @@ export default {
   'error.not_found': 'We couldn’t find that.',
   'error.no_such_stream': 'This show doesn’t exist.',
   'error.forbidden': 'Your role doesn’t allow this.',
-  'error.outranked': 'You can only do this to people who rank below you.',
   'error.outdated': 'Somebody has changed this meanwhile.',
   'error.team_cannot_buy': 'The team can’t buy in a show that it helps to run.',
   'error.busy': 'It’s very busy right now. Nothing was changed. Please try again.',

@@ -1,6 +1,6 @@
 // English: the texts of the seller's desk.
 
-import { termsIn } from './terms.js';
+import { termsIn } from './team_terms.js';
 
 const term = termsIn('en');
 
@@ -99,6 +99,7 @@ export default {
   'desk.payments_not_allowed': 'Only producers, analysts, hosts and admins of the whole shop can see its payments.',
   'desk.placed_on': 'Placed on {day}',
   'desk.every_day': 'Show the orders of every day',
+  'desk.coupons': 'Coupons',
   'desk.mails': 'E-mails',
   'mail.off': 'This shop has no mail server, so it sends no e-mails. Set one in the settings, or by --smtp-url.',
   'desk.audit': 'Audit log',

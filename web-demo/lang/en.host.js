@@ -1,10 +1,12 @@
 // English: the texts of the host console.
 
-import { termsIn } from './terms.js';
+import { termsIn } from './team_terms.js';
 
 const term = termsIn('en');
 
 export default {
+  save: 'Save',
+  'error.outranked': 'You can only do this to people who rank below you.',
   // The list of shows, and the sign-in.
   'host.title': 'Host console',
   'host.orders': term.orders,
@@ -100,6 +102,11 @@ export default {
   'host.upcoming_facts': '{price} · {n} items · {lead} + {length}',
 
   // The notice.
+  'host.coupon': 'Coupon over the video',
+  'host.coupon_show': 'Show',
+  'host.coupon_hide': 'Hide',
+  'host.coupon_on': 'Viewers see {code}.',
+  'host.coupon_left': '{n} left',
   'host.notice': 'Notice over the video',
   'host.notice_hint': 'Free delivery until midnight',
   'host.notice_set': 'Show',

@@ -4,12 +4,11 @@
 // terms.js. tests/browser/texts.test.js checks that they are the same.
 
 export default {
+  loading: 'Loading…',
   // Every page.
   home: 'All shows',
   close: 'Close',
   cancel: 'Cancel',
-  save: 'Save',
-  loading: 'Loading…',
   language: 'Language',
   try_again: 'Try again',
   show: 'Show',

@@ -1,6 +1,6 @@
 // English: the texts of the staff, the settings of the shop and its set-up.
 
-import { termsIn } from './terms.js';
+import { termsIn } from './team_terms.js';
 
 const term = termsIn('en');
 

@@ -1,6 +1,6 @@
 // Bahasa Indonesia: the texts of the audit log.
 
-import { termsIn } from './terms.js';
+import { termsIn } from './team_terms.js';
 
 const term = termsIn('id');
 
@@ -83,5 +83,10 @@ export default {
   'audit.create_publish_key': '{by} membuat kunci untuk encoder',
   'audit.rotate_publish_key': '{by} mengganti kunci untuk encoder',
   'audit.end_publish_keys': '{by} mencabut kunci untuk encoder',
+  'audit.create_coupon': '{by} membuat kupon {name}',
+  'audit.change_coupon': '{by} mengubah kupon {name}',
+  'audit.end_coupon': '{by} mengakhiri kupon {name}',
+  'audit.show_coupon': '{by} menampilkan kupon {name}',
+  'audit.hide_coupon': '{by} menyembunyikan kupon',
   'audit.other': '{by}: {action}',
 };

@@ -231,7 +231,6 @@ export default {
   'error.not_found': 'Kami tidak dapat menemukannya.',
   'error.no_such_stream': 'Siaran ini tidak ada.',
   'error.forbidden': 'Peran Anda tidak mengizinkan ini.',
-  'error.outranked': 'Anda hanya bisa melakukan ini kepada orang dengan peran di bawah Anda.',
   'error.outdated': 'Orang lain sudah mengubah ini.',
   'error.team_cannot_buy': 'Anggota tim tidak bisa membeli di siaran yang mereka bantu kelola.',
   'error.busy': 'Sedang sangat ramai. Tidak ada yang berubah. Silakan coba lagi.',

@@ -1,6 +1,6 @@
 // Indonesian: the texts of the seller's desk.
 
-import { termsIn } from './terms.js';
+import { termsIn } from './team_terms.js';
 
 const term = termsIn('id');
 
@@ -97,6 +97,7 @@ export default {
   'desk.payments_not_allowed': 'Hanya produser, analis, penjual, dan admin seluruh toko yang dapat melihat pembayaran.',
   'desk.placed_on': 'Dipesan pada {day}',
   'desk.every_day': 'Tampilkan pesanan semua hari',
+  'desk.coupons': 'Kupon',
   'desk.mails': 'Email',
   'mail.off':
     'Toko ini tidak punya server email, jadi tidak mengirim email. Atur di pengaturan, atau dengan --smtp-url.',

@@ -1,10 +1,12 @@
 // Bahasa Indonesia: the texts of the host console.
 
-import { termsIn } from './terms.js';
+import { termsIn } from './team_terms.js';
 
 const term = termsIn('id');
 
 export default {
+  save: 'Simpan',
+  'error.outranked': 'Anda hanya bisa melakukan ini kepada orang dengan peran di bawah Anda.',
   // The list of shows, and the sign-in.
   'host.title': 'Konsol host',
   'host.orders': term.orders,
@@ -88,6 +90,11 @@ export default {
   'host.upcoming_facts': '{price} · {n} barang · {lead} + {length}',
 
   // The notice.
+  'host.coupon': 'Kupon di atas video',
+  'host.coupon_show': 'Tampilkan',
+  'host.coupon_hide': 'Sembunyikan',
+  'host.coupon_on': 'Penonton melihat {code}.',
+  'host.coupon_left': 'sisa {n}',
   'host.notice': 'Pengumuman di atas video',
   'host.notice_hint': 'Gratis ongkir sampai tengah malam',
   'host.notice_set': 'Tampilkan',

@@ -4,12 +4,11 @@
 // terms.js. tests/browser/texts.test.js checks that they are the same.
 
 export default {
+  loading: 'Memuat…',
   // Every page.
   home: 'Semua siaran',
   close: 'Tutup',
   cancel: 'Batal',
-  save: 'Simpan',
-  loading: 'Memuat…',
   language: 'Bahasa',
   try_again: 'Coba lagi',
   show: 'Siaran',

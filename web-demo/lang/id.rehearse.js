@@ -1,6 +1,6 @@
 // Bahasa Indonesia: the texts of the rehearsal.
 
-import { termsIn } from './terms.js';
+import { termsIn } from './team_terms.js';
 
 const term = termsIn('id');
 

@@ -1,6 +1,6 @@
 // Bahasa Indonesia: teks staf, pengaturan toko, dan penyiapannya.
 
-import { termsIn } from './terms.js';
+import { termsIn } from './team_terms.js';
 
 const term = termsIn('id');
 

@@ -200,6 +200,7 @@ impl Shop {
             0,
             "counters differ from reservations"
         );
+        assert_eq!(self.number("select count(*) from coupon_mismatches").await, 0, "uses differ from orders");
         let oversold = "select count(*) from offers o where quantity < \
              (select coalesce(sum(qty - returned), 0) from reservations r where r.offer = o.id and status in ('held', 'capturing', 'placed', 'sold'))";
         assert_eq!(self.number(oversold).await, 0, "oversold");

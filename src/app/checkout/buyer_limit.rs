@@ -20,6 +20,8 @@ const CANCEL: Rate = Rate::new(31, 500);
 const PAY: Rate = Rate::new(60, 500);
 /// New tries to pay, each with a key of its own.
 const PAYMENT_TRY: Rate = Rate::new(20, 6_000);
+/// Coupons that are set and removed: enough for people who try some codes, and too few to guess one.
+const COUPON: Rate = Rate::new(20, 3_000);
 /// Buyers whose requests are counted, about 200 bytes each. Above that, the least used are forgotten and start again.
 const BUYERS_MAX: usize = 50_000;
 
@@ -37,13 +39,15 @@ struct BuyerBuckets {
     cancel: AtomicBucket,
     pay: AtomicBucket,
     payment_try: AtomicBucket,
+    coupon: AtomicBucket,
     /// A digest of the key of the last payment try: a repeated request is not a new try.
     last_try: AtomicU64,
 }
 
 impl BuyerLimits {
     pub fn new(is_enabled: bool) -> Self {
-        let refused = LabeledCounter::new(["buy", "hold", "cancel", "pay", "payment_try", "lapsed_holds", "other"]);
+        let refused =
+            LabeledCounter::new(["buy", "hold", "cancel", "pay", "payment_try", "coupon", "lapsed_holds", "other"]);
         Self { buyers: is_enabled.then(|| Cache::new(BUYERS_MAX)), refused }
     }
 
@@ -70,6 +74,11 @@ impl BuyerLimits {
 
     pub fn take_pay(&self, buyer: &PersonKey, now: Millis) -> Result<(), Refusal> {
         self.take(buyer, "pay", |buckets| buckets.pay.take(PAY, now))
+    }
+
+    /// A request to set or remove a coupon.
+    pub fn take_coupon(&self, buyer: &PersonKey, now: Millis) -> Result<(), Refusal> {
+        self.take(buyer, "coupon", |buckets| buckets.coupon.take(COUPON, now))
     }
 
     /// A valid request to pay an order of this buyer: a new try, if the key is not the one of the last.

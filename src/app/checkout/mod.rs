@@ -6,6 +6,8 @@ mod address_retention;
 mod billing;
 mod buyer_limit;
 mod comparison;
+mod coupon;
+mod coupon_use;
 mod hold;
 mod order;
 mod order_link;
@@ -27,12 +29,14 @@ mod refund;
 mod saved_address;
 mod saved_view;
 mod shop_order;
+mod shown_coupon;
 mod stripe;
 mod test_provider;
 mod webhook;
 mod withdrawal;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{Notify, mpsc};
 
@@ -53,6 +57,7 @@ use test_provider::{TEST_WEBHOOK_QUEUE_MAX, TestProvider, TestWebhook};
 pub use address_retention::AddressRetentionJob;
 pub use billing::{BillingFilter, BillingJob};
 pub use comparison::{Comparison, Difference, DifferenceState};
+pub use coupon_use::CouponJob;
 pub use hold::HoldJob;
 pub use order::{OrderResult, PurchaseResult};
 pub use outbox::OutboxJob;
@@ -86,6 +91,8 @@ pub struct Checkout {
     outbox_changed: Arc<Notify>,
     /// Notified when an order was paid or refunded, so a document is due.
     billing_due: Arc<Notify>,
+    /// Whether a coupon could be used when this node looked last.
+    has_coupons: AtomicBool,
 }
 
 impl Checkout {
@@ -148,6 +155,7 @@ impl Checkout {
             webhook_received,
             outbox_changed,
             billing_due,
+            has_coupons: AtomicBool::new(false),
         };
         (Arc::new(checkout), incoming)
     }

@@ -358,6 +358,7 @@ impl Checkout {
         orders.dedup();
         if !orders.is_empty() {
             for order in self.context.store.orders_by_id(&orders).await? {
+                self.settle_coupon_of(&order).await;
                 self.notify_order_changed(&order).await;
             }
         }

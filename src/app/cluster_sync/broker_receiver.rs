@@ -109,7 +109,10 @@ impl ClusterSync {
         let cached = self.stream_cache.cached_stream(stream);
         let Some(cached) = cached.filter(|_| self.publisher.broker.is_shared()) else { return };
         match change {
-            StateChange::Pin { v, .. } | StateChange::Chat { v, .. } | StateChange::Stream { v, .. } => {
+            StateChange::Pin { v, .. }
+            | StateChange::Coupon { v, .. }
+            | StateChange::Chat { v, .. }
+            | StateChange::Stream { v, .. } => {
                 if cached.version() < v[1] {
                     self.stream_cache.refresh_stream(stream);
                 }

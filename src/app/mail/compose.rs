@@ -11,7 +11,7 @@ use super::letter::{Block, Letter, isolated, left_to_right};
 use super::words::{Words, fill, words};
 use crate::domain::{
     Address, ClaimedMail, EmailAddress, Fulfilment, Language, MailContent, ManualMethod, Millis, Minor, Order,
-    ReservationStatus, Shop,
+    OrderQuote, ReservationStatus, Shop,
 };
 use crate::protocol::{OrderView, ReservationView};
 use crate::store::RefundRecord;
@@ -210,8 +210,13 @@ fn order_rows(
         add(words.amount_refunded, money(language, refund.refund.amount, &order.currency));
         return rows;
     }
-    if all().any(|order| order.quote.as_ref().is_some_and(|quote| !quote.is_plain() || quote.tax > 0)) {
+    let discount = sum(|order| order.quote.as_ref().map_or(0, |quote| quote.discount));
+    let is_more_than_goods = |quote: &OrderQuote| !quote.is_plain() || quote.tax > 0 || quote.discount > 0;
+    if all().any(|order| order.quote.as_deref().is_some_and(is_more_than_goods)) {
         add(words.goods, money(language, sum(goods), &order.currency));
+        if discount > 0 {
+            add(words.discount, money(language, -discount, &order.currency));
+        }
         let delivery = sum(|order| order.quote.as_ref().map_or(0, |quote| quote.delivery));
         add(words.delivery, money(language, delivery, &order.currency));
         let tax = sum(|order| order.quote.as_ref().map_or(0, |quote| quote.tax));

@@ -12,7 +12,7 @@ use super::cache::Cache;
 use super::context::Context;
 use super::error::{Error, Result};
 use super::publisher::Publisher;
-use super::state_changes::{chat_rules_change, chat_rules_view, pin_change, stream_change};
+use super::state_changes::{chat_rules_change, chat_rules_view, coupon_change, pin_change, stream_change};
 use crate::domain::{
     Actor, Blocklist, LiveStream, Millis, Permission, Place, Refusal, SanctionKind, Standing, StreamId, UserId,
     authorize, authorize_by_role,
@@ -194,6 +194,7 @@ impl StreamCache {
         self.update_cached_stream(&stream, cached).await?;
         let epoch = self.context.epoch();
         self.publisher.set_local_state(id, pin_change(&stream, epoch), false);
+        self.publisher.set_local_state(id, coupon_change(&stream, epoch), false);
         self.publisher.set_local_state(id, chat_rules_change(&chat_rules_view(&stream, epoch)), false);
         self.publisher.set_local_state(id, stream_change(&self.stream_view(&stream), &stream, epoch), false);
         self.publisher.set_local_state(id, StateChange::Likes(cached.likes()), false);

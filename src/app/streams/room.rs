@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::Streams;
 use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
-use crate::app::state_changes::{chat_rules_change, chat_rules_view, offer_change, pin_change, stream_change};
+use crate::app::state_changes::{
+    chat_rules_change, chat_rules_view, coupon_change, offer_change, pin_change, stream_change,
+};
 use crate::broker::{SessionJoined, StreamHistory, StreamPosition};
 use crate::domain::{Actor, OfferStatus, Permission, Place, Refusal, StreamId};
 use crate::protocol::{Close, EncodedEvent, StateChange, ViewerIdentity};
@@ -105,6 +107,7 @@ impl Streams {
         let mut state = vec![
             stream_change(&self.stream_cache.stream_view(&stream), &stream, self.context.epoch()),
             pin_change(&stream, self.context.epoch()),
+            coupon_change(&stream, self.context.epoch()),
             chat_rules_change(&chat_rules_view(&stream, self.context.epoch())),
             StateChange::Likes(cached.likes()),
         ];

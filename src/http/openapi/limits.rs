@@ -9,6 +9,7 @@ use crate::domain::bulk_edit::{BULK_ROWS_MAX, SCAN_LENGTH_MAX};
 use crate::domain::catalogue_file::FILE_BYTES_MAX;
 use crate::domain::catalogue_import::FILE_NAME_LENGTH_MAX;
 use crate::domain::chat::ChatText;
+use crate::domain::coupon::{CODE_TEXT_MAX, PRODUCTS_MAX};
 use crate::domain::limits::{self, Limit};
 use crate::domain::mail_settings::LOGIN_LENGTH_MAX;
 use crate::domain::manual_payment::{DAYS_MAX, OPEN_ORDERS_MAX};
@@ -198,6 +199,12 @@ impl Limiter {
             (_, "version") => range((1, SAFE_INTEGER)),
             // Except 0.
             ("StockChangeRequest", "units") => range(limits::STOCK_CHANGE),
+            ("NewCouponRequest", "code") | ("ChangeOrderRequest", "coupon") => visible(CODE_TEXT_MAX),
+            ("NewCouponRequest", "amount") => range(limits::COUPON_AMOUNT),
+            (_, "percent_bp") => range(limits::PERCENT_BP),
+            (_, "starts_at" | "ends_at") => range(limits::SCHEDULED_AT),
+            (_, "quota" | "per_person") => range(limits::COUPON_USES),
+            (_, "minimum") => range(limits::PRICE),
             ("NewPasskeyRequest", "name") => visible(PASSKEY_NAME_MAX),
             (_, "name") => visible(Name::LENGTH_MAX),
             (_, "category") => visible(40),
@@ -376,6 +383,7 @@ fn list_default(owner: &str, field: &str) -> Value {
         ("OpenOrderRequest", "reservations") => (1, LINES_PER_ORDER_MAX),
         ("OrdersRefundPartRequest", "lines") => (0, LINES_PER_ORDER_MAX),
         ("NewStreamRequest" | "ChangeStreamRequest", "tags") => (0, stream_change::TAGS_MAX),
+        ("NewCouponRequest", "products") => (0, PRODUCTS_MAX),
         ("NewApiKeyRequest", "scopes") => (1, ApiScope::ALL.len()),
         ("BlocklistBody", "words") => (0, Blocklist::WORDS_MAX),
         (_, "v") => (2, 2),

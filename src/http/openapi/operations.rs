@@ -17,7 +17,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 133] = [
+const ACCESS: [(&str, Access); 137] = [
     ("shop_show", Access::Public),
     ("shop_policy", Access::Public),
     ("shop_create_token", Access::Public),
@@ -100,6 +100,10 @@ const ACCESS: [(&str, Access); 133] = [
     ("shop_block_customer", Access::Least(Role::Host)),
     ("shop_unblock_customer", Access::Least(Role::Host)),
     ("shop_customer_data", Access::Least(Role::Admin)),
+    ("shop_list_coupons", Access::Least(Role::Producer)),
+    ("shop_show_coupon", Access::Least(Role::Producer)),
+    ("shop_create_coupon", Access::Least(Role::Host)),
+    ("shop_change_coupon", Access::Least(Role::Host)),
     ("shop_list_mails", Access::Least(Role::Host)),
     ("shop_send_mail_again", Access::Least(Role::Host)),
     ("shop_payment_days", Access::Least(Role::Analyst)),

@@ -1,6 +1,7 @@
 //! PostgreSQL uses indexes: for every query of the store on large tables, and for a batch and the orders of some buyers also when the
 //! plan was made while the table was small.
 
+mod coupons;
 mod every_query;
 mod exceptions;
 mod imports;

@@ -108,6 +108,9 @@ impl World {
             ("policy", "terms".into()),
             ("file", "chat.csv".into()),
         ]);
+        let coupon = json!({"code": format!("world {n:04}"), "percent_bp": 1_000});
+        objects.insert("coupon", id(&host.post_keyed("/v1/shop/coupons", &key(), coupon).await.expect(201)));
+        host.put(&path("coupon"), json!({"coupon": objects["coupon"]})).await.expect(200);
         objects.insert("site", shop.server.url.clone());
         objects.insert("account", uuid::Uuid::now_v7().to_string());
         objects.insert("follow", uuid::Uuid::now_v7().to_string());

@@ -54,6 +54,7 @@ pub const WORDS: Words = Words {
     product: "المنتج",
     quantity: "الكمية",
     goods: "المنتجات",
+    discount: "الخصم",
     delivery: "التوصيل",
     tax_included: "منها ضريبة القيمة المضافة",
     tax_added: "الضريبة",

@@ -56,6 +56,7 @@ pub const WORDS: Words = Words {
     product: "Product",
     quantity: "Quantity",
     goods: "Items",
+    discount: "Discount",
     delivery: "Delivery",
     tax_included: "Including VAT",
     tax_added: "Tax",

@@ -57,6 +57,7 @@ pub const WORDS: Words = Words {
     product: "Produk",
     quantity: "Jumlah",
     goods: "Barang",
+    discount: "Diskon",
     delivery: "Ongkos kirim",
     tax_included: "Termasuk PPN",
     tax_added: "Pajak",

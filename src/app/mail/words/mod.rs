@@ -66,6 +66,7 @@ pub struct Words {
     pub product: &'static str,
     pub quantity: &'static str,
     pub goods: &'static str,
+    pub discount: &'static str,
     pub delivery: &'static str,
     /// The prices contain it.
     pub tax_included: &'static str,

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::exceptions::{EXCEPTIONS, NOT_CALLED};
 use super::large_tables::{self, OLD_USER, old_offer, old_order, old_stream};
 use super::plan::{Plans, Ran};
-use super::{imports, payment_days, payment_queue, people, placed_orders, products, refunds, videos};
+use super::{coupons, imports, payment_days, payment_queue, people, placed_orders, products, refunds, videos};
 use crate::contract_store::account::{new_code, secret, typed};
 use crate::contract_store::address::address;
 use crate::contract_store::builders::{
@@ -316,6 +316,7 @@ async fn payments(c: &Calls) {
     payment_queue::outbox(c).await;
     refunds::all(c, order).await;
     placed_orders::all(c).await;
+    coupons::all(c).await;
     let event = PaymentEvent {
         provider: "test".into(),
         event_id: "new".into(),

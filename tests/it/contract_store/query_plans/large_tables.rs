@@ -187,6 +187,14 @@ const TABLES: &str = "
     insert into staff_invites (id, code_hash, email, role, by_name, created_at, expires_at, used_at)
         select large_id(1600001700000, n), sha256(('invite' || n)::bytea), 'user' || n || '@example.com', 'moderator', 'Olla', 1, 2, 1
         from generate_series(0, 19999) n;
+    insert into coupons (id, code, folded, percent_bp, currency, starts_at, per_person, minimum, products, uses, ended_at, created_at, by_user,
+            version)
+        select large_id(1600003000000, n), 'code' || n, 'code' || n, 1000, 'SAR', 1, 1000000, 0, '[]', 1 + $some / 5000, 2, 1, 'noura', 2
+        from generate_series(0, 4999) n;
+    insert into coupon_uses (order_id, coupon, person, is_final, taken_at)
+        select large_id(1600000200000, n), large_id(1600003000000, n % 5000), 'user-' || n % 20000, 1, 1 from generate_series(0, $some) n;
+    insert into coupon_claims (coupon, person, user_id, claimed_at)
+        select large_id(1600003000000, n % 5000), 'user-' || n, 'user-' || n, 1 from generate_series(0, $some) n;
     insert into saved_views (user_id, name, query)
         select 'mod-' || n % 2000, 'View ' || n, 'status=paid' from generate_series(0, 19999) n;
     insert into order_links (secret_hash, order_id, created_at)

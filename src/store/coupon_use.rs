@@ -1,0 +1,181 @@
+//! Which orders have a coupon. A use is reserved in the transaction that sets the coupon on the order, as a unit of stock is, and given
+//! back when the coupon is removed or the order has ended without a payment. Locks: the lines of the order, then coupons, ascending.
+
+use uuid::Uuid;
+
+use super::coupon::{CouponRow, coupons, lock_coupon};
+use super::order::{lock_lines, lock_order, order_status};
+use super::quote::coupon_lines;
+use super::transaction::Transaction;
+use super::{Result, Store};
+use crate::domain::{Coupon, CouponCode, CouponId, CouponProblem, Millis, Order, OrderId, PersonKey, Refusal};
+
+/// Uses that one run of the job looks at.
+pub const DECIDED_TOGETHER_MAX: usize = 500;
+
+/// Which coupon an order is to have.
+#[derive(Clone, Debug)]
+pub enum CouponChoice {
+    Code(CouponCode),
+    Id(CouponId),
+}
+
+const COUPON_OF_CODE: &str = coupons!("select", "from coupons c where c.folded = $1 and c.ended_at is null");
+/// The newest of those that were ended: a buyer who types its code is told that it has ended.
+const ENDED_COUPON_OF_CODE: &str =
+    "select cast(count(*) as bigint) from (select 1 from coupons c where c.folded = $1 limit 1) known";
+
+/// The coupon of an order.
+pub(super) const COUPON_OF_ORDER: &str =
+    coupons!("select", "from coupon_uses u join coupons c on c.id = u.coupon where u.order_id = $1");
+
+const ATTEMPT_UNDER_WAY: &str = "select cast(count(*) as bigint) from payments
+    where order_id = $1 and status in ('creating', 'needs_action', 'authorized')";
+
+impl Store {
+    /// Gives a held order a coupon, in place of the one that it has. Refused when the coupon does not fit the order, is used up, or was
+    /// used by this person as often as one may: then the order keeps what it has. To set it again changes nothing.
+    pub async fn set_coupon(&self, id: OrderId, person: &PersonKey, choice: &CouponChoice) -> Result<()> {
+        self.transaction(async |tx| {
+            let order = lock_changeable(tx, id).await?;
+            let chosen = find_coupon(tx, choice).await?;
+            let before = coupon_of(tx, id).await?;
+            if before == Some(chosen) {
+                return Ok(());
+            }
+            // In the order in which everybody locks them.
+            let mut ids: Vec<CouponId> = before.into_iter().chain([chosen]).collect();
+            ids.sort_unstable();
+            let mut coupon = None;
+            for locked in ids {
+                let read = lock_coupon(tx, locked).await?;
+                coupon = if locked == chosen { read } else { coupon };
+            }
+            let coupon = coupon.ok_or(Refusal::Coupon(CouponProblem::Unknown))?;
+            let now = tx.now().await?;
+            let lines = coupon_lines(tx, &order).await?;
+            coupon.discounts(order.stream, &lines, now).map_err(Refusal::Coupon)?;
+            if let Some(before) = before {
+                end_use(tx, id, before).await?;
+            }
+            begin_use(tx, id, person, &coupon, now).await
+        })
+        .await
+    }
+
+    pub async fn has_coupon(&self, id: OrderId) -> Result<bool> {
+        let find = "select order_id from coupon_uses where order_id = $1";
+        Ok(self.query(find).bind(id.0).fetch_optional_value::<Uuid>().await?.is_some())
+    }
+
+    /// Takes the coupon away from a held order. To do it again changes nothing.
+    pub async fn remove_coupon(&self, id: OrderId) -> Result<()> {
+        self.transaction(async |tx| {
+            lock_changeable(tx, id).await?;
+            let Some(coupon) = coupon_of(tx, id).await? else { return Ok(()) };
+            end_use(tx, id, coupon).await?;
+            // An attempt to pay that failed may have written them.
+            let reset = "update reservations set discount = 0 where order_id = $1 and discount > 0";
+            tx.query(reset).bind(id.0).execute().await.map(drop)
+        })
+        .await
+    }
+
+    /// Gives the use of an order back that ended without a payment, and keeps that of a paid order for good. To do it again changes nothing.
+    pub async fn settle_coupon(&self, id: OrderId) -> Result<()> {
+        self.transaction(async |tx| {
+            // Whoever changes the lines waits here, so that none of them is held again after it was looked at.
+            lock_lines(tx, id).await?;
+            let read = concat!(
+                "select u.coupon, ",
+                order_status!("u.order_id"),
+                " from coupon_uses u where u.order_id = $1 and u.is_final = 0"
+            );
+            let found: Option<(Uuid, String)> = tx.query(read).bind(id.0).fetch_optional().await?;
+            match found {
+                None => Ok(()),
+                Some((_, status)) if matches!(status.as_str(), "paid" | "refunded") => {
+                    let keep = "update coupon_uses set is_final = 1 where order_id = $1";
+                    tx.query(keep).bind(id.0).execute().await.map(drop)
+                }
+                Some((coupon, status)) if matches!(status.as_str(), "expired" | "cancelled") => {
+                    end_use(tx, id, CouponId(coupon)).await
+                }
+                Some(_) => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// Finds orders with a coupon that were decided since: paid, or ended without a payment; at most 500.
+    pub async fn decided_coupon_orders(&self) -> Result<Vec<OrderId>> {
+        let read = "select u.order_id from coupon_uses u where u.is_final = 0 and (select count(*) from reservations r
+                where r.order_id = u.order_id and r.status in ('held', 'capturing', 'placed')) = 0 order by u.order_id limit $1";
+        let ids: Vec<Uuid> = self.query(read).bind(DECIDED_TOGETHER_MAX as i64).fetch_values().await?;
+        Ok(ids.into_iter().map(OrderId).collect())
+    }
+}
+
+/// Locks an order that is held, and whose quote is not frozen by an attempt to pay.
+async fn lock_changeable(tx: &mut Transaction<'_>, id: OrderId) -> Result<Order> {
+    let order = lock_order(tx, id).await?;
+    order.check_payable()?;
+    match tx.query(ATTEMPT_UNDER_WAY).bind(id.0).fetch_value::<i64>().await? {
+        0 => Ok(order),
+        _ => Err(Refusal::WrongStatus("A payment of the order is under way.").into()),
+    }
+}
+
+async fn find_coupon(tx: &mut Transaction<'_>, choice: &CouponChoice) -> Result<CouponId> {
+    let code = match choice {
+        CouponChoice::Id(id) => return Ok(*id),
+        CouponChoice::Code(code) => &code.folded,
+    };
+    let row: Option<CouponRow> = tx.query(COUPON_OF_CODE).bind(code).fetch_optional().await?;
+    if let Some(row) = row {
+        return Ok(row.into_coupon()?.id);
+    }
+    let problem = match tx.query(ENDED_COUPON_OF_CODE).bind(code).fetch_value::<i64>().await? {
+        0 => CouponProblem::Unknown,
+        _ => CouponProblem::Ended,
+    };
+    Err(Refusal::Coupon(problem).into())
+}
+
+async fn coupon_of(tx: &mut Transaction<'_>, order: OrderId) -> Result<Option<CouponId>> {
+    let find = "select coupon from coupon_uses where order_id = $1";
+    let found: Option<Uuid> = tx.query(find).bind(order.0).fetch_optional_value().await?;
+    Ok(found.map(CouponId))
+}
+
+/// Takes one use of a locked coupon for an order that has none.
+async fn begin_use(
+    tx: &mut Transaction<'_>,
+    order: OrderId,
+    person: &PersonKey,
+    coupon: &Coupon,
+    now: Millis,
+) -> Result<()> {
+    let take = "update coupons set uses = uses + 1 where id = $1 and (quota is null or uses < quota)";
+    if tx.query(take).bind(coupon.id.0).execute().await? == 0 {
+        return Err(Refusal::Coupon(CouponProblem::UsedUp).into());
+    }
+    // The coupon is locked, so two orders of one person are counted one after the other.
+    let count = "select cast(count(*) as bigint) from coupon_uses where coupon = $1 and person = $2";
+    let used: i64 = tx.query(count).bind(coupon.id.0).bind(person.as_str()).fetch_value().await?;
+    if coupon.per_person <= used {
+        return Err(Refusal::Coupon(CouponProblem::PersonLimit).into());
+    }
+    let insert = "insert into coupon_uses (order_id, coupon, person, taken_at) values ($1, $2, $3, $4)";
+    let insert = tx.query(insert).bind(order.0).bind(coupon.id.0).bind(person.as_str()).bind(now);
+    insert.execute().await.map(drop)
+}
+
+/// Gives the use of an order back, whose lines are locked.
+async fn end_use(tx: &mut Transaction<'_>, order: OrderId, coupon: CouponId) -> Result<()> {
+    let delete = "delete from coupon_uses where order_id = $1 and is_final = 0";
+    if tx.query(delete).bind(order.0).execute().await? > 0 {
+        tx.query("update coupons set uses = uses - 1 where id = $1").bind(coupon.0).execute().await?;
+    }
+    Ok(())
+}
