@@ -101,6 +101,8 @@ pub enum Refusal {
     /// The order cannot be placed to be paid in this way.
     MethodOff,
     MethodNeedsEmail,
+    /// A saved card that is not the caller's is answered like one that does not exist.
+    NoSuchCard,
     /// The buyer has as many placed orders that are not paid as one buyer can have.
     TooManyPlaced,
     Declined,
@@ -394,6 +396,7 @@ error_codes! {
     Refusal::MethodNeedsEmail =>
         "method_needs_email", 403, "Only buyers who proved an e-mail address or have an account can pay later. The order is still held.",
         "error.method_needs_email";
+    Refusal::NoSuchCard => "no_such_card", 404, "You have no such saved card. Nothing was charged.", "error.no_such_card";
     Refusal::TooManyPlaced =>
         "too_many_placed", 409, "The buyer has too many orders that are placed and not paid. This one is still held.",
         "error.too_many_placed";

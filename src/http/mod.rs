@@ -65,6 +65,7 @@ mod page_policy;
 mod page_styles;
 mod passkey;
 mod payment;
+mod payment_method;
 mod payment_metrics;
 mod picture;
 mod picture_metrics;
@@ -263,6 +264,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(moderation::my_audit_log))
         .routes(routes!(export::export))
         .routes(routes!(own_data::export))
+        .routes(routes!(payment_method::list))
+        .routes(routes!(payment_method::remove))
         .routes(routes!(customer::list))
         .routes(routes!(customer::show))
         .routes(routes!(customer::add_note))

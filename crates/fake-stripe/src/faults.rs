@@ -16,6 +16,10 @@ pub enum Call {
     Fetch,
     List,
     Refund,
+    CreateCustomer,
+    DeleteCustomer,
+    ListMethods,
+    Detach,
     /// Everything else.
     Other,
 }
@@ -30,6 +34,10 @@ impl Call {
             ("fetch", Call::Fetch),
             ("list", Call::List),
             ("refund", Call::Refund),
+            ("create_customer", Call::CreateCustomer),
+            ("delete_customer", Call::DeleteCustomer),
+            ("list_methods", Call::ListMethods),
+            ("detach", Call::Detach),
             ("other", Call::Other),
         ];
         all.into_iter().find(|(known, _)| *known == name).map(|(_, call)| call)

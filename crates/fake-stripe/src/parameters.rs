@@ -17,7 +17,7 @@ pub struct Allowed {
     pub newer: &'static [(&'static str, &'static str)],
 }
 
-pub const ALLOWED: [Allowed; 7] = [
+pub const ALLOWED: [Allowed; 11] = [
     Allowed {
         call: Call::Create,
         method: "post",
@@ -88,6 +88,34 @@ pub const ALLOWED: [Allowed; 7] = [
         method: "post",
         path: "/v1/refunds",
         parameters: &["amount", "charge", "expand", "metadata[*]", "payment_intent", "reason"],
+        newer: &[],
+    },
+    Allowed {
+        call: Call::CreateCustomer,
+        method: "post",
+        path: "/v1/customers",
+        parameters: &["description", "email", "expand", "metadata[*]", "name", "phone"],
+        newer: &[],
+    },
+    Allowed {
+        call: Call::DeleteCustomer,
+        method: "delete",
+        path: "/v1/customers/{customer}",
+        parameters: &[],
+        newer: &[],
+    },
+    Allowed {
+        call: Call::ListMethods,
+        method: "get",
+        path: "/v1/customers/{customer}/payment_methods",
+        parameters: &["ending_before", "expand", "limit", "starting_after", "type"],
+        newer: &[],
+    },
+    Allowed {
+        call: Call::Detach,
+        method: "post",
+        path: "/v1/payment_methods/{payment_method}/detach",
+        parameters: &["expand"],
         newer: &[],
     },
 ];

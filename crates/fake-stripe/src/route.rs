@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 
+use crate::customer::{Customer, Method};
 use crate::error::ApiError;
 use crate::faults::{Call, Fault};
 use crate::form::Parameters;
@@ -50,14 +51,17 @@ struct Rights {
     intents: bool,
     refunds: bool,
     charges: bool,
+    /// Customers and payment methods.
+    customers: bool,
 }
 
 /// What a key may do. `None`: no such key.
 fn rights(key: &str) -> Option<Rights> {
-    let all = Rights { intents: true, refunds: true, charges: true };
+    let all = Rights { intents: true, refunds: true, charges: true, customers: true };
     match key {
         "rk_test_no_refunds" | "rk_live_no_refunds" => Some(Rights { refunds: false, ..all }),
-        "rk_test_read_only" => Some(Rights { intents: false, refunds: false, charges: true }),
+        "rk_test_no_customers" | "rk_live_no_customers" => Some(Rights { customers: false, ..all }),
+        "rk_test_read_only" => Some(Rights { intents: false, refunds: false, customers: false, ..all }),
         _ if ["sk_test_", "sk_live_", "rk_test_", "rk_live_"].iter().any(|prefix| key.starts_with(prefix)) => Some(all),
         _ => None,
     }
@@ -80,6 +84,10 @@ pub async fn answer(shared: &Arc<Shared>, asked: Asked) -> Sent {
         ("GET", ["v1", "payment_intents"]) => Call::List,
         ("GET", ["v1", "payment_intents", id]) if *id != "search" => Call::Fetch,
         ("POST", ["v1", "refunds"]) => Call::Refund,
+        ("POST", ["v1", "customers"]) => Call::CreateCustomer,
+        ("DELETE", ["v1", "customers", _]) => Call::DeleteCustomer,
+        ("GET", ["v1", "customers", _, "payment_methods"]) => Call::ListMethods,
+        ("POST", ["v1", "payment_methods", _, "detach"]) => Call::Detach,
         _ => Call::Other,
     };
     let sent = call_api(shared, &asked, call, &segments, &given).await;
@@ -194,6 +202,7 @@ fn check_caller(shared: &Shared, asked: &Asked, call: Call) -> Result<bool, ApiE
     let is_allowed = match call {
         Call::Create | Call::Confirm | Call::Capture | Call::Cancel => rights.intents,
         Call::Refund => rights.refunds,
+        Call::CreateCustomer | Call::DeleteCustomer | Call::ListMethods | Call::Detach => rights.customers,
         Call::Fetch | Call::List => true,
         Call::Other if asked.path.starts_with("/v1/charges") => rights.charges,
         Call::Other => true,
@@ -243,13 +252,15 @@ fn execute(
         (_, ["v1", "disputes"]) if method == "GET" => {
             Ok(list(ledger.disputes.values().rev().map(|dispute| dispute.view()).collect(), "/v1/disputes", false))
         }
-        (_, ["v1", "customers"]) if method == "POST" => {
-            let id = ledger.new_id("cus");
-            let customer = json!({ "id": id, "object": "customer", "created": now, "metadata": given.object("metadata"),
-                "livemode": is_live });
-            ledger.customers.insert(id, customer.clone());
-            Ok(customer)
+        (Call::CreateCustomer, _) => ledger.create_customer(given, is_live, now),
+        (Call::DeleteCustomer, [_, _, id]) => ledger.delete_customer(id, is_live, now),
+        (_, ["v1", "customers", id]) if method == "GET" => ledger.customer(id, is_live).map(Customer::view),
+        (Call::ListMethods, [_, _, id, _]) => {
+            let (page, has_more) = ledger.methods_of(id, given, is_live)?;
+            Ok(list(page, &format!("/v1/customers/{id}/payment_methods"), has_more))
         }
+        (_, ["v1", "payment_methods", id]) if method == "GET" => ledger.method(id, is_live).map(Method::view),
+        (Call::Detach, [_, _, id, _]) => ledger.detach_method(id, is_live, now),
         _ => Err(ApiError::new(404, "invalid_request_error", None, "Unrecognized request URL.")),
     }
 }

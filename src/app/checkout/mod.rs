@@ -22,6 +22,7 @@ mod provider_call;
 mod provider_turn;
 mod reconcile;
 mod refund;
+mod saved_card;
 mod saved_view;
 mod shop_order;
 mod stripe;
@@ -59,6 +60,7 @@ pub use payment_hold::PaymentHoldJob;
 pub use payment_queue::{PaymentQueue, PaymentQueueJob};
 pub use placed_order::PlacedOrderJob;
 pub use reconcile::ReconcileJob;
+pub use saved_card::{PaymentSource, SavedCardRemovalJob, SavedCards};
 pub use shop_order::ExportedOrder;
 pub use stripe::{DEFAULT_BASE as STRIPE_BASE, is_live_key as is_live_stripe_key};
 pub use webhook::WebhookJob;
@@ -82,6 +84,8 @@ pub struct Checkout {
     outbox_changed: Arc<Notify>,
     /// Notified when an order was paid or refunded, so a document is due.
     billing_due: Arc<Notify>,
+    /// Notified when a saved card was removed, so the provider is to delete it.
+    removals_due: Arc<Notify>,
 }
 
 impl Checkout {
@@ -129,7 +133,7 @@ impl Checkout {
         };
         let is_queued = rate.is_some() && !matches!(provider, PaymentProvider::Free);
         let queue = is_queued.then(|| Arc::new(PaymentQueue::new(pacer)));
-        let (webhook_received, outbox_changed, billing_due) = Default::default();
+        let (webhook_received, outbox_changed, billing_due, removals_due) = Default::default();
         let limits = BuyerLimits::new(context.settings.are_requests_limited);
         let checkout = Self {
             context,
@@ -144,6 +148,7 @@ impl Checkout {
             webhook_received,
             outbox_changed,
             billing_due,
+            removals_due,
         };
         (Arc::new(checkout), incoming)
     }
