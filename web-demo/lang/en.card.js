@@ -19,7 +19,7 @@ export default {
   'card.manage': 'Manage saved cards',
   'card.about': 'Stripe keeps these cards, and the shop knows only what you see here.',
   'card.remove': 'Remove',
-  'card.remove_title': 'Remove this card?',
+  'card.remove_title': 'Remove the card',
   'card.remove_sure': '{name} can no longer be used to pay here with one tap.',
   'card.none': 'No card is saved. You can save one when you pay.',
   'error.no_such_card': 'This card is not saved any more. Nothing was charged. Pay with another card.',
