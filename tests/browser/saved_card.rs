@@ -88,6 +88,13 @@ async fn evening_buyer_pays_again_with_the_saved_card() {
         let list = "document.querySelector('[data-test=saved-cards]').scrollIntoView({ block: 'center' })";
         buyer.script(list, &[]).await;
         draw(&buyer, window, &look("choice")).await;
+        if window == Window::Desktop {
+            // 200 % of a window of 1440 pixels.
+            buyer.resize_to(720, 450, false).await;
+            buyer.script(list, &[]).await;
+            draw(&buyer, window, &look("choice-zoomed")).await;
+            buyer.resize_to(1440, 900, false).await;
+        }
         buyer.press("pay").await;
         paid(&buyer).await;
 
