@@ -71,6 +71,7 @@ export async function openAccountMenu() {
       who.passkey === 'needed' && button('prove', prove, 'primary'),
       who.passkeys && isStaff && hasSession && button('passkeys', passkeys),
       follows.isOpen && button('follows', follows.open),
+      who.saved_cards && (await import('./saved_cards.js')).menuEntry(() => dialog.close()),
       hasSession && button('rename', rename),
       hasSession && dataLink(),
       button('sign-out', () => signOut(who)),

@@ -3,6 +3,7 @@
 
 import { load, t } from './i18n.js';
 import { Problem } from './api.js';
+import { SavedChoice } from './saved_cards.js';
 import { el, setText, setVisible } from './ui.js';
 
 export { comeBack, goToBank } from './bank_page.js';
@@ -121,7 +122,11 @@ class CardForm {
       t('try_again'),
     );
     this.status = el('p.fine', { role: 'status', 'data-test': 'card-status' }, t('card.loading'));
-    this.root = el('div.card-form', { 'data-test': 'card-form', 'data-keep': '' }, this.status, this.again, this.frame);
+    this.saved = new SavedChoice((isNew) => void this.choose(isNew));
+    this.saved.tick.addEventListener('change', () => this.updateSaving());
+    /** What belongs to a card that is typed. */
+    this.typed = el('div', {}, this.status, this.again, this.frame, this.saved.saving);
+    this.root = el('div.card-form', { 'data-test': 'card-form', 'data-keep': '' }, this.saved.root, this.typed);
     /** @type {{ amount: number, currency: string } | null} */
     this.due = null;
     /** @type {Stripe | null} */
@@ -131,6 +136,9 @@ class CardForm {
     /** @type {StripeElement | null} */
     this.element = null;
     this.isReady = false;
+    this.isStarted = false;
+    /** A saved card was used, and the order is still to be paid: the card may be gone. */
+    this.hasTriedSaved = false;
   }
 
   /**
@@ -143,7 +151,7 @@ class CardForm {
     const isChanged = this.due !== null && this.due.amount !== due.amount;
     const isFirst = this.due === null;
     this.due = due;
-    if (isFirst) void this.start();
+    if (isFirst || this.hasTriedSaved) void this.begin();
     else if (isChanged) this.elements?.update({ amount: due.amount });
     // The sheet was closed and is opened again: a frame that was taken out of the page has lost its inside.
     if (this.element && !this.root.isConnected) queueMicrotask(() => this.mountAgain());
@@ -155,7 +163,26 @@ class CardForm {
     this.element?.mount(this.frame);
   }
 
+  /** A saved card needs no form, so Stripe is not asked for one. */
+  async begin() {
+    this.hasTriedSaved = false;
+    await this.saved.load();
+    await this.choose(this.saved.chosen === null);
+  }
+
+  /** @param {boolean} isNew the buyer types a card */
+  async choose(isNew) {
+    setVisible(this.typed, isNew);
+    if (isNew && !this.isStarted) await this.start();
+  }
+
+  /** The form says what it agrees to when the card is saved. */
+  updateSaving() {
+    this.elements?.update({ setupFutureUsage: this.saved.saves ? 'on_session' : null });
+  }
+
   async start() {
+    this.isStarted = true;
     setVisible(this.again, false);
     setText(this.status, t('card.loading'));
     setVisible(this.status, true);
@@ -163,6 +190,7 @@ class CardForm {
       const make = await within(loadScript(this.script), LOAD_MS);
       this.stripe = make(this.key, { locale: document.documentElement.lang });
       this.elements = this.stripe.elements({ mode: 'payment', captureMethod: 'manual', ...this.due });
+      this.updateSaving();
       this.element = this.elements.create('payment', { layout: 'tabs' });
       this.element.on('ready', () => {
         this.isReady = true;
@@ -188,24 +216,30 @@ class CardForm {
    * @returns {Promise<void>} rejected with a refusal; the form says beside the field what is wrong
    */
   async check() {
+    if (this.saved.chosen !== null) return;
     if (!this.elements || !this.isReady) throw new Problem('card_form_unreachable');
     const checked = await within(this.elements.submit(), SUBMIT_MS);
     if (checked.error) throw new Problem('card_incomplete');
   }
 
   /**
-   * What the buyer typed, as a token that pays once.
+   * What the order is paid with, for `OrderClient.pay`: what the buyer typed, as a token that pays once, or a saved card.
    * @param {string} name of the buyer
    * @param {Promise<void>} checking what `check` gave
    * @returns {Promise<string>}
    */
   async token(name, checking) {
+    // As they are now: the list may change while the buyer waits.
+    const { chosen, saves } = this.saved;
     await checking;
+    this.hasTriedSaved = chosen !== null;
+    if (chosen !== null) return JSON.stringify({ payment_method: chosen });
     const { stripe, elements } = this;
     if (!stripe || !elements) throw new Problem('card_form_unreachable');
     const params = { payment_method_data: { billing_details: { name } } };
     const made = await within(stripe.createConfirmationToken({ elements, params }), TOKEN_MS);
     if (!made.confirmationToken) throw new Problem('card_incomplete');
-    return made.confirmationToken.id;
+    const token = made.confirmationToken.id;
+    return saves ? JSON.stringify({ token, save_card: true }) : token;
   }
 }

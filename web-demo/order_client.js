@@ -58,7 +58,7 @@ export class OrderClient {
   /**
    * Pays. There is one key per order, payment token and quote, kept until that payment is answered.
    * @param {Order} order
-   * @param {string} payment a token of the payment provider, or one of `MANUAL_METHODS`
+   * @param {string} payment a token of the payment provider, one of `MANUAL_METHODS`, or such fields as JSON
    * @param {string} [quoteVersion] which quote the buyer saw
    * @param {(place: number) => void} [onplace] called with the place of the payment while it waits for its turn
    */
@@ -76,7 +76,8 @@ export class OrderClient {
       if (code !== 'needs_action') return forget();
       if (this.underWay(order)) this.keepUnderWay(order, { payment, version: quoteVersion, atBank: true });
     };
-    const how = MANUAL_METHODS.includes(payment) ? { method: payment } : { token: payment };
+    const plain = MANUAL_METHODS.includes(payment) ? { method: payment } : { token: payment };
+    const how = payment[0] === '{' ? JSON.parse(payment) : plain;
     const body = quoteVersion ? { ...how, quote_version: quoteVersion } : how;
     const fields = { order: order.id, key, ...body };
     const paid = await this.retry(() => this.send('pay', fields, `/orders/${order.id}/pay`, body), onrefused, onplace);

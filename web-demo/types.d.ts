@@ -594,6 +594,23 @@ export interface Identity {
   passkeys: boolean;
   /** While one is needed, the roles of the staff do not count. */
   passkey: 'none' | 'needed' | 'proved';
+  /** The payment provider of the shop keeps cards of this account. */
+  saved_cards: boolean;
+}
+
+/** A card with which one can pay again. */
+export interface SavedCard {
+  id: string;
+  brand: string;
+  last4: string;
+  exp_month: number;
+  exp_year: number;
+  created_at: number;
+}
+
+export interface SavedCards {
+  items: SavedCard[];
+  can_save: boolean;
 }
 
 /** A country in which a shop may be, with what follows from it. */

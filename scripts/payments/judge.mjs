@@ -77,6 +77,22 @@ const asked = await pay({ payment_method: "pm_card_threeDSecure2Required" });
 assert.equal(asked.status, "requires_action");
 assert.equal((await stripe.paymentIntents.cancel(asked.id)).status, "canceled");
 
+// A card is saved for a customer, pays again, and is taken away.
+const customer = await stripe.customers.create({ metadata: { shop: "c1" } }, { idempotencyKey: "judge-4" });
+const saving = await pay({ customer: customer.id, setup_future_usage: "on_session" });
+assert.deepEqual([saving.customer, saving.setup_future_usage], [customer.id, "on_session"]);
+const methods = await stripe.customers.listPaymentMethods(customer.id, { type: "card", limit: 100 });
+assert.deepEqual(
+  methods.data.map(({ id, card }) => [id, card.brand, card.last4]),
+  [[saving.payment_method, "visa", "4242"]],
+);
+const [{ id: method }] = methods.data;
+assert.equal((await pay({ customer: customer.id, payment_method: method })).status, "requires_capture");
+await assert.rejects(pay({ payment_method: method }), Stripe.errors.StripeInvalidRequestError);
+assert.equal((await stripe.paymentMethods.detach(method)).customer, null);
+assert.equal((await stripe.customers.del(customer.id)).deleted, true);
+await assert.rejects(stripe.customers.listPaymentMethods(customer.id), /No such customer/);
+
 const wanted = [
   "payment_intent.amount_capturable_updated",
   "payment_intent.succeeded",
@@ -87,6 +103,9 @@ const wanted = [
   "payment_intent.canceled",
   "charge.dispute.created",
   "charge.dispute.closed",
+  "payment_method.attached",
+  "payment_method.detached",
+  "customer.deleted",
 ];
 const deadline = Date.now() + 20_000;
 const missing = () => wanted.filter((kind) => !events.some((event) => event.type === kind));

@@ -66,6 +66,15 @@ try:
 except stripe.InvalidRequestError:
     pass
 
+customer = client.v1.customers.create({"metadata": {"shop": "c2"}})
+saving = client.v1.payment_intents.create({**PAY, "customer": customer.id, "setup_future_usage": "on_session"})
+saved = client.v1.customers.payment_methods.list(customer.id, {"type": "card"})
+assert [method.id for method in saved.data] == [saving.payment_method], saved
+again = client.v1.payment_intents.create({**PAY, "customer": customer.id, "payment_method": saving.payment_method})
+assert again.status == "requires_capture", again
+assert client.v1.payment_methods.detach(saving.payment_method).customer is None
+assert client.v1.customers.delete(customer.id).deleted
+
 deadline = time.monotonic() + 20
 wanted = {"payment_intent.amount_capturable_updated", "payment_intent.succeeded", "charge.refunded"}
 while not wanted <= set(events) and time.monotonic() < deadline:

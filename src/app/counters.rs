@@ -32,6 +32,8 @@ pub struct AppCounters {
     pub outbox_oldest_at: AtomicI64,
     /// When the oldest payment or refund was made that has no document yet, at the last look; 0 means none.
     pub billing_oldest_at: AtomicI64,
+    /// When the oldest removal of a saved card or a buyer was asked for that the payment provider has not carried out; 0 means none.
+    pub oldest_removal_at: AtomicI64,
     /// Orders that the sums of the reports lacked at the last look.
     pub orders_unsummed: AtomicI64,
     /// How long the oldest snapshot of the database was open at the last look.
@@ -126,6 +128,7 @@ impl Default for AppCounters {
             outbox_pending: AtomicU64::new(0),
             outbox_oldest_at: AtomicI64::new(0),
             billing_oldest_at: AtomicI64::new(0),
+            oldest_removal_at: AtomicI64::new(0),
             orders_unsummed: AtomicI64::new(0),
             oldest_snapshot_ms: AtomicI64::new(0),
             reconciled: AtomicU64::new(0),

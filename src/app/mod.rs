@@ -112,7 +112,7 @@ pub use api_key::ApiKeyForm;
 pub use catalogue::{Gallery, NewProduct, NewQuickItem, NewVariant};
 pub use checkout::{
     BillingFilter, Comparison, Difference, DifferenceState, ExportedOrder, HoldJob, OrderResult, OwnDataPlace, Pacer,
-    PurchaseResult, STRIPE_BASE, WithdrawalState, is_live_stripe_key,
+    PaymentSource, PurchaseResult, STRIPE_BASE, SavedCards, WithdrawalState, is_live_stripe_key,
 };
 pub use counters::AppCounters;
 pub use error::{Error, Result};
@@ -289,6 +289,7 @@ impl Services {
         runner.start(context, checkout::WebhookJob(self.checkout.clone()));
         runner.start(context, checkout::ReconcileJob(self.checkout.clone()));
         runner.start(context, checkout::PaymentDetailsJob(self.checkout.clone()));
+        runner.start(context, checkout::SavedCardRemovalJob(self.checkout.clone()));
         runner.start(context, checkout::AddressRetentionJob(context.clone()));
         runner.start(context, pictures::OrphanPictureJob(self.pictures.clone()));
         runner.start(context, catalogue::SearchIndexJob(context.clone()));

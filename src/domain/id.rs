@@ -83,6 +83,8 @@ id! {
     ApiKeyId
     /// The id of a passkey of an account.
     PasskeyId
+    /// The id of a saved card.
+    SavedCardId
     /// The id of an import of the catalogue.
     ImportId
     /// The id of an e-mail.

@@ -63,6 +63,7 @@ mod replay;
 pub mod report;
 pub mod reservation;
 pub mod retention;
+pub mod saved_card;
 pub mod saved_view;
 pub mod search_text;
 pub mod secrets_key;
@@ -109,7 +110,7 @@ pub use follow::{Announcement, Follow, FollowTarget, FollowedProduct, NewFollow}
 pub use fulfilment::{Consignment, Fulfilment, FulfilmentStatus, FulfilmentStep};
 pub use id::{
     AccountId, ApiKeyId, AuditEntryId, BillingDocumentId, CouponId, EmailCodeId, FollowId, ImportId, InviteId, MailId,
-    MessageId, OfferId, OrderId, PasskeyId, ProductId, ShopId, SignInSessionId, StaffInviteId, StreamId,
+    MessageId, OfferId, OrderId, PasskeyId, ProductId, SavedCardId, ShopId, SignInSessionId, StaffInviteId, StreamId,
     TokenRevocationId, UserId, VariantId,
 };
 pub use invite::{Helper, Invite};
@@ -137,6 +138,7 @@ pub use quote::{OrderQuote, QuoteLine, QuoteRules, SoldItem};
 pub use refund::{PaidOrder, RefundPart, RefundPlan, RefundScope, Refundable, RefundedSoFar, ReturnedLine};
 pub use refusal::Refusal;
 pub use reservation::{Reservation, ReservationId, ReservationStatus};
+pub use saved_card::{CardFacts, CardReference, CardUse, SavedCard, UsedMethod};
 pub use saved_view::SavedView;
 pub use shop_order::ShopOrderFilter;
 pub use sign_in_session::{SecretHash, SessionSecret, SignInSession};

@@ -1,7 +1,7 @@
 //! Payment attempts and refunds, and the rule for the next step of an attempt. The same rule decides for the buyer's request, for
 //! the provider's webhook and for the reconciler.
 
-use super::{ManualMethod, Millis, Minor, OrderId, OrderStatus};
+use super::{CardUse, ManualMethod, Millis, Minor, OrderId, OrderStatus, UsedMethod};
 
 /// The status of a payment attempt in our database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -149,6 +149,7 @@ pub struct Payment {
     pub has_lost_lines: bool,
     /// Its money was taken and is not for its order. `None`: it was not.
     pub owed: Option<OwedStatus>,
+    pub card: CardUse,
 }
 
 /// A payment intent: the provider's view of an attempt.
@@ -166,6 +167,8 @@ pub struct PaymentIntent {
     pub refunded: Minor,
     /// What the provider calls the card, or whatever else was charged: the same for the same card. `None`: it does not say.
     pub fingerprint: Option<String>,
+    /// What it is paid with, if the provider can save that.
+    pub method: Option<UsedMethod>,
     /// Where the buyer confirms the payment; of an intent that needs it.
     pub action_url: Option<String>,
     /// The method of the buyer can be authorised and captured later. `false`: the money is taken at once (as with mada cards), so it is

@@ -55,6 +55,7 @@ impl World {
             wins: self.wins,
             has_lost_lines: self.has_lost_lines,
             owed: self.owed,
+            card: Default::default(),
         };
         let intent = self.intent.map(|status| PaymentIntent {
             reference: "r".into(),
@@ -64,6 +65,7 @@ impl World {
             order,
             attempt: 1,
             fingerprint: None,
+            method: None,
             action_url: None,
             authorises: self.authorises,
             livemode: false,

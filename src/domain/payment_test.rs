@@ -19,6 +19,7 @@ fn payment(status: PaymentStatus, order_status: OrderStatus, wins: bool) -> Paym
         wins,
         has_lost_lines: false,
         owed: None,
+        card: Default::default(),
     }
 }
 
@@ -31,6 +32,7 @@ fn intent(status: PaymentIntentStatus) -> PaymentIntent {
         order: OrderId(uuid::Uuid::nil()),
         attempt: 2,
         fingerprint: None,
+        method: None,
         action_url: None,
         authorises: true,
         livemode: false,

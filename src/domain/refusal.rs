@@ -104,6 +104,7 @@ pub enum Refusal {
     /// The order cannot be placed to be paid in this way.
     MethodOff,
     MethodNeedsEmail,
+    NoSuchCard,
     /// The buyer has as many placed orders that are not paid as one buyer can have.
     TooManyPlaced,
     Declined,
@@ -324,8 +325,7 @@ error_codes! {
     Refusal::Outranked =>
         "outranked", 403, "You can do this only to users who rank below you, and change only what your rank imposed.",
         "error.outranked";
-    Refusal::TeamCannotBuy =>
-        "team_cannot_buy", 403, "The team cannot buy in a show that it helps to run.", "error.team_cannot_buy";
+    Refusal::TeamCannotBuy => "team_cannot_buy", 403, "The team cannot buy in a show that it helps to run.", "error.team_cannot_buy";
     Refusal::PriceNeedsHost => "price_needs_host", 403, "Only a host can sell at the price 0.", "error.price_needs_host";
     Refusal::NoSuchStream => "no_such_stream", 404, "There is no such stream.", "error.no_such_stream";
     Refusal::NoSuchOffer => "no_such_offer", 404, "There is no such offer.", "error.no_such_offer";
@@ -344,8 +344,7 @@ error_codes! {
     Refusal::NoSuchImport => "no_such_import", 404, "There is no such import.", "error.no_such_import";
     Refusal::ImportTooLarge => "import_too_large", 413, "An imported file has at most 100 MB.", "error.import_too_large";
     Refusal::NoSuchMessage => "no_such_message", 404, "There is no such message.", "error.no_such_message";
-    Refusal::NoSuchInvite =>
-        "no_such_invite", 404, "This invite link is wrong, expired, revoked or used up.", "error.no_such_invite";
+    Refusal::NoSuchInvite => "no_such_invite", 404, "This invite link is wrong, expired, revoked or used up.", "error.no_such_invite";
     Refusal::NotYours => "not_yours", 404, "You have no such order.", "error.not_yours";
     Refusal::KeyMissing => "key_missing", 400, "An idempotency key is required.", "error.key_missing";
     Refusal::KeyInvalid => "key_invalid", 400, "An idempotency key has 8 to 255 visible ASCII characters.", "error.key_invalid";
@@ -358,11 +357,9 @@ error_codes! {
         "card_limit", 409, "This card has paid for as many units as one person can have, under another name. Nothing was charged, and the reservation has ended.",
         "error.card_limit";
     Refusal::SoldOut => "sold_out", 409, "Sold out.", "error.sold_out";
-    Refusal::SoldOutForNow =>
-        "sold_out_for_now", 409, "All units are reserved. Some may become available again.", "error.sold_out_for_now";
+    Refusal::SoldOutForNow => "sold_out_for_now", 409, "All units are reserved. Some may become available again.", "error.sold_out_for_now";
     Refusal::TooFewLeft { .. } => "too_few_left", 409, "Fewer units are left than requested.", "error.too_few_left";
-    Refusal::NotEnoughStock { .. } =>
-        "not_enough_stock", 409, "The variant has fewer units in stock than requested.", "error.not_enough_stock";
+    Refusal::NotEnoughStock { .. } => "not_enough_stock", 409, "The variant has fewer units in stock than requested.", "error.not_enough_stock";
     Refusal::StreamEnded => "stream_ended", 409, "The show has ended.", "error.stream_ended";
     Refusal::WrongStatus(_) =>
         "wrong_status", 409, "The current status of the object does not allow this.", "error.wrong_status";
@@ -386,6 +383,7 @@ error_codes! {
     Refusal::MethodNeedsEmail =>
         "method_needs_email", 403, "Only buyers who proved an e-mail address or have an account can pay later. The order is still held.",
         "error.method_needs_email";
+    Refusal::NoSuchCard => "no_such_card", 404, "You have no such saved card. Nothing was charged.", "error.no_such_card";
     Refusal::TooManyPlaced =>
         "too_many_placed", 409, "The buyer has too many orders that are placed and not paid. This one is still held.",
         "error.too_many_placed";

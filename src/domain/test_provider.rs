@@ -192,6 +192,7 @@ mod tests {
             order: OrderId::new(),
             attempt: 1,
             fingerprint: None,
+            method: None,
             action_url: None,
             authorises: true,
             livemode: false,

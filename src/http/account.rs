@@ -47,6 +47,8 @@ pub struct IdentityView {
     passkeys: bool,
     /// What this session has to do with the passkeys of its account. While one is `needed`, the roles of the staff do not count.
     passkey: PasskeyStanding,
+    /// The payment provider of this shop keeps cards of this account (`/v1/me/payment-methods`).
+    saved_cards: bool,
 }
 
 impl IdentityView {
@@ -64,6 +66,7 @@ impl IdentityView {
             oidc: state.app.accounts.oidc_name().map(str::to_owned),
             passkeys: scope.passkey_site().is_some(),
             passkey: actor.session.as_ref().map(|session| session.passkey).unwrap_or_default(),
+            saved_cards: state.app.checkout.keeps_cards_of(actor),
         }
     }
 }

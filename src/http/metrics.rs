@@ -49,6 +49,7 @@ async fn unrestricted(State(state): State<AppState>) -> MetricsResponse {
         payments(page, &state.app);
         payment_metrics::payment_queue(page, &state.app);
         payment_metrics::billing(page, &state.app);
+        payment_metrics::removals(page, &state.app);
         picture_metrics::pictures(page, &state.app);
         import_metrics::imports(page, &state.app);
         mail_metrics::mails(page, &state.app);

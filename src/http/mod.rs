@@ -68,6 +68,7 @@ mod page_styles;
 mod passkey;
 mod payment;
 mod payment_day;
+mod payment_method;
 mod payment_metrics;
 mod picture;
 mod picture_metrics;
@@ -271,6 +272,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(export::export))
         .routes(routes!(own_data::export))
         .routes(routes!(saved_address::show, saved_address::set, saved_address::erase))
+        .routes(routes!(payment_method::list))
+        .routes(routes!(payment_method::remove))
         .routes(routes!(customer::list))
         .routes(routes!(customer::show))
         .routes(routes!(customer::add_note))

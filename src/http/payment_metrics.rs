@@ -45,3 +45,13 @@ pub fn billing(page: &mut MetricsPage<'_>, app: &App) {
         if oldest_at == 0 { 0.0 } else { (app.now() - oldest_at).max(0) as f64 / 1_000.0 },
     );
 }
+
+/// Saved cards and buyers that the payment provider is to delete. Every node looks at the whole shop.
+pub fn removals(page: &mut MetricsPage<'_>, app: &App) {
+    let oldest_at = app.counters().oldest_removal_at.load(Ordering::Relaxed);
+    page.gauge(
+        "livesouk_saved_card_removals_oldest_age_seconds",
+        "How long ago the oldest removal of a saved card or a buyer was asked for that the payment provider has not carried out",
+        if oldest_at == 0 { 0.0 } else { (app.now() - oldest_at).max(0) as f64 / 1_000.0 },
+    );
+}

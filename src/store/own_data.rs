@@ -18,7 +18,7 @@ pub struct OwnDatum {
 }
 
 impl Store {
-    /// What there is little of: the account, its sessions, passkeys and identities, follows, and the saved address. Secrets and their hashes are left out.
+    /// What there is little of: the account, its sessions, passkeys and identities, follows, the saved address and saved cards. Secrets and their hashes are left out.
     pub async fn own_data(&self, user: &UserId) -> Result<Vec<OwnDatum>> {
         let mut found = Vec::new();
         let mut add = |kind, at, data| found.push(OwnDatum { kind, at, data });
@@ -48,6 +48,14 @@ impl Store {
             for (issuer, subject, at) in rows {
                 add("identity", at, json!({ "issuer": issuer, "subject": subject }));
             }
+        }
+        let read = "select s.brand, s.last4, s.exp_month, s.exp_year, s.created_at from payment_customers c
+            join saved_cards s on s.customer = c.id where c.user_id = $1 order by s.created_at limit $2";
+        let rows: Vec<(String, String, i64, i64, i64)> =
+            self.query(read).bind(user.as_str()).bind(ROWS_MAX).fetch_all().await?;
+        for (brand, last4, exp_month, exp_year, at) in rows {
+            let data = json!({ "brand": brand, "last4": last4, "exp_month": exp_month, "exp_year": exp_year });
+            add("saved_card", at, data);
         }
         let read = "select name, user_agent, created_at, last_used_at from sign_in_sessions where user_id = $1
             order by created_at limit $2";

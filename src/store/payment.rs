@@ -17,8 +17,8 @@ use super::transaction::Transaction;
 use super::{Error, Result, Store, require_known};
 use crate::domain::payment::CREATE_REPEAT_MAX_MS;
 use crate::domain::{
-    IdempotencyKey, Millis, Order, OrderId, OrderStatus, OwedStatus, Payment, PaymentStatus, QuoteRules, Refusal,
-    RequestHash, UserId,
+    CardUse, IdempotencyKey, Millis, Order, OrderId, OrderStatus, OwedStatus, Payment, PaymentStatus, QuoteRules,
+    Refusal, RequestHash, UserId,
 };
 
 /// What a buyer requests with `pay`.
@@ -30,6 +30,8 @@ pub struct NewPayment {
     pub hash: RequestHash,
     pub provider: &'static str,
     pub token: String,
+    /// Of an order that costs nothing it is not used.
+    pub card: CardUse,
     /// Which quote the buyer saw; `None`: the client knows no quotes.
     pub quote_version: Option<String>,
     pub rules: QuoteRules,
@@ -81,6 +83,8 @@ struct PaymentRow {
     wins: bool,
     has_lost_lines: bool,
     owed: Option<String>,
+    saves_card: bool,
+    customer: Option<String>,
 }
 
 from_row!(PaymentRow {
@@ -98,7 +102,9 @@ from_row!(PaymentRow {
     order_status,
     wins,
     has_lost_lines,
-    owed
+    owed,
+    saves_card,
+    customer
 });
 
 impl PaymentRow {
@@ -122,6 +128,7 @@ impl PaymentRow {
                 .owed
                 .map(|text| require_known(OwedStatus::parse(&text), "status of owed money", &text))
                 .transpose()?,
+            card: CardUse { saves: self.saves_card, customer: self.customer },
         })
     }
 }
@@ -137,7 +144,7 @@ macro_rules! payments {
             "select p.order_id, p.attempt, p.provider, p.token, p.reference, p.status, p.amount, p.currency,
                 p.created_at, case when p.queue_number is null then coalesce(p.called_at, p.created_at) else p.called_at end as called_at,
                 p.queue_number is not null as is_sent_by_queue,
-                coalesce(o.attempt = p.attempt, false) as wins,
+                coalesce(o.attempt = p.attempt, false) as wins, p.saves_card = 1 as saves_card, p.customer,
                 p.lines <> (select count(*) from reservations h where h.order_id = p.order_id and h.status = 'held')
                     or coalesce(p.goods, p.amount) <> (select coalesce(sum(h.amount), 0) from reservations h
                         where h.order_id = p.order_id and h.status = 'held') as has_lost_lines,
@@ -185,9 +192,11 @@ impl Store {
                         false => None,
                     };
                     let insert = "insert into payments (order_id, attempt, provider, token, status, amount, currency,
-                            buyer, key, hash, lines, created_at, changed_at, goods, queue_number, call_due_at)
+                            buyer, key, hash, lines, created_at, changed_at, goods, queue_number, call_due_at, saves_card, customer)
                         values ($1, (select coalesce(max(p.attempt), 0) + 1 from payments p where p.order_id = $1),
-                            $2, $3, 'creating', $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $10) returning attempt";
+                            $2, $3, 'creating', $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $10, $13, $14) returning attempt";
+                    // What costs nothing is paid with no card.
+                    let card = if quote.total == 0 { CardUse::default() } else { new.card.clone() };
                     let attempt: i64 = tx
                         .query(insert)
                         .bind(order.id.0)
@@ -202,6 +211,8 @@ impl Store {
                         .bind(now)
                         .bind(quote.goods)
                         .bind(number)
+                        .bind(i64::from(card.saves))
+                        .bind(&card.customer)
                         .fetch_value()
                         .await?;
                     (new.order.0, attempt, true)

@@ -60,6 +60,7 @@ impl IntentRow {
             order: OrderId(self.order_id),
             attempt: self.attempt,
             fingerprint: None,
+            method: None,
             action_url: None,
             authorises: true,
             livemode: self.livemode == 1,

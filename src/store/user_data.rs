@@ -8,6 +8,7 @@ use super::customer::erase_customer;
 use super::follow::erase_follows;
 use super::free_text::erase_texts;
 use super::guest_orders::erase_order_links;
+use super::saved_card::erase_saved_cards;
 use super::{Result, Store};
 use crate::domain::{MessageId, Millis, StreamId, UserId};
 
@@ -37,7 +38,7 @@ pub struct ErasureReport {
 const DELETE_BATCH_MAX: i64 = 500;
 
 impl Store {
-    /// Erases a user's messages, names, addresses, e-mails, follows and stock alerts. The user's id stays where other data depends on it:
+    /// Erases a user's messages, names, addresses, e-mails, follows, saved cards and stock alerts. The user's id stays where other data depends on it:
     /// in orders, in mutes and bans that are in force, and in the audit log. The address of an order that is open, or paid and not
     /// sent, stays until then: without it the shop could not deliver what the user paid for.
     pub async fn erase_user_data(&self, user: &UserId) -> Result<ErasureReport> {
@@ -109,6 +110,7 @@ impl Store {
             let done_to = tx.query(done_to).bind(user).execute().await?;
             let done_by = tx.query("update audit_log set by_name = '' where by_user = $1").bind(user).execute().await?;
             erase_follows(tx, user_id).await?;
+            erase_saved_cards(tx, user_id).await?;
             let mailboxes = erase_sign_in(tx, user_id).await?;
             erase_order_links(tx, user_id).await?;
             // A sign-out stays in force; it keeps only the ids.

@@ -5,9 +5,10 @@ use utoipa::ToSchema;
 
 use super::reply::{ChangedOrder, NewOrder};
 use super::{InputSource, Method, RestRoute, Verb, VerbContext};
-use crate::app::Result;
+use crate::app::{PaymentSource, Result};
 use crate::domain::{
     self, IdempotencyKey, Minor, OfferId, OrderId, PaymentMethod, RefundScope, Refusal, ReservationId, Role,
+    SavedCardId,
 };
 
 /// A missing key is refused with `key_missing`, an invalid one with `key_invalid`.
@@ -48,6 +49,12 @@ pub struct Pay {
     /// `cancel_too_late`, `capture_fails`, `wrong_amount`, `bad_signature`, `refund_fails`.
     #[serde(default)]
     token: String,
+    /// Instead of a token: one of my saved cards (`GET /v1/me/payment-methods`).
+    payment_method: Option<SavedCardId>,
+    /// True: the card of the token is saved when it has paid, for a buyer who `can_save` one. For others nothing is saved, and the payment is
+    /// the same.
+    #[serde(default)]
+    save_card: bool,
     /// The way to pay; left out: `card`, with a `token`. The `manual_methods` of the order have the others.
     #[serde(default)]
     method: PaymentMethod,
@@ -69,10 +76,21 @@ impl Verb for Pay {
     async fn run(self, context: &VerbContext<'_>) -> Result<ChangedOrder> {
         let key = idempotency_key(self.key.as_deref())?;
         let checkout = &context.app.checkout;
-        let paid = match self.method.manual() {
-            None if self.token.is_empty() => Err(Refusal::bad_field("token", "is missing.").into()),
-            None => checkout.pay(context.actor, self.order, &self.token, self.quote_version, key).await,
-            Some(method) => checkout.place(context.actor, self.order, method, self.quote_version, key).await,
+        let paid = match (self.method.manual(), self.payment_method) {
+            (None, None) if self.token.is_empty() => Err(Refusal::bad_field("token", "is missing.").into()),
+            (_, Some(_)) if !self.token.is_empty() || self.save_card => {
+                Err(Refusal::bad_field("payment_method", "goes with neither `token` nor `save_card`.").into())
+            }
+            (None, None) => {
+                let source = PaymentSource::Token { token: self.token, saves_card: self.save_card };
+                checkout.pay_with(context.actor, self.order, &source, self.quote_version, key).await
+            }
+            (None, Some(card)) => {
+                let source = PaymentSource::SavedCard(card);
+                checkout.pay_with(context.actor, self.order, &source, self.quote_version, key).await
+            }
+            (Some(_), Some(_)) => Err(Refusal::bad_field("payment_method", "is for cards only.").into()),
+            (Some(method), None) => checkout.place(context.actor, self.order, method, self.quote_version, key).await,
         };
         paid.map(ChangedOrder)
     }

@@ -12,22 +12,27 @@ use crate::support::person::{named, order_is};
 
 const SECRET: &str = "whsec_the-secret-of-the-tests";
 
-async fn draw(browser: &Browser, window: Window, name: &str) {
+pub async fn draw(browser: &Browser, window: Window, name: &str) {
     browser.settle().await;
     browser.screenshot(&format!("card-{name}")).await;
     let faults: Vec<String> = browser.faults(window, false).await;
-    let faults: Vec<String> = faults.into_iter().filter(|line| !line.contains("> .text[dir=\"auto\"]")).collect();
+    // The server says with 422 that a new account has no name yet.
+    let is_expected = |line: &String| {
+        line.contains("> .text[dir=\"auto\"]")
+            || (line.contains("/session/email/verify") && line.contains("status of 422"))
+    };
+    let faults: Vec<String> = faults.into_iter().filter(|line| !is_expected(line)).collect();
     assert_eq!(faults, Vec::<String>::new(), "{name}");
 }
 
 /// A shop that takes cards by Stripe, behind a proxy, because the bank sends buyers back to an address that is known before.
-async fn shop(fake: &FakeStripe, base: &str) -> (Shop, tempfile::TempDir) {
+pub async fn shop(fake: &FakeStripe, base: &str, more: &[&str]) -> (Shop, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let store = format!("sqlite:{}", folder.path().join("shop.db").display());
     let key = folder.path().join("stripe.key");
     std::fs::write(&key, "rk_test_shop\n").unwrap();
     let (key, form) = (key.display().to_string(), format!("{}/element.js", fake.base()));
-    let more = [
+    let mut settings = vec![
         "--payments",
         "stripe",
         "--base-url",
@@ -45,7 +50,8 @@ async fn shop(fake: &FakeStripe, base: &str) -> (Shop, tempfile::TempDir) {
         "--currency",
         "SAR",
     ];
-    let shop = Shop::serve_with(&store, &store, &more).await;
+    settings.extend(more);
+    let shop = Shop::serve_with(&store, &store, &settings).await;
     fake.add_endpoint(Endpoint {
         url: format!("{}/v1/webhooks/stripe", shop.server.url),
         secrets: vec![SECRET.to_owned()],
@@ -54,7 +60,7 @@ async fn shop(fake: &FakeStripe, base: &str) -> (Shop, tempfile::TempDir) {
     (shop, folder)
 }
 
-async fn card(buyer: &Browser, number: &str) {
+pub async fn card(buyer: &Browser, number: &str) {
     buyer.find(&named("card-number")).await;
     buyer.fill(&named("card-number"), number).await;
     buyer.press("pay").await;
@@ -65,7 +71,7 @@ async fn evening_buyer_pays_by_card_and_is_asked_by_the_bank() {
     let fake = FakeStripe::start(Options { rate_per_endpoint: 10_000, ..Options::default() }).await.unwrap();
     let listen = WebProxy::address();
     let base = format!("http://{listen}");
-    let (shop, _folder) = shop(&fake, &base).await;
+    let (shop, _folder) = shop(&fake, &base, &[]).await;
     let location = format!("location / {{ proxy_pass http://shop; {} }}", WebProxy::WEBSOCKETS);
     let _nginx = WebProxy::nginx(&listen, shop.server.address(), &location).await;
     let offer = shop.on_sale(9, json!({"per_buyer": 3})).await;

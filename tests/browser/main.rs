@@ -38,6 +38,7 @@ mod publish_key;
 mod purchase;
 mod reactions;
 mod replay;
+mod saved_card;
 mod screens;
 mod show;
 mod show_end;

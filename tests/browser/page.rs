@@ -29,7 +29,7 @@ const LOAD_ALL: &str = r"
     const follow = async (name, from = base) => {
         const url = new URL(name, from);
         const path = url.href.slice(base.href.length);
-        const forOthers = ['cards.js', 'card_form.js', 'hosted_page.js', 'follow_part.js', 'follow_list.js', 'coupon_field.js', 'coupon_chip.js'];
+        const forOthers = ['cards.js', 'card_form.js', 'saved_cards.js', 'hosted_page.js', 'follow_part.js', 'follow_list.js', 'coupon_field.js', 'coupon_chip.js'];
         if (seen.has(path) || forOthers.includes(path)) return;
         seen.add(path);
         const text = await (await fetch(url)).text();

@@ -66,6 +66,7 @@ mod stream;
 mod stripe;
 mod stripe_card;
 mod stripe_refund;
+mod stripe_saved_card;
 mod test_provider;
 mod token_revocation;
 mod user_data;

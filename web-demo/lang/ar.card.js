@@ -1,4 +1,4 @@
-// The texts of the card form, and of the way to the page of another provider.
+// The texts of the card form, of saved cards, and of the way to the page of another provider.
 export default {
   'payment.card': 'بطاقة',
   'payment.card.more': 'تذهب بيانات البطاقة إلى Stripe، ولا يراها المتجر أبدًا.',
@@ -9,4 +9,18 @@ export default {
   'card.loading': 'جارٍ تحميل نموذج البطاقة…',
   'error.card_form_unreachable': 'تعذّر تحميل نموذج البطاقة. تحقق من اتصالك أو من مانع النصوص البرمجية.',
   'error.card_incomplete': 'تحقق مما كتبته في نموذج البطاقة.',
+  'card.saved': 'البطاقات المحفوظة',
+  'card.ending': '{brand} تنتهي بـ {last4}',
+  'card.expires': 'تنتهي صلاحيتها في {date}',
+  'card.expired': 'انتهت صلاحيتها في {date}',
+  'card.another': 'بطاقة أخرى',
+  'card.save': 'احفظ هذه البطاقة للمرة القادمة',
+  'card.save_more': 'تحتفظ بها Stripe. يمكنك إزالتها في أي وقت من «البطاقات المحفوظة» تحت اسمك.',
+  'card.manage': 'إدارة البطاقات المحفوظة',
+  'card.about': 'تحتفظ Stripe بهذه البطاقات، ولا يعرف المتجر إلا ما تراه هنا.',
+  'card.remove': 'إزالة',
+  'card.remove_title': 'إزالة البطاقة',
+  'card.remove_sure': 'لن يمكنك الدفع هنا بلمسة واحدة باستخدام {name}.',
+  'card.none': 'لا توجد بطاقة محفوظة. يمكنك حفظ بطاقة عند الدفع.',
+  'error.no_such_card': 'لم تعد هذه البطاقة محفوظة. لم يُخصم أي مبلغ. ادفع ببطاقة أخرى.',
 };

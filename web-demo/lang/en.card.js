@@ -1,4 +1,4 @@
-// The texts of the card form, and of the way to the page of another provider.
+// The texts of the card form, of saved cards, and of the way to the page of another provider.
 export default {
   'payment.card': 'Card',
   'payment.card.more': 'Card details go to Stripe. The shop never sees them.',
@@ -9,4 +9,18 @@ export default {
   'card.loading': 'Loading the card form…',
   'error.card_form_unreachable': 'The card form could not be loaded. Check your connection, or your script blocker.',
   'error.card_incomplete': 'Check what you typed into the card form.',
+  'card.saved': 'Saved cards',
+  'card.ending': '{brand} ending in {last4}',
+  'card.expires': 'Expires {date}',
+  'card.expired': 'Expired {date}',
+  'card.another': 'Another card',
+  'card.save': 'Save this card for next time',
+  'card.save_more': 'Stripe keeps it. You can remove it at any time under your name, in “Saved cards”.',
+  'card.manage': 'Manage saved cards',
+  'card.about': 'Stripe keeps these cards, and the shop knows only what you see here.',
+  'card.remove': 'Remove',
+  'card.remove_title': 'Remove the card',
+  'card.remove_sure': '{name} can no longer be used to pay here with one tap.',
+  'card.none': 'No card is saved. You can save one when you pay.',
+  'error.no_such_card': 'This card is not saved any more. Nothing was charged. Pay with another card.',
 };

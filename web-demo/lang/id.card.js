@@ -1,4 +1,4 @@
-// The texts of the card form, and of the way to the page of another provider.
+// The texts of the card form, of saved cards, and of the way to the page of another provider.
 export default {
   'payment.card': 'Kartu',
   'payment.card.more': 'Data kartu dikirim ke Stripe. Toko tidak pernah melihatnya.',
@@ -10,4 +10,19 @@ export default {
   'card.loading': 'Memuat formulir kartu…',
   'error.card_form_unreachable': 'Formulir kartu tidak dapat dimuat. Periksa koneksi Anda, atau pemblokir skrip.',
   'error.card_incomplete': 'Periksa isian formulir kartu Anda.',
+  'card.saved': 'Kartu tersimpan',
+  'card.ending': '{brand} berakhiran {last4}',
+  'card.expires': 'Berlaku hingga {date}',
+  'card.expired': 'Kedaluwarsa {date}',
+  'card.another': 'Kartu lain',
+  'card.save': 'Simpan kartu ini untuk lain kali',
+  'card.save_more':
+    'Stripe yang menyimpannya. Anda dapat menghapusnya kapan saja lewat nama Anda, di “Kartu tersimpan”.',
+  'card.manage': 'Kelola kartu tersimpan',
+  'card.about': 'Stripe menyimpan kartu ini, dan toko hanya tahu yang Anda lihat di sini.',
+  'card.remove': 'Hapus',
+  'card.remove_title': 'Hapus kartu',
+  'card.remove_sure': '{name} tidak dapat lagi dipakai untuk membayar di sini dengan sekali ketuk.',
+  'card.none': 'Belum ada kartu tersimpan. Anda dapat menyimpannya saat membayar.',
+  'error.no_such_card': 'Kartu ini tidak tersimpan lagi. Tidak ada yang ditagih. Bayarlah dengan kartu lain.',
 };

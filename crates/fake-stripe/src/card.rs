@@ -1,5 +1,7 @@
 //! The test cards: what happens to a payment with each of them.
 
+use serde_json::{Value, json};
+
 /// What a card does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Behaviour {
@@ -39,6 +41,23 @@ pub struct Card {
 impl Card {
     pub fn fingerprint(&self) -> String {
         format!("fp{}x{}", self.number, self.owner)
+    }
+
+    fn brand(&self) -> &'static str {
+        if self.number.starts_with('5') { "mastercard" } else { "visa" }
+    }
+
+    /// What the API says of it.
+    pub fn view(&self) -> Value {
+        json!({
+            "brand": self.brand(),
+            "country": "US",
+            "exp_month": 12,
+            "exp_year": 2034,
+            "fingerprint": self.fingerprint(),
+            "funding": "credit",
+            "last4": &self.number[12..],
+        })
     }
 }
 

@@ -38,7 +38,9 @@
         return {
           made,
           create: () => made,
-          update() {},
+          update({ setupFutureUsage = null }) {
+            if (![null, 'on_session', 'off_session'].includes(setupFutureUsage)) throw new Error('setupFutureUsage');
+          },
           async submit() {
             const isNumber = /^[0-9 ]{12,}$/.test(made.field.value);
             made.fault.textContent = isNumber ? '' : 'Your card number is incomplete.';

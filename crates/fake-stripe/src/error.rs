@@ -31,6 +31,11 @@ impl ApiError {
         Self::new(404, "invalid_request_error", Some("resource_missing"), format!("No such {what}: '{id}'"))
     }
 
+    /// A parameter names an object that is not there.
+    pub fn missing_parameter(what: &str, id: &str) -> Self {
+        Self::invalid("resource_missing", format!("No such {what}: '{id}'"))
+    }
+
     pub fn declined(code: &'static str, decline_code: Option<&'static str>, intent: Value) -> Self {
         let error = Self::new(402, "card_error", Some(code), "Your card was declined.");
         Self { decline_code, intent: Some(intent), is_kept: true, ..error }

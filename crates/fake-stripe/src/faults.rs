@@ -17,6 +17,10 @@ pub enum Call {
     List,
     Refund,
     Disputes,
+    CreateCustomer,
+    DeleteCustomer,
+    ListMethods,
+    Detach,
     /// Everything else.
     Other,
 }
@@ -32,6 +36,10 @@ impl Call {
             ("list", Call::List),
             ("refund", Call::Refund),
             ("disputes", Call::Disputes),
+            ("create_customer", Call::CreateCustomer),
+            ("delete_customer", Call::DeleteCustomer),
+            ("list_methods", Call::ListMethods),
+            ("detach", Call::Detach),
             ("other", Call::Other),
         ];
         all.into_iter().find(|(known, _)| *known == name).map(|(_, call)| call)

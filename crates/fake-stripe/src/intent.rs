@@ -42,7 +42,11 @@ pub struct Intent {
     pub description: Option<String>,
     pub return_url: Option<String>,
     pub customer: Option<String>,
+    /// The card is to be saved for the customer when it has paid.
+    pub setup_future_usage: Option<String>,
     pub card: Option<Card>,
+    /// The id of the payment method that the card is.
+    pub method: Option<String>,
     pub charge: Option<String>,
     pub amount_received: i64,
     pub last_error: Option<Value>,
@@ -95,8 +99,9 @@ impl Intent {
             "livemode": self.is_live,
             "metadata": self.metadata,
             "next_action": next_action,
-            "payment_method": self.card.map(|card| card.method).filter(|_| self.last_error.is_none()),
+            "payment_method": self.method.as_ref().filter(|_| self.last_error.is_none()),
             "payment_method_types": ["card"],
+            "setup_future_usage": self.setup_future_usage,
             "status": self.status.name(),
         })
     }
@@ -115,6 +120,8 @@ pub struct Charge {
     pub is_disputed: bool,
     pub capture_before: Option<i64>,
     pub card: Card,
+    pub method: Option<String>,
+    pub customer: Option<String>,
     pub is_live: bool,
 }
 
@@ -152,6 +159,8 @@ impl Charge {
     }
 
     pub fn view(&self) -> Value {
+        let mut card = self.card.view();
+        card["capture_before"] = self.capture_before.into();
         json!({
             "id": self.id,
             "object": "charge",
@@ -162,15 +171,13 @@ impl Charge {
             "captured": self.captured > 0,
             "created": self.created,
             "currency": self.currency,
+            "customer": self.customer,
             "disputed": self.is_disputed,
             "livemode": self.is_live,
             "paid": true,
             "payment_intent": self.intent,
-            "payment_method": self.card.method,
-            "payment_method_details": { "type": "card", "card": {
-                "brand": "visa", "last4": &self.card.number[12..], "capture_before": self.capture_before,
-                "fingerprint": self.card.fingerprint(),
-            } },
+            "payment_method": self.method,
+            "payment_method_details": { "type": "card", "card": card },
             "refunded": self.captured > 0 && self.refunded == self.captured,
             "status": "succeeded",
         })

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
-use crate::card::{self, Behaviour, Card, PROCESSING_S};
+use crate::card::{Behaviour, Card, PROCESSING_S};
+use crate::customer::{Customer, Method};
 use crate::error::ApiError;
 use crate::form::Parameters;
 use crate::intent::{Charge, Dispute, Intent, Refund, Status};
@@ -38,7 +39,9 @@ pub struct Ledger {
     pub disputes: BTreeMap<String, Dispute>,
     /// Confirmation tokens and payment methods that a page made, and their cards. A token is used once.
     pub tokens: BTreeMap<String, Card>,
-    pub customers: BTreeMap<String, Value>,
+    pub customers: BTreeMap<String, Customer>,
+    /// The payment methods of cards that have paid, saved or not.
+    pub methods: BTreeMap<String, Method>,
     pub new_events: VecDeque<Event>,
     pub events: Vec<Event>,
 }
@@ -111,8 +114,10 @@ impl Ledger {
             let message = "You must provide a return_url, or automatic_payment_methods[allow_redirects]=never.";
             return Err(ApiError::invalid("parameter_missing", message));
         }
-        let card = self.card_of(given)?;
-        if is_confirmed && card.is_none() {
+        let customer = self.paying_customer(given, is_live)?;
+        let setup_future_usage = future_usage(given)?;
+        let paying = self.card_of(given, customer.as_deref())?;
+        if is_confirmed && paying.is_none() {
             return Err(ApiError::invalid("parameter_missing", "A payment method is needed to confirm the intent."));
         }
         let id = self.new_id("pi");
@@ -121,13 +126,15 @@ impl Ledger {
             created: now,
             amount,
             currency,
-            status: if card.is_some() { Status::RequiresConfirmation } else { Status::RequiresPaymentMethod },
+            status: if paying.is_some() { Status::RequiresConfirmation } else { Status::RequiresPaymentMethod },
             is_manual,
             metadata: given.object("metadata"),
             description: given.text("description").map(str::to_owned),
             return_url: given.text("return_url").map(str::to_owned),
-            customer: given.text("customer").map(str::to_owned),
-            card,
+            customer,
+            setup_future_usage,
+            card: paying.as_ref().map(|(_, card)| *card),
+            method: paying.map(|(method, _)| method),
             charge: None,
             amount_received: 0,
             last_error: None,
@@ -147,7 +154,9 @@ impl Ledger {
     }
 
     pub fn confirm_intent(&mut self, id: &str, given: &Parameters, now: i64) -> Result<Value, ApiError> {
-        let card = self.card_of(given)?;
+        let customer = self.intent(id)?.customer.clone();
+        let setup_future_usage = future_usage(given)?;
+        let paying = self.card_of(given, customer.as_deref())?;
         let intent = self.intent_mut(id)?;
         if !matches!(
             intent.status,
@@ -155,7 +164,10 @@ impl Ledger {
         ) {
             return Err(unexpected_state(intent));
         }
-        intent.card = card.or(intent.card);
+        if let Some((method, card)) = paying {
+            (intent.card, intent.method) = (Some(card), Some(method));
+        }
+        intent.setup_future_usage = setup_future_usage.or(intent.setup_future_usage.take());
         if let Some(return_url) = given.text("return_url") {
             intent.return_url = Some(return_url.to_owned());
         }
@@ -166,15 +178,16 @@ impl Ledger {
         self.intent(id).map(|intent| self.intent_view(intent, given))
     }
 
-    /// The card that the parameters name. A confirmation token is used up.
-    fn card_of(&mut self, given: &Parameters) -> Result<Option<Card>, ApiError> {
+    /// The card that the parameters name, and its payment method. A confirmation token is used up; its payment method gets an id when
+    /// the card pays.
+    fn card_of(&mut self, given: &Parameters, customer: Option<&str>) -> Result<Option<(String, Card)>, ApiError> {
         if let Some(token) = given.text("confirmation_token") {
-            let used = || ApiError::invalid("resource_missing", format!("No such confirmation_token: '{token}'"));
-            return self.tokens.remove(token).map(Some).ok_or_else(used);
+            let card = self.tokens.remove(token);
+            let card = card.ok_or_else(|| ApiError::missing_parameter("confirmation_token", token))?;
+            return Ok(Some((card.method.to_owned(), card)));
         }
         let Some(method) = given.text("payment_method") else { return Ok(None) };
-        let known = self.tokens.get(method).copied().or_else(|| card::find(method));
-        known.map(Some).ok_or_else(|| ApiError::missing("PaymentMethod", method))
+        self.method_of(method, customer).map(Some)
     }
 
     fn authorize(&mut self, id: &str, refuses_action: bool, now: i64) -> Result<(), ApiError> {
@@ -240,6 +253,7 @@ impl Ledger {
 
     fn succeed(&mut self, id: &str, now: i64) {
         let charge = self.new_id("ch");
+        self.save_method(id, now);
         let Some(intent) = self.intents.get_mut(id) else { return };
         let Some(card) = intent.card else { return };
         intent.charge = Some(charge.clone());
@@ -257,6 +271,8 @@ impl Ledger {
             is_disputed: false,
             capture_before: intent.capture_before,
             card,
+            method: intent.method.clone(),
+            customer: intent.customer.clone(),
             is_live: intent.is_live,
         };
         let is_manual = intent.is_manual;
@@ -267,6 +283,24 @@ impl Ledger {
         self.record_intent_event(kind, id, now);
         if !is_manual && card.behaviour == Behaviour::Disputes {
             self.open_dispute(&charge, now);
+        }
+    }
+
+    /// Saves the card of a payment that succeeds for its customer, if the payment was to do that. A card by itself has a name of the
+    /// tests, which many share; one that has paid has a payment method of its own.
+    fn save_method(&mut self, id: &str, now: i64) {
+        let Some(intent) = self.intents.get(id) else { return };
+        let (Some(card), is_live) = (intent.card, intent.is_live) else { return };
+        let saved_for = intent.customer.clone().filter(|_| intent.setup_future_usage.is_some());
+        let method = match intent.method.clone().filter(|method| self.methods.contains_key(method)) {
+            Some(method) => method,
+            None => self.new_method(card, is_live, now),
+        };
+        if let Some(intent) = self.intents.get_mut(id) {
+            intent.method = Some(method.clone());
+        }
+        if let Some(customer) = saved_for {
+            self.attach_method(&method, &customer, now);
         }
     }
 
@@ -340,6 +374,14 @@ impl Ledger {
             self.record_intent_event("payment_intent.canceled", &id, now);
         }
         self.advance_refunds(now);
+    }
+}
+
+/// Whether the card is to be saved.
+fn future_usage(given: &Parameters) -> Result<Option<String>, ApiError> {
+    match given.text("setup_future_usage") {
+        known @ (None | Some("on_session" | "off_session")) => Ok(known.map(str::to_owned)),
+        Some(other) => Err(ApiError::invalid("parameter_invalid", format!("Invalid setup_future_usage: {other}"))),
     }
 }
 

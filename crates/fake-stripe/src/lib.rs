@@ -1,11 +1,12 @@
 //! A payment provider for tests: a server that speaks a part of the Stripe API as it is documented, on a loopback address, and fails on request.
 //!
-//! It knows payment intents with manual capture, confirmation tokens, 3-D Secure, refunds, disputes, idempotency keys, signed
-//! events, rate limits and the rules of amounts. It is written from the documentation, shares no code with the server that is
+//! It knows payment intents with manual capture, confirmation tokens, 3-D Secure, customers with saved cards, refunds, disputes,
+//! idempotency keys, signed events, rate limits and the rules of amounts. It is written from the documentation, shares no code with the server that is
 //! tested, and is itself judged by the official command line and libraries (`scripts/check-payments`). Its clock can be moved.
 
 mod card;
 mod clock;
+mod customer;
 mod error;
 mod faults;
 mod form;
@@ -220,6 +221,40 @@ impl FakeStripe {
     pub fn intents(&self) -> Vec<Value> {
         let world = self.shared.world();
         world.ledger.intents.values().map(|intent| intent.view(&self.shared.base)).collect()
+    }
+
+    /// All customers that were not deleted, the oldest first.
+    pub fn customers(&self) -> Vec<Value> {
+        let world = self.shared.world();
+        let there = world.ledger.customers.values().filter(|customer| !customer.is_deleted);
+        there.map(customer::Customer::view).collect()
+    }
+
+    /// The cards that are saved for customers, the oldest first.
+    pub fn saved_methods(&self) -> Vec<Value> {
+        let world = self.shared.world();
+        let saved = world.ledger.methods.values().filter(|method| method.customer.is_some());
+        saved.map(customer::Method::view).collect()
+    }
+
+    /// Somebody takes a saved card away from its customer in the dashboard. `false`: it is with none.
+    pub fn detach(&self, method: &str) -> bool {
+        let now = self.shared.now_s();
+        let mut world = self.shared.world();
+        let is_live = world.ledger.methods.get(method).is_some_and(|method| method.is_live);
+        world.ledger.detach_method(method, is_live, now).is_ok()
+    }
+
+    /// Somebody deletes all customers in the dashboard.
+    pub fn delete_all_customers(&self) {
+        let now = self.shared.now_s();
+        let mut world = self.shared.world();
+        let there: Vec<(String, bool)> =
+            world.ledger.customers.values().map(|customer| (customer.id.clone(), customer.is_live)).collect();
+        for (id, is_live) in there {
+            // One that is deleted already stays so.
+            let _ = world.ledger.delete_customer(&id, is_live, now);
+        }
     }
 
     /// All refunds, the oldest first.

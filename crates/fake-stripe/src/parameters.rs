@@ -17,7 +17,7 @@ pub struct Allowed {
     pub newer: &'static [(&'static str, &'static str)],
 }
 
-pub const ALLOWED: [Allowed; 8] = [
+pub const ALLOWED: [Allowed; 12] = [
     Allowed {
         call: Call::Create,
         method: "post",
@@ -95,6 +95,34 @@ pub const ALLOWED: [Allowed; 8] = [
         method: "get",
         path: "/v1/disputes",
         parameters: &["charge", "created[*]", "ending_before", "expand", "limit", "payment_intent", "starting_after"],
+        newer: &[],
+    },
+    Allowed {
+        call: Call::CreateCustomer,
+        method: "post",
+        path: "/v1/customers",
+        parameters: &["description", "email", "expand", "metadata[*]", "name", "phone"],
+        newer: &[],
+    },
+    Allowed {
+        call: Call::DeleteCustomer,
+        method: "delete",
+        path: "/v1/customers/{customer}",
+        parameters: &[],
+        newer: &[],
+    },
+    Allowed {
+        call: Call::ListMethods,
+        method: "get",
+        path: "/v1/customers/{customer}/payment_methods",
+        parameters: &["ending_before", "expand", "limit", "starting_after", "type"],
+        newer: &[],
+    },
+    Allowed {
+        call: Call::Detach,
+        method: "post",
+        path: "/v1/payment_methods/{payment_method}/detach",
+        parameters: &["expand"],
         newer: &[],
     },
 ];

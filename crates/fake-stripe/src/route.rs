@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 
+use crate::customer::{Customer, Method};
 use crate::error::ApiError;
 use crate::faults::{Call, Fault};
 use crate::form::Parameters;
@@ -54,15 +55,18 @@ struct Rights {
     /// What is kept of payments.
     balance: bool,
     disputes: bool,
+    /// Customers and payment methods.
+    customers: bool,
 }
 
 /// What a key may do. `None`: no such key.
 fn rights(key: &str) -> Option<Rights> {
-    let all = Rights { intents: true, refunds: true, charges: true, balance: true, disputes: true };
+    let all = Rights { intents: true, refunds: true, charges: true, balance: true, disputes: true, customers: true };
     match key {
         "rk_test_no_refunds" | "rk_live_no_refunds" => Some(Rights { refunds: false, ..all }),
-        "rk_test_read_only" => Some(Rights { intents: false, refunds: false, ..all }),
-        "rk_test_payments_only" => Some(Rights { balance: false, disputes: false, ..all }),
+        "rk_test_no_customers" | "rk_live_no_customers" => Some(Rights { customers: false, ..all }),
+        "rk_test_read_only" => Some(Rights { intents: false, refunds: false, customers: false, ..all }),
+        "rk_test_payments_only" => Some(Rights { balance: false, disputes: false, customers: false, ..all }),
         _ if ["sk_test_", "sk_live_", "rk_test_", "rk_live_"].iter().any(|prefix| key.starts_with(prefix)) => Some(all),
         _ => None,
     }
@@ -86,6 +90,10 @@ pub async fn answer(shared: &Arc<Shared>, asked: Asked) -> Sent {
         ("GET", ["v1", "payment_intents", id]) if *id != "search" => Call::Fetch,
         ("POST", ["v1", "refunds"]) => Call::Refund,
         ("GET", ["v1", "disputes"]) => Call::Disputes,
+        ("POST", ["v1", "customers"]) => Call::CreateCustomer,
+        ("DELETE", ["v1", "customers", _]) => Call::DeleteCustomer,
+        ("GET", ["v1", "customers", _, "payment_methods"]) => Call::ListMethods,
+        ("POST", ["v1", "payment_methods", _, "detach"]) => Call::Detach,
         _ => Call::Other,
     };
     let sent = call_api(shared, &asked, call, &segments, &given).await;
@@ -204,6 +212,7 @@ fn check_caller(shared: &Shared, asked: &Asked, call: Call, given: &Parameters) 
         Call::Fetch | Call::List => rights.balance || !given.expands("latest_charge.balance_transaction"),
         Call::Disputes => rights.disputes,
         Call::Other if asked.path.starts_with("/v1/balance_transactions") => rights.balance,
+        Call::CreateCustomer | Call::DeleteCustomer | Call::ListMethods | Call::Detach => rights.customers,
         Call::Other if asked.path.starts_with("/v1/charges") => rights.charges,
         Call::Other => true,
     };
@@ -265,13 +274,15 @@ fn execute(
             let charge = ledger.charges.values().find(of_it);
             charge.and_then(Charge::settled).ok_or_else(|| ApiError::missing("balance_transaction", id))
         }
-        (_, ["v1", "customers"]) if method == "POST" => {
-            let id = ledger.new_id("cus");
-            let customer = json!({ "id": id, "object": "customer", "created": now, "metadata": given.object("metadata"),
-                "livemode": is_live });
-            ledger.customers.insert(id, customer.clone());
-            Ok(customer)
+        (Call::CreateCustomer, _) => ledger.create_customer(given, is_live, now),
+        (Call::DeleteCustomer, [_, _, id]) => ledger.delete_customer(id, is_live, now),
+        (_, ["v1", "customers", id]) if method == "GET" => ledger.customer(id, is_live).map(Customer::view),
+        (Call::ListMethods, [_, _, id, _]) => {
+            let (page, has_more) = ledger.methods_of(id, given, is_live)?;
+            Ok(list(page, &format!("/v1/customers/{id}/payment_methods"), has_more))
         }
+        (_, ["v1", "payment_methods", id]) if method == "GET" => ledger.method(id, is_live).map(Method::view),
+        (Call::Detach, [_, _, id, _]) => ledger.detach_method(id, is_live, now),
         _ => Err(ApiError::new(404, "invalid_request_error", None, "Unrecognized request URL.")),
     }
 }

@@ -27,6 +27,7 @@ mod provider_turn;
 mod reconcile;
 mod refund;
 mod saved_address;
+mod saved_card;
 mod saved_view;
 mod shop_order;
 mod shown_coupon;
@@ -68,6 +69,7 @@ pub use payment_hold::PaymentHoldJob;
 pub use payment_queue::{PaymentQueue, PaymentQueueJob};
 pub use placed_order::PlacedOrderJob;
 pub use reconcile::ReconcileJob;
+pub use saved_card::{PaymentSource, SavedCardRemovalJob, SavedCards};
 pub use shop_order::ExportedOrder;
 pub use stripe::{DEFAULT_BASE as STRIPE_BASE, is_live_key as is_live_stripe_key};
 pub use webhook::WebhookJob;
@@ -93,6 +95,8 @@ pub struct Checkout {
     billing_due: Arc<Notify>,
     /// Whether a coupon could be used when this node looked last.
     has_coupons: AtomicBool,
+    /// Notified when a saved card was removed, so the provider is to delete it.
+    removals_due: Arc<Notify>,
 }
 
 impl Checkout {
@@ -140,7 +144,7 @@ impl Checkout {
         };
         let is_queued = rate.is_some() && !matches!(provider, PaymentProvider::Free);
         let queue = is_queued.then(|| Arc::new(PaymentQueue::new(pacer)));
-        let (webhook_received, outbox_changed, billing_due) = Default::default();
+        let (webhook_received, outbox_changed, billing_due, removals_due) = Default::default();
         let limits = BuyerLimits::new(context.settings.are_requests_limited);
         let checkout = Self {
             context,
@@ -156,6 +160,7 @@ impl Checkout {
             outbox_changed,
             billing_due,
             has_coupons: AtomicBool::new(false),
+            removals_due,
         };
         (Arc::new(checkout), incoming)
     }

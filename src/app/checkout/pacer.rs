@@ -34,6 +34,7 @@ pub enum Endpoint {
     Capture,
     Cancel,
     Refund,
+    Customer,
     Look,
 }
 
@@ -55,7 +56,7 @@ struct State {
     /// How much slower than allowed the requests are now: 1 is not slower.
     slowness: f64,
     /// When the next request to each endpoint may be sent.
-    next: [Option<Instant>; 5],
+    next: [Option<Instant>; 6],
 }
 
 /// A change that waits for its turn.
@@ -69,7 +70,7 @@ impl Drop for WaitingChange<'_> {
 
 impl Pacer {
     pub fn new(rate: u32) -> Self {
-        let state = State { nodes: 1, slowness: 1.0, next: [None; 5] };
+        let state = State { nodes: 1, slowness: 1.0, next: [None; 6] };
         Self {
             rate: rate.max(1),
             state: Mutex::new(state),

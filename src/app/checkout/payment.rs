@@ -14,6 +14,7 @@ use super::order::{OrderResult, lines_by_offer};
 use super::payment_queue::PaymentQueue;
 use super::provider::PaymentProvider;
 use super::provider_call::ProviderOutcome;
+use super::saved_card::PaymentSource;
 use crate::app::counters::count_outcome;
 use crate::app::error::{Error, Result, as_outcome_unknown};
 use crate::domain::order::request_hash;
@@ -21,7 +22,7 @@ use crate::domain::payment::{AttemptAge, CREATE_REPEAT_MAX_MS, PaymentStep};
 use crate::domain::reservation::CARD_LIMIT;
 use crate::domain::{
     Actor, IdempotencyKey, Millis, OfferId, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus,
-    Permission, Place, Refusal, ReservationStatus, authorize_by_role,
+    Permission, Place, Refusal, RequestHash, ReservationStatus, authorize_by_role,
 };
 use crate::metrics::increment;
 use crate::store::{self, BegunPayment, NewPayment, ReleaseReason, Reported};
@@ -43,7 +44,19 @@ impl Checkout {
         quote_version: Option<String>,
         key: IdempotencyKey,
     ) -> Result<OrderResult> {
-        let outcome = self.pay_order(actor, id, token, quote_version, key).await;
+        self.pay_with(actor, id, &PaymentSource::token(token), quote_version, key).await
+    }
+
+    /// The same, perhaps with a saved card, or with one that is to be saved.
+    pub async fn pay_with(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: OrderId,
+        source: &PaymentSource,
+        quote_version: Option<String>,
+        key: IdempotencyKey,
+    ) -> Result<OrderResult> {
+        let outcome = self.pay_order(actor, id, source, quote_version, key).await;
         self.excuse_fault(actor, &outcome);
         count_outcome(&self.context.counters.pay_outcomes, &outcome, |result| {
             if result.is_replay { "replayed" } else { "paid" }
@@ -55,7 +68,7 @@ impl Checkout {
         self: &Arc<Self>,
         actor: &Actor,
         id: OrderId,
-        token: &str,
+        source: &PaymentSource,
         quote_version: Option<String>,
         key: IdempotencyKey,
     ) -> Result<OrderResult> {
@@ -64,7 +77,8 @@ impl Checkout {
         let order = self.own_order(actor, id).await?;
         self.check_payments_are_on(&order, &key).await?;
         // What costs nothing needs no token of the provider.
-        if let Err(refused) = self.provider.check_token(token)
+        if let PaymentSource::Token { token, .. } = source
+            && let Err(refused) = self.provider.check_token(token)
             && !self.is_free(&order).await?
         {
             return Err(refused.into());
@@ -73,17 +87,16 @@ impl Checkout {
         if let Some(queue) = &self.queue {
             Box::pin(self.check_room_in_queue(queue, actor, &key)).await?;
         }
-        let order_text = id.to_string();
-        let mut said = vec!["pay", &order_text, token];
-        said.extend(quote_version.as_deref());
-        let hash = request_hash(&said);
+        let hash = pay_hash(id, source, quote_version.as_deref());
+        let (token, card) = Box::pin(self.resolve_source(actor, source, &key)).await?;
         let new = NewPayment {
             order: order.id,
             buyer: actor.user.clone(),
             key,
             hash,
             provider: self.provider.name(),
-            token: token.to_owned(),
+            token,
+            card,
             quote_version,
             rules: self.context.profile().quote_rules(),
             is_queued: self.queue.is_some(),
@@ -144,7 +157,8 @@ impl Checkout {
     }
 
     /// Creates the intent of an attempt at the provider, and advances the attempt. `is_first`: it was not tried before.
-    pub async fn create_payment(&self, mut payment: Payment, is_first: bool) -> Result<Payment> {
+    pub async fn create_payment(&self, payment: Payment, is_first: bool) -> Result<Payment> {
+        let mut payment = self.decide_saving(payment).await?;
         match self.provider_of(&payment)?.create(&payment).await {
             ProviderOutcome::Done(intent) if is_first => self.advance_payment(payment, Some(intent)).await,
             // The result of an earlier call; its present state is fetched.
@@ -155,6 +169,7 @@ impl Checkout {
             ProviderOutcome::Refused(why) => {
                 tracing::warn!(order.id = %payment.order, payment.attempt, why, "the payment provider refused a payment");
                 self.context.store.update_payment_status(&payment, PaymentStatus::Declined, None).await?;
+                self.check_cards_are_there(&payment).await?;
                 self.reload_payment(&payment).await
             }
             ProviderOutcome::Unknown => Err(Error::OutcomeUnknown),
@@ -178,7 +193,9 @@ impl Checkout {
         let age = self.age_of(provider, &payment);
         for _ in 0..PAYMENT_STEPS_MAX {
             let reference = intent.as_ref().map(|intent| intent.reference.as_str());
-            match payment.next_step(intent.as_ref(), provider.livemode(), age) {
+            let step = payment.next_step(intent.as_ref(), provider.livemode(), age);
+            self.keep_or_drop_card(&payment, intent.as_ref(), step).await?;
+            match step {
                 PaymentStep::Record(status) => {
                     if payment.status != status {
                         let action_url = intent.as_ref().and_then(|intent| intent.action_url.as_deref());
@@ -352,6 +369,19 @@ impl Checkout {
             Error::Unavailable
         })
     }
+}
+
+/// The same key with other words is another request.
+fn pay_hash(id: OrderId, source: &PaymentSource, quote_version: Option<&str>) -> RequestHash {
+    let id = id.to_string();
+    let (with, saves) = match source {
+        PaymentSource::Token { token, saves_card } => (token.clone(), *saves_card),
+        PaymentSource::SavedCard(card) => (format!("saved:{card}"), false),
+    };
+    let mut said = vec!["pay", &id, &with];
+    said.extend(saves.then_some("save_card"));
+    said.extend(quote_version);
+    request_hash(&said)
 }
 
 /// Why an attempt could not win its order: its card paid for too many units, a line is gone, or the whole order is.

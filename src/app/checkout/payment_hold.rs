@@ -36,6 +36,8 @@ impl Checkout {
     /// The most time that a request to authorise a payment takes, and a margin to record its outcome.
     pub fn payment_request_ms(&self) -> Millis {
         let deadline = self.provider.deadline(self.context.settings.provider_deadline);
+        // A payment that saves its card may have to wait for its customer first.
+        let deadline = deadline + self.provider.customer_deadline();
         deadline.as_millis() as Millis + REQUEST_MARGIN_MS
     }
 

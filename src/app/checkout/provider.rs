@@ -54,6 +54,14 @@ impl PaymentProvider {
         self.calls().map_or(default, ProviderCalls::deadline)
     }
 
+    /// How long a request may have to wait for something else that it needs from the provider.
+    pub fn customer_deadline(&self) -> Duration {
+        match self {
+            PaymentProvider::Stripe(_) => stripe::CUSTOMER_DEADLINE,
+            PaymentProvider::Adapter(_) | PaymentProvider::Test(_) | PaymentProvider::Free => Duration::ZERO,
+        }
+    }
+
     /// The `livemode` value that every intent of this provider must carry.
     pub fn livemode(&self) -> bool {
         match self {
@@ -313,6 +321,7 @@ fn free_intent(payment: &Payment, status: PaymentIntentStatus) -> PaymentIntent 
         order: payment.order,
         attempt: payment.attempt,
         fingerprint: None,
+        method: None,
         action_url: None,
         authorises: true,
         livemode: false,

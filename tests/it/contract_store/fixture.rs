@@ -265,6 +265,7 @@ impl Fixture {
             hash: request_hash(&["pay"]),
             provider: "test",
             token: token.to_owned(),
+            card: Default::default(),
             quote_version: None,
             rules: QuoteRules::default(),
             is_queued,

@@ -122,6 +122,7 @@ async fn assert_orders_go_on(store: &Store) {
             hash: [7; 32],
             provider: "test",
             token: "ok".to_owned(),
+            card: Default::default(),
             quote_version: None,
             rules: QuoteRules::default(),
             is_queued: false,

@@ -42,6 +42,7 @@ async fn key_belongs_to_one_attempt_forever(shop: Fixture) {
         hash: request_hash(&["pay", "ok"]),
         provider: "test",
         token: "ok".into(),
+        card: Default::default(),
         quote_version: None,
         rules: QuoteRules::default(),
         is_queued: false,

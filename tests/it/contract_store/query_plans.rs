@@ -13,6 +13,7 @@ mod placed_orders;
 mod plan;
 mod products;
 mod refunds;
+mod saved_cards;
 mod videos;
 
 use super::builders::{places, purchase_requests, user};

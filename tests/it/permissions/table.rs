@@ -178,6 +178,8 @@ pub const ROWS: &[Row] = &[
     // The demo has no mail server.
     rest("POST /v1/follows", READ).body(r#"{"email":"ann@example.com"}"#).on("without a mail server", &[]),
     rest("POST /v1/follows/confirm", PUBLIC).body(r#"{"secret":"{revocation}"}"#).on("without its secret", &[]),
+    rest("GET /v1/me/payment-methods", OWN),
+    rest("DELETE /v1/me/payment-methods/{payment_method}", OWN),
     rest("GET /v1/follows", OWN),
     rest("DELETE /v1/follows/{follow}", OWN),
     rest("GET /v1/api-keys", ERASE),

@@ -114,6 +114,7 @@ impl World {
         objects.insert("site", shop.server.url.clone());
         objects.insert("account", uuid::Uuid::now_v7().to_string());
         objects.insert("follow", uuid::Uuid::now_v7().to_string());
+        objects.insert("payment_method", uuid::Uuid::now_v7().to_string());
         objects.insert("api_key", uuid::Uuid::now_v7().to_string());
         objects.insert("staff_invite", uuid::Uuid::now_v7().to_string());
         objects.insert("session", uuid::Uuid::now_v7().to_string());

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test reports a failure by a panic")]
 
 mod account;
+mod customers;
 mod faults;
 mod intents;
 mod webhooks;
@@ -63,6 +64,10 @@ impl Client {
 
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.http.get(format!("{}{path}", self.fake.base()))).await.expect("an answer")
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(self.http.delete(format!("{}{path}", self.fake.base()))).await.expect("an answer")
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Option<Answer> {

@@ -206,6 +206,7 @@ fn intent(object: PaymentObject) -> Result<Option<PaymentIntent>, String> {
         captured,
         refunded,
         fingerprint: object.fingerprint.filter(|text| (1..=TEXT_BYTES_MAX).contains(&text.len())),
+        method: None,
         action_url: redirect_url,
         authorises: object.authorises,
     }))

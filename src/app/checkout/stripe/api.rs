@@ -54,6 +54,12 @@ impl StripeApi {
         self.send_in_turn(&request, Turn::of(Endpoint::Look)).await
     }
 
+    /// Deletes an object: to do that again changes nothing, so it needs no key.
+    pub async fn delete(&self, path: &str) -> Reply {
+        let request = Request { method: "DELETE", path, body: String::new(), key: None };
+        self.send_in_turn(&request, Turn::of(Endpoint::Look)).await
+    }
+
     /// A request that changes something. The same key with the same body is the same request.
     pub async fn post(&self, path: &str, body: String, key: &str, endpoint: Endpoint) -> Reply {
         let request = Request { method: "POST", path, body, key: Some(key) };

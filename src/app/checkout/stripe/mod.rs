@@ -4,6 +4,7 @@
 //! creation; never by the search, which is late.
 
 mod api;
+mod customer;
 mod reading;
 mod request;
 
@@ -20,6 +21,7 @@ use crate::store::PaymentEvent;
 
 pub use api::is_live_key;
 use api::{Reply, StripeApi};
+pub use customer::CUSTOMER_DEADLINE;
 
 pub const NAME: &str = "stripe";
 pub const DEFAULT_BASE: &str = "https://api.stripe.com";
@@ -337,6 +339,7 @@ mod tests {
             wins: false,
             has_lost_lines: false,
             owed: None,
+            card: Default::default(),
         };
         assert_eq!(window_in_seconds(&payment(None, true)), None, "it was never asked");
         let latest = |called_at: Millis| {

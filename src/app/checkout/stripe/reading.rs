@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::domain::stripe_amount::from_stripe;
 use crate::domain::{
-    DisputeStatus, Minor, OrderId, PaymentFee, PaymentIntent, PaymentIntentStatus, ProviderDispute, ProviderRefund,
-    ProviderRefundStatus, Refusal,
+    CardFacts, DisputeStatus, Minor, OrderId, PaymentFee, PaymentIntent, PaymentIntentStatus, ProviderDispute,
+    ProviderRefund, ProviderRefundStatus, Refusal, UsedMethod,
 };
 use crate::store::PaymentEvent;
 
@@ -42,6 +42,7 @@ pub fn intent(value: &Value) -> Option<PaymentIntent> {
         action_url: action_url(value),
         authorises: true,
         fingerprint: fingerprint(&value["latest_charge"]["payment_method_details"]),
+        method: method(value),
         captured,
         refunded: minor(&value["latest_charge"]["amount_refunded"]).unwrap_or(0),
         currency,
@@ -53,6 +54,23 @@ pub fn intent(value: &Value) -> Option<PaymentIntent> {
 fn fingerprint(details: &Value) -> Option<String> {
     let method = details["type"].as_str()?;
     details[method]["fingerprint"].as_str().filter(|text| (1..=255).contains(&text.len())).map(str::to_owned)
+}
+
+/// What the intent is paid with. Only a card can be saved, and what is known of it stands in the charge.
+fn method(value: &Value) -> Option<UsedMethod> {
+    let text = |value: &Value, most| value.as_str().filter(|text| (1..=most).contains(&text.len())).map(str::to_owned);
+    let details = &value["latest_charge"]["payment_method_details"];
+    let card = &details["card"];
+    let facts = || {
+        let is_card = details["type"] == "card";
+        Some(CardFacts {
+            brand: text(&card["brand"], 32).filter(|_| is_card)?,
+            last4: text(&card["last4"], 4)?,
+            exp_month: card["exp_month"].as_i64()?,
+            exp_year: card["exp_year"].as_i64()?,
+        })
+    };
+    Some(UsedMethod { reference: text(&value["payment_method"], 255)?, card: facts() })
 }
 
 fn status(value: &Value) -> PaymentIntentStatus {
@@ -179,6 +197,15 @@ mod tests {
         let card = json!({ "type": "card", "card": { "fingerprint": "Xt5EWLLDS7FJjR1c" } });
         value["latest_charge"]["payment_method_details"] = card;
         assert_eq!(intent(&value).unwrap().fingerprint.as_deref(), Some("Xt5EWLLDS7FJjR1c"));
+        assert_eq!(intent(&value).unwrap().method, None);
+        value["payment_method"] = "pm_1".into();
+        let of = |value: &Value| intent(value).unwrap().method.unwrap();
+        assert_eq!(of(&value), UsedMethod { reference: "pm_1".into(), card: None }, "a card without its facts");
+        let facts = json!({ "brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2034 });
+        value["latest_charge"]["payment_method_details"]["card"] = facts;
+        assert_eq!(of(&value).card.unwrap().last4, "4242");
+        value["latest_charge"]["payment_method_details"]["type"] = "link".into();
+        assert_eq!(of(&value).card, None, "it is no card");
         value["amount"] = 1_250.into();
         assert_eq!(intent(&value).unwrap().amount, -1);
         value["metadata"] = json!({ "order_id": "17" });

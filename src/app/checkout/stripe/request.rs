@@ -2,6 +2,7 @@
 //! an idempotency key that comes with other bytes is refused.
 
 use url::form_urlencoded::Serializer;
+use uuid::Uuid;
 
 use crate::domain::stripe_amount::to_stripe;
 use crate::domain::{Minor, Payment};
@@ -17,18 +18,39 @@ pub fn create(payment: &Payment, shop: &Shop<'_>) -> Option<String> {
     let amount = to_stripe(payment.amount, &payment.currency)?.to_string();
     // A page makes confirmation tokens; payment methods with a name are those of Stripe's own tests.
     let method = if payment.token.starts_with("pm_") { "payment_method" } else { "confirmation_token" };
-    Some(form(&[
-        ("amount", &amount),
-        ("currency", &payment.currency.to_ascii_lowercase()),
+    let currency = payment.currency.to_ascii_lowercase();
+    let mut pairs = vec![
+        ("amount", amount.as_str()),
+        ("currency", &currency),
         ("capture_method", "manual"),
         ("confirm", "true"),
         (method, &payment.token),
+    ];
+    if let Some(customer) = payment.card.customer.as_deref() {
+        pairs.push(("customer", customer));
+        // The buyer is there when the card pays again.
+        pairs.extend(payment.card.saves.then_some(("setup_future_usage", "on_session")));
+    }
+    let return_url = format!("{}{}", shop.return_url, payment.order);
+    let (order, attempt) = (payment.order.to_string(), payment.attempt.to_string());
+    pairs.extend([
         ("automatic_payment_methods[enabled]", "true"),
-        ("return_url", &format!("{}{}", shop.return_url, payment.order)),
-        ("metadata[order]", &payment.order.to_string()),
-        ("metadata[attempt]", &payment.attempt.to_string()),
+        ("return_url", return_url.as_str()),
+        ("metadata[order]", &order),
+        ("metadata[attempt]", &attempt),
         ("expand[]", "latest_charge"),
-    ]))
+    ]);
+    Some(form(&pairs))
+}
+
+/// Makes a customer, who has no name and no address: the id of our row says who it is, to us only.
+pub fn customer(id: Uuid) -> String {
+    form(&[("metadata[customer]", &id.to_string())])
+}
+
+/// The query that lists the saved cards of a customer. The shop saves fewer than a page has.
+pub fn list_cards() -> String {
+    form(&[("type", "card"), ("limit", "100")])
 }
 
 /// Captures the whole amount, or cancels.
@@ -76,7 +98,7 @@ fn form(pairs: &[(&str, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{OrderId, OrderStatus, PaymentStatus};
+    use crate::domain::{CardUse, OrderId, OrderStatus, PaymentStatus};
 
     #[test]
     fn body_is_a_function_of_the_attempt() {
@@ -96,6 +118,7 @@ mod tests {
             wins: false,
             has_lost_lines: false,
             owed: None,
+            card: CardUse::default(),
         };
         let shop = Shop { return_url: "https://shop.example/live/orders?order=" };
         let body = create(&payment, &shop).unwrap();
@@ -114,6 +137,16 @@ mod tests {
         ] {
             assert!(body.contains(part), "{body}");
         }
+        assert!(!body.contains("customer") && !body.contains("setup_future_usage"), "{body}");
+        let with = |saves, customer: Option<&str>, token: &str| {
+            let card = CardUse { saves, customer: customer.map(str::to_owned) };
+            create(&Payment { card, token: token.to_owned(), ..payment.clone() }, &shop).unwrap()
+        };
+        assert_eq!(with(true, None, "ctoken_1"), body, "without a customer nothing can be saved");
+        let saving = with(true, Some("cus_1"), "ctoken_1");
+        assert!(saving.contains("&customer=cus_1&setup_future_usage=on_session&"), "{saving}");
+        let saved = with(false, Some("cus_1"), "pm_1");
+        assert!(saved.contains("&payment_method=pm_1&customer=cus_1&auto"), "{saved}");
         assert_eq!(create(&Payment { amount: 5_124, ..payment }, &shop), None);
     }
 }

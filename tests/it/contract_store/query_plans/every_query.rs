@@ -19,7 +19,9 @@ use uuid::Uuid;
 use super::exceptions::{EXCEPTIONS, NOT_CALLED};
 use super::large_tables::{self, OLD_USER, old_offer, old_order, old_stream};
 use super::plan::{Plans, Ran};
-use super::{coupons, imports, payment_days, payment_queue, people, placed_orders, products, refunds, videos};
+use super::{
+    coupons, imports, payment_days, payment_queue, people, placed_orders, products, refunds, saved_cards, videos,
+};
 use crate::contract_store::account::{new_code, secret, typed};
 use crate::contract_store::address::address;
 use crate::contract_store::builders::{
@@ -277,6 +279,7 @@ async fn payments(c: &Calls) {
         hash: request_hash(&["pay"]),
         provider: "test",
         token: "ok".into(),
+        card: Default::default(),
         quote_version: None,
         rules: QuoteRules::default(),
         is_queued: false,
@@ -314,6 +317,7 @@ async fn payments(c: &Calls) {
     call!(c, returned_money_to_check(0, i64::MAX, 100));
     payment_days::all(c, &begun).await;
     payment_queue::outbox(c).await;
+    saved_cards::all(c, &begun).await;
     refunds::all(c, order).await;
     placed_orders::all(c).await;
     coupons::all(c).await;

@@ -120,6 +120,13 @@ const TABLES: &str = "
         select 'test', 'dispute-' || n, large_id(1600000200000, n), 1, 'lost', 0, 100, 'SAR', 1, 2 from generate_series(0, 19999) n;
     insert into payment_events (provider, event_id, kind, reference, received_at, done_at)
         select 'test', 'event-' || n, 'x', 'ref-' || n, 1000 + n, 1 from generate_series(0, $n - 1) n;
+    insert into payment_customers (id, user_id, live, reference, created_at)
+        select large_id(1600003000000, n), 'user-' || n, 1, 'cus-' || n, 1 from generate_series(0, 99999) n;
+    insert into saved_cards (id, customer, reference, fingerprint, brand, last4, exp_month, exp_year, created_at)
+        select large_id(1600003100000, n), large_id(1600003000000, n), 'pm-' || n, 'fp-' || n, 'visa', '4242', 12, 2034, 1
+        from generate_series(0, 99999) n;
+    insert into provider_removals (id, kind, reference, live, due_at, created_at)
+        select large_id(1600003200000, n), 'card', 'gone-' || n, 1, 9000000000000 + n, 9000000000000 + n from generate_series(0, 9999) n;
     insert into sanctions (stream, user_id, kind, user_name, until, by_user, created_at, person, reason)
         select large_id(1600000000000, n % 400), 'user-' || n % 20000, 'ban', 'User', null, 'Mo', n, 'user-' || n % 20000, case n % 100 when 0 then 'spam' end
         from generate_series(0, $some) n on conflict do nothing;
