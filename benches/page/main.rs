@@ -130,7 +130,7 @@ async fn main() -> ExitCode {
 
 /// A phone with an empty cache, a slow processor and a slow network.
 async fn open_phone(driver: &Driver) -> Browser {
-    let browser = Browser::open(driver, Window::Mobile, "en").await;
+    let browser = Browser::open_with_motion(driver, Window::Mobile, "en").await;
     browser.devtools("Emulation.setCPUThrottlingRate", json!({"rate": SLOWDOWN})).await;
     browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": OBSERVER_SCRIPT})).await;
     browser.devtools("Performance.enable", json!({})).await;

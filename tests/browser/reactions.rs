@@ -12,7 +12,7 @@ async fn emoji_of_one_viewer_rise_for_another() {
     let shop = Shop::demo(&[]).await;
     let driver = Driver::start();
     let people = [("Ann", Window::Mobile), ("Bob", Window::Desktop)].map(async |(name, window)| {
-        let page = Browser::open(&driver, window, "en").await;
+        let page = Browser::open_with_motion(&driver, window, "en").await;
         let token = shop.token(name, "viewer");
         page.goto(&format!("{}/watch?stream={}&lang=en#token={token}", shop.server.url, shop.stream)).await;
         page.wait_until_live().await;
