@@ -78,6 +78,7 @@ impl Fixture {
             rules: QuoteRules::default(),
             is_queued: false,
             request_ms: 0,
+            card: Default::default(),
         };
         refusal_of(self.store.begin_payment(&new).await).map(|begun| begun.payment)
     }
