@@ -7,10 +7,15 @@ use crate::support::driver::Driver;
 use crate::support::outside::shop::{Shop, key};
 use crate::support::person::{named, order_is};
 
+/// The console of a browser has a line for every answer that is a refusal.
+const REFUSALS: [&str; 3] = ["status of 404", "status of 409", "status of 422"];
+
 async fn draw(browser: &Browser, window: Window, name: &str) {
     browser.settle().await;
     browser.screenshot(&format!("coupon-{name}")).await;
-    assert_eq!(browser.faults(window, false).await, Vec::<String>::new(), "{name}");
+    let mut faults: Vec<String> = browser.faults(window, false).await;
+    faults.retain(|line| !REFUSALS.iter().any(|status| line.contains(status)));
+    assert_eq!(faults, Vec::<String>::new(), "{name}");
 }
 
 async fn coupon(shop: &Shop, form: Value) -> Value {
@@ -70,7 +75,7 @@ async fn coupon_code_is_typed_at_the_checkout_and_the_rest_is_paid() {
         buyer.until("the payment", &order_is("paid"), SOON).await;
         buyer.sees("order-total", total).await;
         draw(&buyer, window, &format!("paid-{name}")).await;
-        buyer.assert_no_faults(name).await;
+        buyer.assert_no_faults_except(name, &REFUSALS).await;
         buyer.close().await;
     }
     assert_eq!(shop.number("select sum(captured) from test_intents").await, 3 * 900);
@@ -115,7 +120,7 @@ async fn coupon_is_made_changed_and_ended_at_the_desk() {
     desk.press("confirm-yes").await;
     desk.sees("coupon-ended", "has ended").await;
     desk.sees("coupon-uses", "Ended").await;
-    desk.assert_no_faults("host").await;
+    desk.assert_no_faults_except("host", &REFUSALS).await;
     for (window, language) in [(Window::Mobile, "ar"), (Window::Mobile, "id")] {
         desk.resize(window).await;
         desk.goto(&format!("{}/admin?section=coupons&lang={language}", shop.server.url)).await;
