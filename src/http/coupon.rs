@@ -74,7 +74,7 @@ pub async fn create(
 }
 
 /// One coupon of the shop.
-#[utoipa::path(get, operation_id = "shop_show_coupon", path = "/v1/shop/coupons/{coupon}", tag = "shop",
+#[utoipa::path(get, operation_id = "shop_coupon", path = "/v1/shop/coupons/{coupon}", tag = "shop",
     params(("coupon" = CouponId, Path)), responses((status = 200, body = CouponView), (status = "default", body = Problem)))]
 pub async fn show(
     State(state): State<AppState>,

@@ -1,7 +1,7 @@
 // The coupons of the shop: what each takes off, until when, and how many orders have it.
 
 import { asRefusal, get, patch } from '../api.js';
-import { formatDateTime, formatMoney, formatNumber, load, locale, refusalText, t } from '../i18n.js';
+import { formatDateTime, formatMoney, load, locale, refusalText, t } from '../i18n.js';
 import { confirmDialog, withBusy } from '../sheet.js';
 import { el, icon, setText, setVisible, toast } from '../ui.js';
 import { openChange, openNew } from './coupon_form.js';
@@ -87,7 +87,7 @@ export class CouponList {
       ),
     ];
     const uses = coupon.quota
-      ? t('coupons.uses_of', { n: coupon.uses, quota: formatNumber(coupon.quota) })
+      ? t('coupons.uses_of', { n: coupon.uses, quota: coupon.quota })
       : t('coupons.uses', { n: coupon.uses });
     return el(
       'li',

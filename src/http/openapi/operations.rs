@@ -101,7 +101,7 @@ const ACCESS: [(&str, Access); 137] = [
     ("shop_unblock_customer", Access::Least(Role::Host)),
     ("shop_customer_data", Access::Least(Role::Admin)),
     ("shop_list_coupons", Access::Least(Role::Producer)),
-    ("shop_show_coupon", Access::Least(Role::Producer)),
+    ("shop_coupon", Access::Least(Role::Producer)),
     ("shop_create_coupon", Access::Least(Role::Host)),
     ("shop_change_coupon", Access::Least(Role::Host)),
     ("shop_list_mails", Access::Least(Role::Host)),
