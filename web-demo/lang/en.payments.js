@@ -13,7 +13,7 @@ export default {
   'payments.none': 'Nothing was paid or given back in this time.',
   'payments.nothing': 'No payments',
   'payments.zone':
-    'Days begin and end in the time zone {zone}. Amounts of disputes and owed refunds that are still open are listed whatever the period is.',
+    'Days begin and end in the time zone {zone}. Disputes and owed refunds that are still open are listed whatever the period is.',
   'payments.calm': 'No open disputes, and nothing is owed to buyers.',
   'payments.disputes': 'Open disputes',
   'payments.owed': 'Owed to buyers',
