@@ -1,7 +1,7 @@
 // The filters over the list of orders. They stand in the address of the page, so that a view can be kept as a bookmark.
 
 import { locale, t, titleOf } from '../i18n.js';
-import { el, queryAll } from '../ui.js';
+import { el, icon, queryAll } from '../ui.js';
 
 /** @import { Stream } from '../types.d.ts' */
 
@@ -97,8 +97,10 @@ export class OrderFilters {
     this.day.hidden = !this.since && !this.until;
     // The middle of the day is in that day wherever this device is.
     const middle = (Number(this.since || this.until) + Number(this.until || this.since)) / 2;
-    this.day.replaceChildren(t('desk.placed_on', { day: formatDay(middle) }), ' ✕');
-    this.day.setAttribute('aria-label', t('desk.every_day'));
+    const placed = t('desk.placed_on', { day: formatDay(middle) });
+    this.day.replaceChildren(placed, icon('close'));
+    this.day.setAttribute('aria-label', `${placed}. ${t('desk.every_day')}`);
+    this.day.title = t('desk.every_day');
   }
 
   /** The filters as the address of the page has them. */

@@ -111,9 +111,13 @@ export class PaymentsPage {
     this.today ||= new Intl.DateTimeFormat('en-CA', { timeZone: answer.time_zone, dateStyle: 'short' }).format(
       Date.now(),
     );
+    const isAsked = (/** @type {Period} */ period) => {
+      const { first, last } = daysOf(period, this.today);
+      return first === answer.first_day && last === answer.last_day;
+    };
+    const asked = PERIODS.find(isAsked);
     for (const tab of queryAll('[data-period]', this.tabs)) {
-      const { first, last } = daysOf(/** @type {Period} */ (tab.dataset.period), this.today);
-      tab.setAttribute('aria-pressed', String(first === answer.first_day && last === answer.last_day));
+      tab.setAttribute('aria-pressed', String(tab.dataset.period === asked));
     }
     const isEmpty = answer.totals.length === 0;
     this.body.replaceChildren(
@@ -155,7 +159,7 @@ export class PaymentsPage {
     const why = reason && hasText(`payments.reason.${reason}`) ? t(`payments.reason.${reason}`) : reason;
     const todo = !needs_answer
       ? t('payments.answered')
-      : t(reference ? 'payments.answer' : 'payments.answer_unknown', { provider });
+      : t(reference ? 'payments.answer' : 'payments.answer_unknown', { provider: nameOf(provider) });
     const due = due_at !== null && t(isLate ? 'payments.due_over' : 'payments.due', { time: formatDateTime(due_at) });
     return el(
       'li.payment-row',
@@ -175,7 +179,9 @@ export class PaymentsPage {
   /** @param {OwedRefund} owed */
   owed(owed) {
     const { amount, currency, owed_at, tries, needs_person, reference, provider } = owed;
-    const todo = needs_person ? t('payments.owed_by_hand', { provider }) : t('payments.owed_waits', { n: tries });
+    const todo = needs_person
+      ? t('payments.owed_by_hand', { provider: nameOf(provider) })
+      : t('payments.owed_waits', { n: tries });
     return el(
       'li.payment-row',
       { 'data-test': 'owed' },
@@ -258,6 +264,9 @@ function dayField(test, label, value, onchange) {
   const input = el('input', { id: test, type: 'date', value: value ?? '', 'data-test': test, onchange });
   return { input, node: el('div.field', {}, el('label', { for: test }, label), input) };
 }
+
+/** What people call a payment provider. @param {string} provider */
+const nameOf = (provider) => (provider === 'stripe' ? 'Stripe' : t('payments.provider'));
 
 /** @param {number} amount @param {string} currency */
 const money = (amount, currency) => el('bdi', {}, formatMoney(amount, currency));

@@ -19,7 +19,8 @@ export default {
   'payments.owed': 'مستحق للمشترين',
   'payments.answer':
     'أرسل أدلّتك من لوحة تحكم {provider}: ما طُلب، والعنوان، وإثبات التسليم. لا تردّ مبلغ الطلب في هذه الأثناء.',
-  'payments.answer_unknown': 'لم يُعطِ {provider} أي تفاصيل. انظر هناك على ماذا يعترض المشتري وحتى متى يمكنك الرد.',
+  'payments.answer_unknown': 'انظر لدى {provider} على ماذا يعترض المشتري وحتى متى يمكنك الرد.',
+  'payments.provider': 'مزوّد الدفع',
   'payments.answered': 'أُرسل ردّك، والقرار الآن لبنك المشتري.',
   'payments.due': 'آخر موعد للرد: {time}',
   'payments.due_over': 'انتهى وقت الرد في {time}',

@@ -13,14 +13,14 @@ export default {
   'payments.none': 'Nothing was paid or given back in this time.',
   'payments.nothing': 'No payments',
   'payments.zone':
-    'Days begin and end in the time zone {zone}. Amounts of disputes and owed refunds that are still open are listed whatever the period is.',
+    'Days begin and end in the time zone {zone}. Disputes and owed refunds that are still open are listed whatever the period is.',
   'payments.calm': 'No open disputes, and nothing is owed to buyers.',
   'payments.disputes': 'Open disputes',
   'payments.owed': 'Owed to buyers',
   'payments.answer':
     'Send your evidence in the dashboard of {provider}: what was ordered, the address and the proof of delivery. Do not refund the order meanwhile.',
-  'payments.answer_unknown':
-    '{provider} gave no details. Look there what the buyer disputes, and until when you can answer.',
+  'payments.answer_unknown': 'Look at {provider} what the buyer disputes, and until when you can answer.',
+  'payments.provider': 'your payment provider',
   'payments.answered': 'Your answer was sent. The bank of the buyer decides.',
   'payments.due': 'Answer until {time}',
   'payments.due_over': 'The time to answer was over on {time}',

@@ -19,8 +19,8 @@ export default {
   'payments.owed': 'Terutang kepada pembeli',
   'payments.answer':
     'Kirim bukti Anda di dasbor {provider}: apa yang dipesan, alamatnya, dan bukti pengiriman. Jangan kembalikan dana pesanan ini sementara itu.',
-  'payments.answer_unknown':
-    '{provider} tidak memberi rincian. Lihat di sana apa yang disengketakan pembeli, dan sampai kapan Anda bisa menjawab.',
+  'payments.answer_unknown': 'Lihat di {provider} apa yang disengketakan pembeli, dan sampai kapan Anda bisa menjawab.',
+  'payments.provider': 'penyedia pembayaran Anda',
   'payments.answered': 'Jawaban Anda sudah dikirim. Bank pembeli yang memutuskan.',
   'payments.due': 'Jawab sebelum {time}',
   'payments.due_over': 'Waktu menjawab habis pada {time}',

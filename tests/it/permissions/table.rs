@@ -238,7 +238,7 @@ pub const ROWS: &[Row] = &[
     rest("GET /v1/imports/{import}", SELL_IN_SHOP),
     rest("GET /v1/imports/{import}/products", SELL_IN_SHOP),
     rest("POST /v1/imports/{import}/apply", SELL_IN_SHOP).body(r#"{"rows":"good"}"#),
-    rest("POST /v1/imports/{import}/undo", UNDO_FOR_OTHERS).on("that somebody else made", &[("import", "cancelled_import")]),
+    rest("POST /v1/imports/{import}/undo", UNDO_FOR_OTHERS).on("that somebody else made", &[("import", "cancelled_import")]).special(),
     rest("POST /v1/imports/{import}/cancel", SELL_IN_SHOP).on("that is not applied", &[("import", "other_import")]),
     rest("GET /v1/catalogue/{catalogue_file}", SELL_IN_SHOP),
     rest("GET /v1/products/{product}/pictures", READ),
