@@ -32,34 +32,31 @@ export async function openAccountMenu() {
       { type: 'button', 'data-test': `account-${name}`, onclick: act },
       t(`account.${name.replaceAll('-', '_')}`),
     );
+  /**
+   * The same, and the menu closes first.
+   * @param {string} name
+   * @param {() => unknown} act
+   * @param {string} [look]
+   */
+  const leave = (name, act, look) =>
+    button(
+      name,
+      () => {
+        dialog.close();
+        return act();
+      },
+      look,
+    );
   const signInByEmail = async () => {
-    dialog.close();
     const { signInSheet } = await import('./sign_in_sheet.js');
     if (await signInSheet({ onlyByEmail: true })) location.reload();
   };
-  const passkeys = async () => {
-    dialog.close();
-    const { openPasskeys } = await import('./passkey_list.js');
-    await openPasskeys();
-  };
   const prove = async () => {
-    dialog.close();
     const { provePasskey } = await import('./email_sign_in.js');
     if (await provePasskey(t('passkey.step'))) location.reload();
   };
-  const follows = {
-    isOpen: who.kind === 'account' && who.email && (await canFollow().catch(() => false)),
-    open: async () => {
-      dialog.close();
-      const { openFollowList } = await import('./follow_list.js');
-      await openFollowList();
-    },
-  };
+  const follows = who.kind === 'account' && who.email && (await canFollow().catch(() => false));
   const isStaff = !['anonymous', 'viewer'].includes(who.role);
-  const rename = () => {
-    dialog.close();
-    openRename(who.name ?? '');
-  };
   const content = [
     el('p.who', { 'data-test': 'account-name' }, el('bdi', {}, who.name ?? currentPerson()?.name ?? '')),
     el('p.fine', { 'data-test': 'account-kind' }, about(who)),
@@ -67,12 +64,15 @@ export async function openAccountMenu() {
       'div.stack',
       {},
       el('a.button.wide', { href: route('/orders'), 'data-test': 'account-orders' }, t('my_orders')),
-      who.kind === 'guest' && who.email_sign_in && button('by-email', signInByEmail, 'primary'),
-      who.passkey === 'needed' && button('prove', prove, 'primary'),
-      who.passkeys && isStaff && hasSession && button('passkeys', passkeys),
-      follows.isOpen && button('follows', follows.open),
-      who.saved_cards && (await import('./saved_cards.js')).menuEntry(() => dialog.close()),
-      hasSession && button('rename', rename),
+      who.kind === 'guest' && who.email_sign_in && leave('by-email', signInByEmail, 'primary'),
+      who.passkey === 'needed' && leave('prove', prove, 'primary'),
+      who.passkeys &&
+        isStaff &&
+        hasSession &&
+        leave('passkeys', async () => (await import('./passkey_list.js')).openPasskeys()),
+      follows && leave('follows', async () => (await import('./follow_list.js')).openFollowList()),
+      who.saved_cards && (await import('./saved_cards.js')).menuEntry(),
+      hasSession && leave('rename', () => openRename(who.name ?? '')),
       hasSession && dataLink(),
       button('sign-out', () => signOut(who)),
       hasSession && button('everywhere', () => signOutEverywhere(who)),

@@ -76,8 +76,11 @@ export class OrderClient {
       if (code !== 'needs_action') return forget();
       if (this.underWay(order)) this.keepUnderWay(order, { payment, version: quoteVersion, atBank: true });
     };
-    const plain = MANUAL_METHODS.includes(payment) ? { method: payment } : { token: payment };
-    const how = payment[0] === '{' ? JSON.parse(payment) : plain;
+    const how = MANUAL_METHODS.includes(payment)
+      ? { method: payment }
+      : payment[0] === '{'
+        ? JSON.parse(payment)
+        : { token: payment };
     const body = quoteVersion ? { ...how, quote_version: quoteVersion } : how;
     const fields = { order: order.id, key, ...body };
     const paid = await this.retry(() => this.send('pay', fields, `/orders/${order.id}/pay`, body), onrefused, onplace);

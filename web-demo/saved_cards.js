@@ -126,23 +126,15 @@ export class SavedChoice {
   }
 }
 
-/**
- * The entry of the account menu.
- * @param {() => void} leave closes the menu
- */
-export const menuEntry = (leave) =>
-  el(
-    'button.ghost.wide',
-    {
-      type: 'button',
-      'data-test': 'account-cards',
-      onclick: () => {
-        leave();
-        void openSavedCards();
-      },
-    },
-    t('card.saved'),
-  );
+/** The entry of the account menu. */
+export function menuEntry() {
+  const entry = el('button.ghost.wide', { type: 'button', 'data-test': 'account-cards' }, t('card.saved'));
+  entry.addEventListener('click', () => {
+    entry.closest('dialog')?.close();
+    void openSavedCards();
+  });
+  return entry;
+}
 
 /** @param {() => void} [onclose] */
 export async function openSavedCards(onclose) {
