@@ -23,7 +23,7 @@ pub struct TestIntent {
 #[derive(Clone, PartialEq, Debug)]
 pub enum TestProviderReply {
     Done {
-        test_intent: TestIntent,
+        test_intent: Box<TestIntent>,
         /// The key got this reply before.
         replayed: bool,
     },
@@ -130,7 +130,7 @@ impl Store {
                     .execute()
                     .await?;
                 let row: IntentRow = tx.query(SELECT_INTENT_BY_REFERENCE).bind(&reference).fetch_one().await?;
-                return Ok(TestProviderReply::Done { test_intent: row.into_test_intent()?, replayed: false });
+                return Ok(TestProviderReply::Done { test_intent: Box::new(row.into_test_intent()?), replayed: false });
             }
             let read = "select request, answer, intent from test_calls where key = $1";
             let (before, reply, intent): (String, String, String) =
@@ -192,7 +192,7 @@ impl Store {
                 .execute()
                 .await?;
             Ok(match reply {
-                Ok(()) => TestProviderReply::Done { test_intent, replayed: false },
+                Ok(()) => TestProviderReply::Done { test_intent: Box::new(test_intent), replayed: false },
                 Err(denied) => TestProviderReply::Denied(denied),
             })
         })
@@ -238,7 +238,7 @@ fn replay_reply(mut test_intent: TestIntent, reply: &str) -> TestProviderReply {
     match reply.split_once(' ') {
         Some(("ok", status)) => {
             test_intent.intent.status = PaymentIntentStatus::parse(status).unwrap_or(test_intent.intent.status);
-            TestProviderReply::Done { test_intent, replayed: true }
+            TestProviderReply::Done { test_intent: Box::new(test_intent), replayed: true }
         }
         _ => TestProviderReply::Denied(IntentChangeError::Permanent("the same reply as before")),
     }

@@ -78,7 +78,7 @@ impl Checkout {
                 break;
             }
         }
-        self.compare_unlisted(since, &seen, is_trial, &mut comparison).await?;
+        Box::pin(self.compare_unlisted(since, &seen, is_trial, &mut comparison)).await?;
         Ok(comparison)
     }
 

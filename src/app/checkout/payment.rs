@@ -160,11 +160,11 @@ impl Checkout {
     pub async fn create_payment(&self, payment: Payment, is_first: bool) -> Result<Payment> {
         let mut payment = self.decide_saving(payment).await?;
         match self.provider_of(&payment)?.create(&payment).await {
-            ProviderOutcome::Done(intent) if is_first => self.advance_payment(payment, Some(intent)).await,
+            ProviderOutcome::Done(intent) if is_first => Box::pin(self.advance_payment(payment, Some(intent))).await,
             // The result of an earlier call; its present state is fetched.
             ProviderOutcome::Done(intent) => {
                 payment.reference = Some(intent.reference);
-                self.refresh_payment(payment).await
+                Box::pin(self.refresh_payment(payment)).await
             }
             ProviderOutcome::Refused(why) => {
                 tracing::warn!(order.id = %payment.order, payment.attempt, why, "the payment provider refused a payment");

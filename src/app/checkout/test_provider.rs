@@ -48,10 +48,7 @@ pub struct TestProvider {
 }
 
 /// An answer, or none where the answer is lost.
-enum TestReply {
-    Answered(ProviderOutcome<PaymentIntent>),
-    Lost,
-}
+type TestReply = Option<ProviderOutcome<PaymentIntent>>;
 
 impl TestProvider {
     pub fn calls(&self) -> &ProviderCalls {
@@ -66,7 +63,7 @@ impl TestProvider {
         let (this, payment) = (self.clone(), payment.clone());
         self.run_detached(async move {
             let Ok(scenario) = TestScenario::parse(&payment.token) else {
-                return TestReply::Answered(ProviderOutcome::Refused("The token is unknown."));
+                return Some(ProviderOutcome::Refused("The token is unknown."));
             };
             if scenario == TestScenario::Slow {
                 tokio::time::sleep(SLOW_DELAY).await;
@@ -147,8 +144,8 @@ impl TestProvider {
         work: impl Future<Output = TestReply> + Send + 'static,
     ) -> ProviderOutcome<PaymentIntent> {
         match self.tasks.spawn(work).await {
-            Ok(TestReply::Answered(outcome)) => outcome,
-            Ok(TestReply::Lost) => std::future::pending().await,
+            Ok(Some(outcome)) => outcome,
+            Ok(None) => std::future::pending().await,
             Err(_) => ProviderOutcome::Unknown,
         }
     }
@@ -158,29 +155,27 @@ impl TestProvider {
         let (test_intent, replayed) = match reply {
             Some(TestProviderReply::Done { test_intent, replayed }) => (test_intent, replayed),
             Some(TestProviderReply::Denied(IntentChangeError::Permanent(why))) => {
-                return TestReply::Answered(ProviderOutcome::Refused(why));
+                return Some(ProviderOutcome::Refused(why));
             }
             Some(TestProviderReply::Denied(IntentChangeError::Temporary)) | None => {
-                return TestReply::Answered(ProviderOutcome::Unknown);
+                return Some(ProviderOutcome::Unknown);
             }
             Some(TestProviderReply::KeyReused) => {
                 tracing::error!("an idempotency key of the provider was used for two requests");
-                return TestReply::Answered(ProviderOutcome::Refused("The key was used for another request."));
+                return Some(ProviderOutcome::Refused("The key was used for another request."));
             }
             Some(TestProviderReply::NoSuchIntent) => {
-                return TestReply::Answered(ProviderOutcome::Refused("There is no such intent."));
+                return Some(ProviderOutcome::Refused("There is no such intent."));
             }
         };
         if replayed {
-            return TestReply::Answered(ProviderOutcome::Done(test_intent.intent));
+            return Some(ProviderOutcome::Done(test_intent.intent));
         }
         self.send_webhooks(&test_intent, change).await;
         match test_intent.scenario {
-            TestScenario::TimeoutAfterCharge if change.is_none_or(moves_money) => TestReply::Lost,
-            TestScenario::ErrorAfterCharge if change.is_none_or(moves_money) => {
-                TestReply::Answered(ProviderOutcome::Unknown)
-            }
-            _ => TestReply::Answered(ProviderOutcome::Done(test_intent.intent)),
+            TestScenario::TimeoutAfterCharge if change.is_none_or(moves_money) => None,
+            TestScenario::ErrorAfterCharge if change.is_none_or(moves_money) => Some(ProviderOutcome::Unknown),
+            _ => Some(ProviderOutcome::Done(test_intent.intent)),
         }
     }
 
