@@ -6,7 +6,7 @@ export default {
   'coupon.apply': 'تطبيق',
   'coupon.remove': 'إزالة',
   'coupon.remove_code': 'إزالة القسيمة {code}',
-  'coupon.saved': 'وفّرت {amount}.',
+  'coupon.saved': 'وفّرت {amount}',
   'coupon.minimum': 'تتطلب هذه القسيمة أن تبلغ قيمة المنتجات المشمولة بها {amount} على الأقل.',
   'coupon.claim': 'احصل عليها',
   'coupon.claimed': 'لك',

@@ -6,7 +6,7 @@ export default {
   'coupon.apply': 'Apply',
   'coupon.remove': 'Remove',
   'coupon.remove_code': 'Remove the coupon {code}',
-  'coupon.saved': 'You save {amount}.',
+  'coupon.saved': 'You save {amount}',
   'coupon.minimum': 'This coupon needs items it is for worth at least {amount}.',
   'coupon.claim': 'Claim',
   'coupon.claimed': 'Yours',

@@ -6,7 +6,7 @@ export default {
   'coupon.apply': 'Pakai',
   'coupon.remove': 'Hapus',
   'coupon.remove_code': 'Hapus kupon {code}',
-  'coupon.saved': 'Anda hemat {amount}.',
+  'coupon.saved': 'Anda hemat {amount}',
   'coupon.minimum': 'Kupon ini berlaku untuk pembelian barang yang dicakupnya senilai minimal {amount}.',
   'coupon.claim': 'Ambil',
   'coupon.claimed': 'Milik Anda',
