@@ -71,7 +71,7 @@ pub fn run() -> ExitCode {
             },
             Command::Reconcile(options) => {
                 init_logging(&options.log)?;
-                let (report, code) = reconcile_command::reconcile(options).await?;
+                let (report, code) = Box::pin(reconcile_command::reconcile(options)).await?;
                 print_result(&report).context(CANNOT_PRINT)?;
                 return Ok(code);
             }
