@@ -47,7 +47,13 @@ pub async fn closed_loop(contender: &Contender, buyers: usize, length: Duration)
     let mut buyer_tasks = JoinSet::new();
     for _ in 0..buyers {
         let (backend, next) = (contender.backend(), next.clone());
-        buyer_tasks.spawn(async move { buy_until(start + length, &next, |number| backend.buy(number)).await });
+        buyer_tasks.spawn(async move {
+            let buy = |number| {
+                let backend = backend.clone();
+                async move { backend.buy(number).await }
+            };
+            buy_until(start + length, &next, buy).await
+        });
     }
     let mut all = Vec::new();
     while let Some(latencies) = buyer_tasks.join_next().await {
@@ -64,16 +70,17 @@ pub async fn closed_loop_of(
     purchase: impl AsyncFn(u64) -> anyhow::Result<()>,
 ) -> anyhow::Result<LoadResult> {
     let start = Instant::now();
-    let each = (0..buyers).map(|_| buy_until(start + length, next, &purchase));
+    let purchase = &purchase;
+    let each = (0..buyers).map(|_| buy_until(start + length, next, move |number| purchase(number)));
     let all = futures_util::future::try_join_all(each).await?;
     LoadResult::of(all.into_iter().flatten(), start.elapsed())
 }
 
 /// One purchase after the other. Gives how long each took, in microseconds.
-async fn buy_until(
+async fn buy_until<F: Future<Output = anyhow::Result<()>>>(
     end: Instant,
     next: &AtomicU64,
-    purchase: impl AsyncFn(u64) -> anyhow::Result<()>,
+    purchase: impl Fn(u64) -> F,
 ) -> anyhow::Result<Vec<u64>> {
     let mut latencies = Vec::new();
     while Instant::now() < end {

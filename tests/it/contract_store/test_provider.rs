@@ -24,7 +24,7 @@ async fn payment(shop: &Fixture, token: &str) -> Payment {
 
 async fn book(shop: &Fixture, payment: &Payment) -> TestIntent {
     match shop.store.create_test_intent(payment, TestScenario::parse(&payment.token).unwrap()).await.unwrap() {
-        TestProviderReply::Done { test_intent: booked, .. } => booked,
+        TestProviderReply::Done { test_intent: booked, .. } => *booked,
         other => panic!("{other:?}"),
     }
 }
@@ -36,7 +36,7 @@ async fn change(
     change: IntentChange,
 ) -> Result<TestIntent, TestProviderReply> {
     match shop.store.change_test_intent(key, reference, change).await.unwrap() {
-        TestProviderReply::Done { test_intent: booked, .. } => Ok(booked),
+        TestProviderReply::Done { test_intent: booked, .. } => Ok(*booked),
         other => Err(other),
     }
 }
