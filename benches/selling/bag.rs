@@ -40,14 +40,14 @@ pub async fn measure(
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}: bags and payments");
         let (app, offers) = offers_of(livesouk).await?;
-        let own = bags(buyers, length, async |number| take_bag(&app, &offers, number).await).await?;
+        let own = bags(buyers, length, async |number| Box::pin(take_bag(&app, &offers, number)).await).await?;
         let (_, mut rows) = offers_of(twin).await?;
         rows.sort_by_key(|offer| offer.0);
         let other = bags(buyers, length, async |number| lock_bag(pool, &rows, number).await).await?;
         ours.push(own);
         theirs.push(other);
         ratios.push(own / other);
-        paid.push(bags(PAYING, length, async |number| buy_and_pay(&app, offers[0], number).await).await?);
+        paid.push(bags(PAYING, length, async |number| Box::pin(buy_and_pay(&app, offers[0], number)).await).await?);
     }
     Ok(BagResult {
         ratio: median(ratios),

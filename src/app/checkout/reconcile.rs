@@ -76,7 +76,7 @@ impl Checkout {
                 continue;
             }
             let order = payment.order;
-            if let Err(error) = self.refresh_payment(payment).await {
+            if let Err(error) = Box::pin(self.refresh_payment(payment)).await {
                 tracing::warn!(order.id = %order, error = %error, "money that is owed could not be given back yet");
             }
             checked += 1;
@@ -97,7 +97,7 @@ impl Checkout {
             self.context.store.update_payment_status(&payment, PaymentStatus::Cancelled, None).await?;
             return Ok(());
         }
-        self.refresh_payment(payment).await.map(|_| ())
+        Box::pin(self.refresh_payment(payment)).await.map(|_| ())
     }
 }
 

@@ -73,7 +73,7 @@ async fn dispute_is_noted_with_its_deadline_and_its_end(shop: Fixture) {
     let known = &open.dispute;
     assert_eq!((open.order, open.has_details, known.needs_answer, known.amount), (order, true, true, 4_900));
     assert_eq!(known.due_at, Some(known.opened_at + 7 * 86_400_000));
-    assert_eq!(stripe.fake.disputes(), [known.reference.clone()]);
+    assert_eq!(stripe.fake.disputes(), std::slice::from_ref(&known.reference));
     assert!(stripe.fake.close_dispute(&known.reference, true));
     let won = async || (shop.number("select count(*) from disputes where status = 'won'").await == 1).then_some(());
     until_some("its end", SOON, won).await;

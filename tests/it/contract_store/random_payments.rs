@@ -82,9 +82,7 @@ async fn money_and_orders_agree_when_nodes_die(shop: Fixture) {
         for actor_number in 0..ACTORS {
             let (app, orders, outcomes) = (node.app.clone(), orders.clone(), outcomes.clone());
             let seed = seed.0.wrapping_add(1_000 * crash as u64 + actor_number);
-            node.runtime.spawn(async move {
-                random_actions(app, offer, orders, outcomes, SmallRng::seed_from_u64(seed)).await;
-            });
+            node.runtime.spawn(Box::pin(random_actions(app, offer, orders, outcomes, SmallRng::seed_from_u64(seed))));
         }
         // External events: holds expire, and providers repeat webhooks.
         for _ in 0..rng.random_range(4..12) {
