@@ -81,7 +81,8 @@ impl Store {
         .await
     }
 
-    /// Gives the use of an order back that ended without a payment, and keeps that of a paid order for good. To do it again changes nothing.
+    /// Gives the use of an order back that ended without a payment, or was paid without a discount because the coupon fitted no more.
+    /// Keeps that of every other paid order for good. Doing it again changes nothing.
     pub async fn settle_coupon(&self, id: OrderId) -> Result<()> {
         self.transaction(async |tx| {
             // Whoever changes the lines waits here, so that none of them is held again after it was looked at.
@@ -89,16 +90,17 @@ impl Store {
             let read = concat!(
                 "select u.coupon, ",
                 order_status!("u.order_id"),
-                " from coupon_uses u where u.order_id = $1 and u.is_final = 0"
+                ", (select cast(coalesce(sum(r.discount), 0) as bigint) from reservations r where r.order_id = u.order_id and r.status = 'sold')
+                from coupon_uses u where u.order_id = $1 and u.is_final = 0"
             );
-            let found: Option<(Uuid, String)> = tx.query(read).bind(id.0).fetch_optional().await?;
+            let found: Option<(Uuid, String, i64)> = tx.query(read).bind(id.0).fetch_optional().await?;
             match found {
                 None => Ok(()),
-                Some((_, status)) if matches!(status.as_str(), "paid" | "refunded") => {
+                Some((_, status, discount)) if matches!(status.as_str(), "paid" | "refunded") && discount > 0 => {
                     let keep = "update coupon_uses set is_final = 1 where order_id = $1";
                     tx.query(keep).bind(id.0).execute().await.map(drop)
                 }
-                Some((coupon, status)) if matches!(status.as_str(), "expired" | "cancelled") => {
+                Some((coupon, status, _)) if matches!(status.as_str(), "paid" | "refunded" | "expired" | "cancelled") => {
                     end_use(tx, id, CouponId(coupon)).await
                 }
                 Some(_) => Ok(()),

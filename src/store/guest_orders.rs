@@ -67,12 +67,25 @@ pub(super) async fn join_guest(tx: &mut Transaction<'_>, guest: &Actor, account:
         select offer, $2, stream, created_at from stock_alerts where user_id = $1 on conflict (offer, user_id) do nothing";
     tx.query(alerts).bind(from).bind(to).execute().await?;
     tx.query("delete from stock_alerts where user_id = $1").bind(from).execute().await?;
+    join_coupons(tx, (from, to), account.person.as_str()).await?;
     tx.query("update messages set user_id = $2 where user_id = $1").bind(from).bind(to).execute().await?;
     join_customer(tx, (from, to), &account.person, account.name.as_str()).await?;
     tx.query("delete from sign_in_sessions where user_id = $1").bind(from).execute().await?;
     let ended = RevokedTokens::OfUser { user: guest.user.clone(), not_before: tx.time_of_day().await? };
     revoke_shortly(tx, guest, &ended).await?;
     Ok(shows.into_iter().map(StreamId).collect())
+}
+
+/// What the guest claimed and used counts for the account: a coupon for one use per person is not used twice.
+async fn join_coupons(tx: &mut Transaction<'_>, (from, to): (&str, &str), person: &str) -> Result<()> {
+    let uses = "update coupon_uses set person = $2 where order_id in
+        (select r.order_id from reservations r where r.buyer = $1 and r.order_id is not null)";
+    tx.query(uses).bind(to).bind(person).execute().await?;
+    let claims = "update coupon_claims set user_id = $2, person = $3 where user_id = $1 and (person = $3 or not exists
+        (select 1 from coupon_claims c where c.person = $3 and c.coupon = coupon_claims.coupon))";
+    tx.query(claims).bind(from).bind(to).bind(person).execute().await?;
+    tx.query("delete from coupon_claims where user_id = $1").bind(from).execute().await?;
+    Ok(())
 }
 
 /// Ends the links to the orders of a user.

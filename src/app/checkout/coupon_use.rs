@@ -83,9 +83,6 @@ impl Checkout {
 
     /// Several nodes may run it at once: each use is settled once.
     pub async fn settle_coupons(&self) -> Result<NextRun> {
-        self.look_for_coupons().await?;
-        self.hide_unusable_coupons().await?;
-        self.context.store.delete_ended_claims().await?;
         let decided = self.context.store.decided_coupon_orders().await?;
         let mut failed = false;
         for order in &decided {
@@ -94,6 +91,10 @@ impl Checkout {
                 tracing::warn!(order.id = %order, error = %fault, "the use of a coupon could not be settled yet");
             }
         }
+        // After the uses, which must be settled also when one of these fails.
+        self.look_for_coupons().await?;
+        self.hide_unusable_coupons().await?;
+        self.context.store.delete_ended_claims().await?;
         let has_more = decided.len() >= crate::store::DECIDED_TOGETHER_MAX && !failed;
         Ok(if has_more { NextRun::Immediately } else { NextRun::AfterInterval })
     }

@@ -9,6 +9,7 @@ use livesouk::domain::{
 use livesouk::store::{NewEmailCode, NewSession, OrderEnd, TypedEmailCode};
 
 use super::builders::{audit_entry, purchase_request, refusal, user};
+use super::coupon_builders::percent;
 use super::fixture::{Fixture, facts};
 use super::placed_order::placed;
 use super::sanction::sanction;
@@ -220,6 +221,8 @@ async fn guest_joins_the_account_with_everything_or_nothing(shop: Fixture) {
         let ids: Vec<_> = mine.iter().map(|order| order.id).collect();
         shop.store.open_order(&user(buyer), &ids).await.unwrap();
     }
+    let coupon = shop.coupon(percent("TEN", 1_000)).await.id;
+    shop.store.claim_coupon(coupon, &guest.person(), &guest.user).await.unwrap();
     let code = new_code("ann@example.com");
     shop.store.create_email_code(&code).await.unwrap();
     let orders_of =
@@ -238,6 +241,9 @@ async fn guest_joins_the_account_with_everything_or_nothing(shop: Fixture) {
     assert_eq!(mine.iter().map(|order| order.lines.len()).collect::<Vec<_>>(), [2, 1]);
     let open = format!("select count(*) from orders where buyer = '{of_account}' and status = 'open'");
     assert_eq!(shop.number(&open).await, 1, "a buyer has one open order in a show");
+    let person = account.person.as_str();
+    let claims = format!("select count(*) from coupon_claims where user_id = '{of_account}' and person = '{person}'");
+    assert_eq!(shop.number(&claims).await, 1, "what the guest claimed is the account's");
     let counted = shop.store.counted_reservations(&account.person, offer).await.unwrap();
     assert_eq!(counted.len(), 3, "they count for the limit of the account");
     assert!(shop.buy(offer, &purchase_request(&of_account, "key-00003", 1)).await.is_err());

@@ -25,6 +25,7 @@ facts! {
     frozen_quote_keeps_its_coupon_until_the_attempt_ends
     coupon_counts_for_its_products_and_from_its_minimum_on
     line_that_goes_takes_the_discount_with_it
+    order_that_was_paid_in_full_gives_the_use_back
     order_that_costs_nothing_needs_no_provider
     reports_count_what_was_paid
     code_belongs_to_one_coupon_that_was_not_ended
@@ -336,6 +337,19 @@ async fn line_that_goes_takes_the_discount_with_it(shop: Fixture) {
     let more = shop.reserve_some(offer, "ann", 1).await;
     shop.store.open_order(&user("ann"), &[more]).await.unwrap();
     assert_eq!(shop.quote_of(order.id).await.discount, 1_470);
+}
+
+async fn order_that_was_paid_in_full_gives_the_use_back(shop: Fixture) {
+    let coupon = shop.coupon(CouponForm { minimum: Some(14_000), ..percent("BASKET", PERCENT_10) }).await;
+    let order = shop.opened("ann", &[1, 2]).await;
+    shop.set(&order, "basket").await.unwrap();
+    let line = &order.lines[0];
+    shop.store.release_reservations(line.offer, &[line.id], ReleaseReason::BuyerCancel, None).await.unwrap();
+    let without = shop.quote_of(order.id).await;
+    let payment = shop.pay_seen(&order, &without).await.unwrap();
+    shop.paid_by(&order, &payment).await;
+    shop.settle().await;
+    assert_eq!(shop.uses(&coupon).await, 0, "nothing came off");
 }
 
 async fn order_that_costs_nothing_needs_no_provider(shop: Fixture) {
