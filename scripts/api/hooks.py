@@ -56,7 +56,16 @@ def map_body(context, body):
             if isinstance(variant, dict):
                 variant.pop("options", None)
                 variant.setdefault("name", "Brown")
-    # A card needs a token, the other ways to pay do not: another rule of several fields.
+    # A coupon takes a percentage or an amount off, not both. Its code has letters or digits of any script, which patterns cannot say.
+    if isinstance(body, dict) and context.operation.path.endswith("/shop/coupons"):
+        body["code"] = f"{body.get('code', '')[:10]} {uuid.uuid4().hex[:20]}"
+        if body.get("percent_bp") is not None:
+            body.pop("amount", None)
+        elif body.get("amount") is None:
+            body["amount"] = 500
+    # A saved card stands instead of everything else; a card needs a token, the other ways to pay do not.
+    if isinstance(body, dict) and context.operation.path.endswith("/pay") and body.get("payment_method"):
+        return {name: body[name] for name in ("payment_method", "quote_version") if name in body}
     if isinstance(body, dict) and context.operation.path.endswith("/pay") and body.get("method", "card") == "card":
         body.setdefault("token", "ok")
     return body

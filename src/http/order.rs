@@ -11,7 +11,7 @@ use super::client_address::ClientIp;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams, given, idempotency_key};
 use super::withdrawal::WithdrawalView;
-use crate::domain::{Address, IdempotencyKey, OrderId, Refusal, ReservationId, StreamId};
+use crate::domain::{Address, IdempotencyKey, OrderId, ReservationId, StreamId};
 use crate::protocol::{OrderDetail, OrderView, ReservationView};
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -132,7 +132,7 @@ pub struct ChangeOrderRequest {
     coupon: Option<Option<String>>,
 }
 
-/// Changes my order before it has ended, and gives it with the quote that follows: its address, its coupon, or both. A coupon reserves one
+/// Changes my order before it has ended, and gives it with the quote that follows: its address, its coupon, or both. What is left out stays as it is. A coupon reserves one
 /// of its uses for the order; an order that ends without a payment gives it back.
 #[utoipa::path(put, operation_id = "orders_change", path = "/v1/orders/{order}", tag = "orders", params(("order" = OrderId, Path)),
     request_body = ChangeOrderRequest, responses((status = 200, body = OrderDetail), (status = "default", body = Problem)))]
@@ -143,10 +143,6 @@ pub async fn change(
     JsonBody(form): JsonBody<ChangeOrderRequest>,
 ) -> ApiResult<Json<OrderDetail>> {
     let ChangeOrderRequest { address, coupon } = form;
-    if address.is_none() && coupon.is_none() {
-        state.app.checkout.own_order(&actor, order).await?;
-        return Err(Refusal::bad_field("address", "must be given, or a coupon.").into());
-    }
     if let Some(address) = address {
         state.app.checkout.set_address(&actor, order, address).await?;
     }

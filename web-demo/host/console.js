@@ -16,7 +16,7 @@ import { Figures } from './figures.js';
 import { Lineup } from './lineup.js';
 import { OnAir } from './on_air.js';
 import { PhoneTabs } from './phone_tabs.js';
-import { canCreateShows } from './rank.js';
+import { canCreateShows, isTeamOfShop } from './rank.js';
 import { canRehearse, rehearsalSheet } from './rehearsal.js';
 import { editShowSheet } from './show_form.js';
 import { reportSheet } from './report.js';
@@ -28,6 +28,8 @@ import { ThumbBar } from './thumb_bar.js';
 
 /** @type {Set<string>} */
 const STAFF = new Set(['host', 'producer', 'moderator', 'analyst', 'admin', 'owner']);
+/** Who may see the coupons of the shop. @type {Set<string>} */
+const SELLERS = new Set(['host', 'producer', 'admin', 'owner']);
 /** @param {Refusal} refusal */
 const onrefused = (refusal) => toast(refusalText(refusal), { kind: 'warn' });
 
@@ -134,7 +136,7 @@ export class Console {
     this.role = you?.role;
     document.body.dataset.role = this.role ?? '';
     this.lineup.load();
-    void this.coupons.load();
+    if (isTeamOfShop() && SELLERS.has(this.role ?? '')) void this.coupons.load();
     this.figures.load();
     this.chat.review.load();
     if (isFirst && this.role === 'moderator') this.tabs.choose('people');

@@ -147,7 +147,7 @@ async fn coupon_that_does_not_fit_is_refused_with_the_reason() {
         set(&ann, &path, json!(code)).await.expect_problem(status, refusal);
     }
     assert_eq!(set(&ann, &path, json!("rich")).await.expect_problem(409, "coupon_minimum")["minimum"], 5_000);
-    ann.put(&path, json!({})).await.expect_problem(400, "bad_request");
+    ann.put(&path, json!({})).await.expect(200);
     shop.rest("Bob", "viewer").put(&path, json!({"coupon": "later"})).await.expect_problem(404, "not_yours");
     let mut tries = 0;
     while set(&ann, &path, json!(format!("guess {tries}"))).await.status == 404 {

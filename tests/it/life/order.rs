@@ -267,7 +267,7 @@ async fn purchase_is_a_reservation_and_its_order_takes_an_address() {
     let changed = ann.put(&order, json!({"address": home})).await.expect(200);
     assert_eq!((&changed["status"], &changed["address"]["city"]), (&json!("held"), &json!("Riyadh")));
     bob.put(&order, json!({"address": home})).await.expect_problem(404, "not_yours");
-    ann.put(&order, json!({})).await.expect_problem(400, "bad_request");
+    ann.put(&order, json!({})).await.expect(200);
     let nowhere = json!({"address": {"name": "Ann Example", "lines": [], "city": "Riyadh", "country": "SA"}});
     ann.put(&order, nowhere).await.expect_problem(400, "bad_request");
     assert_eq!(ann.get(&order).await.expect(200)["address"]["city"], "Riyadh");
