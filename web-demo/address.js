@@ -147,9 +147,13 @@ export class AddressForm {
   async loadSaved() {
     const saved = await get('/me/address').catch(() => null); // Then it is typed again.
     this.root.dataset.loaded = 'true';
-    if (!saved) return;
+    // Who has begun to type replaces the saved address only by ticking the box.
+    if (!saved || this.isTouched) return;
     this.isSaved = true;
-    if (this.isTouched) return;
+    for (const field of Object.values(this.fields)) {
+      if (field.control instanceof HTMLInputElement) field.control.value = '';
+      field.setError('');
+    }
     this.fill(saved);
     this.keep.checked = true;
   }

@@ -59,6 +59,7 @@ export class SavedChoice {
       el('p.fine', {}, t('card.save_more')),
     );
     this.canSave = false;
+    this.hasChosen = false;
   }
 
   get saves() {
@@ -73,7 +74,8 @@ export class SavedChoice {
     if (!list) return;
     this.cards = list.items;
     this.canSave = list.can_save;
-    const isThere = this.cards.some(({ id }) => id === this.chosen);
+    // Who chose another card goes on typing it.
+    const isThere = this.chosen === null ? this.hasChosen : this.cards.some(({ id }) => id === this.chosen);
     if (!isThere) this.chosen = this.cards.find((card) => !isExpired(card))?.id ?? null;
     this.paint();
   }
@@ -106,6 +108,7 @@ export class SavedChoice {
   choice(id, name, more) {
     const choose = () => {
       this.chosen = id;
+      this.hasChosen = true;
       setVisible(this.saving, this.canSave && id === null);
       this.onchoice(id === null);
     };

@@ -46,6 +46,7 @@ export function openSheet(content, { title = '', test, className = '', place, on
   const opener = isFocusLost() ? lastControl() : /** @type {HTMLElement | null} */ (document.activeElement);
   dialog.addEventListener('close', () => {
     dialog.remove();
+    place?.classList.remove('covered'); // Before the focus returns into it.
     onclose?.();
     returnFocus(opener);
   });
@@ -66,12 +67,23 @@ function showInPlace(dialog, place) {
   place.after(dialog);
   // Nothing in it can be seen or focused meanwhile.
   place.classList.add('covered');
-  dialog.addEventListener('close', () => place.classList.remove('covered'), { once: true });
   // The browser does this for modal dialogs only.
   dialog.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape') dialog.close();
+    if (event.key === 'Escape' && !event.isComposing) dialog.close();
   });
   dialog.show();
+  // A window that becomes narrow, or a reader who zooms in: there is no place beside it any more. It stays where it is in the
+  // document, because a payment form in it would load again.
+  const wide = matchMedia(DESKTOP);
+  const becomeModal = () => {
+    const focused = document.activeElement;
+    place.classList.remove('covered');
+    dialog.removeAttribute('open'); // Closing it would end the checkout.
+    dialog.showModal();
+    if (focused instanceof HTMLElement && dialog.contains(focused)) focused.focus();
+  };
+  wide.addEventListener('change', becomeModal, { once: true });
+  dialog.addEventListener('close', () => wide.removeEventListener('change', becomeModal));
 }
 
 /**

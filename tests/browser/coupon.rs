@@ -157,7 +157,7 @@ async fn coupon_is_shown_by_the_host_claimed_with_a_tap_and_comes_off_by_itself(
     buyer.sees("coupon-chip", "20%").await;
     draw(&buyer, Window::Mobile, "chip").await;
     buyer.press("coupon-chip").await;
-    buyer.sees("coupon-kept", "comes off at the checkout").await;
+    buyer.sees("coupon-kept", "discount at the checkout").await;
     buyer.sees("coupon-chip", "Yours").await;
     buyer.press("card-buy").await;
     buyer.until("the hold", &order_is("held"), SOON).await;

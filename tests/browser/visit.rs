@@ -205,7 +205,11 @@ async fn purchase_is_reachable_by_keyboard_and_the_focus_returns() {
     ann.key(ENTER).await;
     ann.find(&named("order-place")).await;
     let inside = "return document.querySelector('dialog[open]').contains(document.activeElement) || document.activeElement === document.body";
-    for _ in 0..30 {
+    // The page beside the checkout can be used too: what comes first is the checkout, down to its button.
+    let mut presses = 0;
+    while focused().await != "pay" {
+        presses += 1;
+        assert!(presses < 30, "Tab does not reach the button that pays");
         ann.key(TAB).await;
         assert_eq!(ann.script(inside, &[]).await, Value::Bool(true), "at {}", focused().await);
     }

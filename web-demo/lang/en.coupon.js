@@ -10,7 +10,7 @@ export default {
   'coupon.minimum': 'This coupon needs items it is for worth at least {amount}.',
   'coupon.claim': 'Claim',
   'coupon.claimed': 'Yours',
-  'coupon.kept': 'The coupon is yours: it comes off at the checkout while it lasts.',
+  'coupon.kept': 'The coupon is yours: you get the discount at the checkout if the coupon is not used up by then.',
   'coupon.off': '{value} off',
   'coupon.off_from': 'from {amount}',
   'error.coupon_unknown': 'We don’t know this code. Check how it is written.',

@@ -19,7 +19,7 @@ export default {
   'payments.owed': 'Owed to buyers',
   'payments.answer':
     'Send your evidence in the dashboard of {provider}: what was ordered, the address and the proof of delivery. Do not refund the order meanwhile.',
-  'payments.answer_unknown': 'Look at {provider} what the buyer disputes, and until when you can answer.',
+  'payments.answer_unknown': 'Check at {provider} what the buyer disputes and by when you must answer.',
   'payments.provider': 'your payment provider',
   'payments.answered': 'Your answer was sent. The bank of the buyer decides.',
   'payments.due': 'Answer until {time}',
