@@ -321,7 +321,9 @@ impl Store {
     /// back by another refund. `false`: that was known.
     pub async fn reverse_refund(&self, refund: &Refund) -> Result<bool> {
         let set =
-            "update refunds set status = 'failed', was_done = 1, changed_at = $3, reference = coalesce(reference, $4)
+            // An older node has not written when it was done: then that was its last change.
+            "update refunds set status = 'failed', was_done = 1, done_at = coalesce(done_at, changed_at), changed_at = $3,
+                reference = coalesce(reference, $4)
             where order_id = $1 and n = $2 and status = 'done'";
         self.end_refund(refund, set).await
     }
