@@ -18,7 +18,7 @@ impl SilentLink {
         *last = (*last).max(Some(asked_at));
     }
 
-    /// Whether a connection that has been idle since then is to be closed unasked. One that was used later has answered after the
+    /// Whether a connection that has been idle since then is to be closed without a check. One that was used later has answered after the
     /// silence.
     pub fn includes(&self, idle_since: Instant) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|silent| idle_since <= silent)

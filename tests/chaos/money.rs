@@ -173,7 +173,7 @@ impl Winners {
     }
 }
 
-/// Opens a sale for each rush. The last begins early enough for its holds to end before the faults do.
+/// Opens a sale for each rush.
 async fn run_rushes(
     host: &mut ChaosHost,
     fake: &Arc<FakeStripe>,
@@ -206,7 +206,10 @@ async fn drain(injector: &FaultInjector, run: Duration, winners: usize) -> Optio
     let began = Instant::now();
     let mut aged = run >= PATIENT_RUN;
     loop {
-        let open = query_number(&mut database, UNDER_WAY).await.unwrap_or(i64::MAX);
+        let Ok(open) = query_number(&mut database, UNDER_WAY).await else {
+            database = postgres::connect(injector.database).await.expect("the database answers");
+            continue;
+        };
         if open == 0 {
             println!(
                 "everything of {winners} winners was settled {} s after the last fault",
@@ -241,7 +244,7 @@ fn charges(fake: &FakeStripe) -> Vec<Charge> {
     let refunds = fake.refunds();
     let returned = |intent: &str| -> i64 {
         let of_intent =
-            refunds.iter().filter(|refund| refund["payment_intent"] == intent && refund["status"] != "failed");
+            refunds.iter().filter(|refund| refund["payment_intent"] == intent && refund["status"] == "succeeded");
         of_intent.filter_map(|refund| refund["amount"].as_i64()).sum()
     };
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();

@@ -137,7 +137,7 @@ async fn open_imports_are_counted_and_steps_come_in_their_order() {
     let file = "title,price\nBowl,5\n";
     let first = checked(&shop, file).await;
     let path = |import: &Value, verb: &str| format!("/v1/imports/{}/{verb}", import["id"].as_str().unwrap());
-    shop.host.post(&path(&first, "undo"), json!({})).await.expect_problem(409, "wrong_status");
+    shop.rest("admin", "admin").post(&path(&first, "undo"), json!({})).await.expect_problem(409, "wrong_status");
     for _ in 1..20 {
         checked(&shop, file).await;
     }
@@ -146,7 +146,7 @@ async fn open_imports_are_counted_and_steps_come_in_their_order() {
     apply(&shop, &first).await;
     shop.host.post(&path(&first, "cancel"), json!({})).await.expect_problem(409, "wrong_status");
     checked(&shop, file).await;
-    shop.host.post(&path(&first, "undo"), json!({})).await.expect(200);
+    shop.rest("admin", "admin").post(&path(&first, "undo"), json!({})).await.expect(200);
     settled(&shop, &first).await;
     shop.host.post(&path(&first, "apply"), json!({"rows": "all"})).await.expect_problem(409, "wrong_status");
     let (status, problem) = send(&shop, "", file.to_owned()).await;

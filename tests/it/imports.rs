@@ -193,7 +193,7 @@ async fn undo_changes_back_what_nobody_changed_since() {
         shop.host.post(&format!("/v1/variants/{variant}/stock-changes"), lost).await.expect(200);
     }
 
-    shop.host.post(&format!("{path}/undo"), json!({})).await.expect(200);
+    shop.rest("admin", "admin").post(&format!("{path}/undo"), json!({})).await.expect(200);
     let undone = settled(&shop, &path).await;
     assert_eq!(
         (&undone["status"], &undone["counts"]["undone"], &undone["counts"]["kept"]),

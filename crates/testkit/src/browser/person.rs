@@ -27,9 +27,9 @@ impl Browser {
         self.click_enabled(css).await;
     }
 
-    /// Waits until every animation that has an end is over: a sheet that still moves would be pressed at the wrong point.
+    /// Waits until every animation is over that is no ornament of a minute: a sheet that still moves would be pressed at the wrong point.
     pub async fn settle(&self) {
-        let moving = "document.getAnimations().some((it) => Number.isFinite(it.effect?.getComputedTiming().endTime)
+        let moving = "document.getAnimations().some((it) => it.effect?.getComputedTiming().endTime < 5_000
             && it.playState === 'running')";
         self.until("the animations to end", &format!("!({moving})"), SOON).await;
     }

@@ -444,8 +444,8 @@ fn invalid_settings_are_named() {
         let all = read(name, value).unwrap().into_iter();
         all.map(|given| (given.scene, given.duration.as_secs())).collect::<Vec<_>>()
     };
-    assert_eq!(given("CHAOS_SEED", "7"), [("selling", 60), ("nodes", 90)]);
+    assert_eq!(given("CHAOS_SEED", "7"), [("selling", 60), ("nodes", 90), ("money", 40)]);
     assert_eq!(given("CHAOS_SCENE", "nodes"), [("nodes", 90)]);
-    assert_eq!(given("CHAOS_SECONDS", "600"), [("selling", 600), ("nodes", 600)]);
+    assert_eq!(given("CHAOS_SECONDS", "600"), [("selling", 600), ("nodes", 600), ("money", 600)]);
     assert!(read("CHAOS_SEED", "7").unwrap().iter().all(|given| given.seed == 7));
 }
