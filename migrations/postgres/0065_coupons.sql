@@ -25,7 +25,7 @@ create table coupons (
 );
 
 create unique index one_coupon_per_code on coupons (folded) where ended_at is null;
--- Whoever types the code of a coupon that was ended is told so.
+-- For buyers who type the code of a coupon that has ended: the answer says so.
 create index coupons_by_code on coupons (folded);
 
 -- The orders that have a coupon: one has at most one. A row whose order ended without a payment is deleted.

@@ -42,7 +42,7 @@ create table provider_removals (
 create index provider_removals_by_due on provider_removals (live, due_at, id);
 create index provider_removals_by_age on provider_removals (created_at);
 
--- 1: the buyer wants the card of this attempt saved. `customer` is decided before the provider hears of the attempt, and stays.
+-- 1: the buyer wants the card of this attempt saved. `customer` is set before the first request to the provider, and stays.
 alter table payments add column saves_card integer not null default 0;
 alter table payments add column customer text;
 

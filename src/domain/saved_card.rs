@@ -47,7 +47,7 @@ pub struct CardUse {
 }
 
 impl CardUse {
-    /// Whether the buyer will be known at the provider must be decided before the provider hears of the attempt.
+    /// Whether the buyer will be known at the provider must be decided before the first request to the provider.
     pub fn is_undecided(&self) -> bool {
         self.saves && self.customer.is_none()
     }

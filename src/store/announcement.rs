@@ -12,7 +12,7 @@ use crate::domain::{
 };
 
 /// Mails of one step. On SQLite, purchases wait for a step.
-pub const FOLLOWERS_TOLD_TOGETHER_MAX: i64 = 100;
+pub const FOLLOWERS_NOTIFIED_TOGETHER_MAX: i64 = 100;
 /// When so many mails to followers wait in the outbox, the next step waits too.
 pub const BULK_MAILS_WAITING_MAX: i64 = 400;
 
@@ -121,7 +121,7 @@ async fn tell_some(tx: &mut Transaction<'_>) -> Result<AnnouncementStep> {
     let count = "select cast(count(*) as bigint) from (select 1 from mails
         where status in ('queued', 'sending') and priority = $1 limit $2) waiting";
     let waiting: i64 = tx.query(count).bind(BULK_PRIORITY).bind(BULK_MAILS_WAITING_MAX).fetch_value().await?;
-    let room = (BULK_MAILS_WAITING_MAX - waiting).min(FOLLOWERS_TOLD_TOGETHER_MAX);
+    let room = (BULK_MAILS_WAITING_MAX - waiting).min(FOLLOWERS_NOTIFIED_TOGETHER_MAX);
     if room <= 0 {
         return Ok(AnnouncementStep::Full);
     }

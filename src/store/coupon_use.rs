@@ -21,7 +21,7 @@ pub enum CouponChoice {
 }
 
 const COUPON_OF_CODE: &str = coupons!("select", "from coupons c where c.folded = $1 and c.ended_at is null");
-/// The newest of those that were ended: a buyer who types its code is told that it has ended.
+/// The newest of those that were ended: a buyer who types its code gets the answer that it has ended.
 const ENDED_COUPON_OF_CODE: &str =
     "select cast(count(*) as bigint) from (select 1 from coupons c where c.folded = $1 limit 1) known";
 
@@ -85,7 +85,7 @@ impl Store {
     /// Keeps that of every other paid order for good. Doing it again changes nothing.
     pub async fn settle_coupon(&self, id: OrderId) -> Result<()> {
         self.transaction(async |tx| {
-            // Whoever changes the lines waits here, so that none of them is held again after it was looked at.
+            // Other changes of the lines wait for this lock, so that none of them is held again after it was read here.
             lock_lines(tx, id).await?;
             let read = concat!(
                 "select u.coupon, ",

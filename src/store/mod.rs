@@ -103,7 +103,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::domain::{Millis, Titles};
 
-pub use announcement::{AnnouncementQueue, AnnouncementStep, BULK_MAILS_WAITING_MAX, FOLLOWERS_TOLD_TOGETHER_MAX};
+pub use announcement::{AnnouncementQueue, AnnouncementStep, BULK_MAILS_WAITING_MAX, FOLLOWERS_NOTIFIED_TOGETHER_MAX};
 pub use billing::{BillingDocument, DueDocument, IssuedDocument};
 pub use bulk_edit::{BulkOutcome, BulkWrite, EditOutcome};
 pub use catalogue_import::CheckedProduct;

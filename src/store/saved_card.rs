@@ -54,7 +54,7 @@ impl Store {
         Ok(row.and_then(|(method, customer)| Some(CardReference { method, customer: customer? })))
     }
 
-    /// Removes a saved card of this buyer; the provider is told later. `false`: the buyer has no such card.
+    /// Removes a saved card of this buyer; a job deletes it at the provider later. `false`: the buyer has no such card.
     pub async fn remove_saved_card(&self, user: &UserId, id: SavedCardId) -> Result<bool> {
         self.transaction(async |tx| {
             let read = "select s.reference, c.live from saved_cards s join payment_customers c on c.id = s.customer
@@ -96,7 +96,7 @@ impl Store {
         .await
     }
 
-    /// Decides, once and before the provider hears of the attempt, whether its card is saved: `customer` is the buyer there, and without one
+    /// Decides once, before the first request to the provider, whether its card is saved: `customer` is the buyer there, and without one
     /// nothing is saved. A decision that was made before stays.
     pub async fn decide_card(&self, payment: &Payment, customer: Option<&str>) -> Result<()> {
         self.transaction(async |tx| {

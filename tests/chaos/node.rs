@@ -32,7 +32,7 @@ pub struct ChaosNode {
 #[derive(Debug, Default)]
 pub struct NodeSettings {
     pub args: Vec<String>,
-    /// It is told its own address, to which a bank sends buyers back.
+    /// It gets its own address as `--base-url`, to which a bank sends buyers back.
     pub has_base_url: bool,
     /// Needs a build with the feature `fault-injection`.
     pub injected_fault: Option<String>,

@@ -121,7 +121,7 @@ impl Checkout {
         }
     }
 
-    /// Decides whether the card of an attempt is saved, before the provider hears of the attempt: what it hears is then always the same.
+    /// Decides whether the card of an attempt is saved, before the first request to the provider, so that a repeated request is the same.
     /// A buyer whom the provider does not take as a customer pays all the same, and the card is not saved.
     pub(super) async fn decide_saving(&self, payment: Payment) -> Result<Payment> {
         if !payment.card.is_undecided() {

@@ -4,7 +4,7 @@ use livesouk::domain::follow::NEWS_TTL_MS;
 use livesouk::domain::{
     EmailAddress, FollowTarget, Language, MailContent, MailKind, NewFollow, NewMail, Refusal, SessionSecret,
 };
-use livesouk::store::{AnnouncementStep, BULK_MAILS_WAITING_MAX, FOLLOWERS_TOLD_TOGETHER_MAX};
+use livesouk::store::{AnnouncementStep, BULK_MAILS_WAITING_MAX, FOLLOWERS_NOTIFIED_TOGETHER_MAX};
 use uuid::Uuid;
 
 use super::builders::{refusal, user};
@@ -60,8 +60,8 @@ async fn follower_is_told_once_for_each_show(shop: Fixture) {
     shop.store.open_offer(draft).await.unwrap();
     shop.store.pin(shop.stream, draft).await.unwrap();
     for _ in 0..2 {
-        let told = shop.store.notify_followers().await.unwrap();
-        assert_eq!(told, AnnouncementStep::Written { mails: 1, is_finished: true });
+        let step = shop.store.notify_followers().await.unwrap();
+        assert_eq!(step, AnnouncementStep::Written { mails: 1, is_finished: true });
     }
     assert_eq!(shop.store.notify_followers().await.unwrap(), AnnouncementStep::Idle);
     let kinds = "select count(distinct kind) from mails where priority = 2 and user_id = 'ann'";
@@ -79,10 +79,10 @@ async fn many_followers_fill_the_outbox_to_its_bound_and_others_go_first(shop: F
     shop.store.start_stream(shop.stream, now).await.unwrap();
     let mut steps = 0;
     while let AnnouncementStep::Written { mails, is_finished } = shop.store.notify_followers().await.unwrap() {
-        assert_eq!((mails, is_finished), (FOLLOWERS_TOLD_TOGETHER_MAX, false));
+        assert_eq!((mails, is_finished), (FOLLOWERS_NOTIFIED_TOGETHER_MAX, false));
         steps += 1;
     }
-    assert_eq!(steps, BULK_MAILS_WAITING_MAX / FOLLOWERS_TOLD_TOGETHER_MAX);
+    assert_eq!(steps, BULK_MAILS_WAITING_MAX / FOLLOWERS_NOTIFIED_TOGETHER_MAX);
     assert_eq!(shop.store.notify_followers().await.unwrap(), AnnouncementStep::Full);
     assert_eq!(shop.store.mail_queue().await.unwrap().waiting, 0, "they do not count as mails that are late");
     let queue = shop.store.announcement_queue().await.unwrap();
@@ -105,9 +105,9 @@ async fn many_followers_fill_the_outbox_to_its_bound_and_others_go_first(shop: F
         shop.run("update mails set status = 'sent' where priority = 2").await;
         shop.store.notify_followers().await.unwrap();
     }
-    let told = "select count(distinct to_address) from mails where kind = 'show_started'";
+    let notified = "select count(distinct to_address) from mails where kind = 'show_started'";
     let all = "select count(*) from mails where kind = 'show_started'";
-    assert_eq!((shop.number(told).await, shop.number(all).await), (FOLLOWERS, FOLLOWERS));
+    assert_eq!((shop.number(notified).await, shop.number(all).await), (FOLLOWERS, FOLLOWERS));
 }
 
 async fn announcement_that_is_no_news_any_more_tells_nobody(shop: Fixture) {

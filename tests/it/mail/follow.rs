@@ -53,7 +53,7 @@ async fn start(shop: &Shop, stream: &str) {
 async fn until_told(shop: &Shop) {
     let open = "select (select count(*) from announcements where finished_at is null)
         + (select count(*) from mails where status in ('queued', 'sending'))";
-    until_some("told", SOON * 3, async || (shop.number(open).await == 0).then_some(())).await;
+    until_some("notified followers", SOON * 3, async || (shop.number(open).await == 0).then_some(())).await;
 }
 
 #[tokio::test]
@@ -320,10 +320,10 @@ async fn many_followers_delay_neither_codes_nor_mails_about_orders() {
     order_by(&shop, "Ann", home(ANN, "en")).await;
     let waits = "select count(*) from mails where kind = 'order_confirmed' and status <> 'sent'";
     until_some("confirmation", SOON * 2, async || (shop.number(waits).await == 0).then_some(())).await;
-    let told = "select count(*) from mails where kind = 'show_started' and status = 'sent'";
-    assert!(shop.number(told).await < FOLLOWERS, "the order did not wait for all followers");
+    let sent = "select count(*) from mails where kind = 'show_started' and status = 'sent'";
+    assert!(shop.number(sent).await < FOLLOWERS, "the order did not wait for all followers");
     until_told(&shop).await;
-    assert_eq!(shop.number(told).await, FOLLOWERS);
+    assert_eq!(shop.number(sent).await, FOLLOWERS);
     let mut recipients: Vec<String> = server.mails().iter().map(|mail| mail["to"].to_string()).collect();
     recipients.sort();
     let all = recipients.len();

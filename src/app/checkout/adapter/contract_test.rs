@@ -111,7 +111,7 @@ fn event_leads_to_its_payment() {
 
 #[test]
 fn fee_may_be_told_and_must_be_money() {
-    let told = |amount: Value, currency: Value| {
+    let fee_of = |amount: Value, currency: Value| {
         let mut object = object();
         object["fee"] = amount;
         object["fee_currency"] = currency;
@@ -120,9 +120,9 @@ fn fee_may_be_told_and_must_be_money() {
     assert_eq!(fee(json!({ "payment": object() })), Ok(None), "the adapter does not say it");
     assert_eq!(fee(json!({ "payment": null })), Ok(None));
     let known = |amount, currency: &str| Ok(Some(PaymentFee { amount, currency: currency.to_owned() }));
-    assert_eq!(told(json!(150), Value::Null), known(150, "SAR"));
-    assert_eq!(told(json!(0), json!("eur")), known(0, "EUR"));
-    assert!(told(json!(-1), Value::Null).is_err());
-    assert!(told(json!(1), json!("money")).is_err());
-    assert!(told(json!(1.5), Value::Null).is_err());
+    assert_eq!(fee_of(json!(150), Value::Null), known(150, "SAR"));
+    assert_eq!(fee_of(json!(0), json!("eur")), known(0, "EUR"));
+    assert!(fee_of(json!(-1), Value::Null).is_err());
+    assert!(fee_of(json!(1), json!("money")).is_err());
+    assert!(fee_of(json!(1.5), Value::Null).is_err());
 }
