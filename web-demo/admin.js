@@ -4,7 +4,7 @@ import './account.js'; // The icon of the account.
 import { asRefusal, get, token } from './api.js';
 import { MailList } from './admin/mail_list.js';
 import { OrderList } from './admin/order_list.js';
-import { openSection, sectionLinks } from './admin/sections.js';
+import { openSection, showSectionLinks } from './admin/sections.js';
 import { errorPage, messagePage } from './error_page.js';
 import { languageSwitch, load, t, titleOf, translate } from './i18n.js';
 import { listAll } from './list.js';
@@ -47,7 +47,7 @@ async function start() {
   showAccount(me);
   document.title = `${t(`desk.${section}`)} · ${titleOf(shop)}`;
   if (me.kind === 'anonymous') return signInPage(shop, me, t(shop.dev_login ? 'host.sign_in' : 'host.sign_in_link'));
-  byId('sections').replaceChildren(sectionLinks(section, me.role));
+  showSectionLinks(byId('sections'), section, me.role);
   try {
     await showSection(shop, me);
   } catch (error) {

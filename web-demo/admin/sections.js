@@ -30,10 +30,25 @@ export function openSection() {
 }
 
 /**
+ * Puts the links of the sections into the row that has its room for them, with the open one in sight.
+ * @param {HTMLElement} slot
  * @param {Section} open
  * @param {Role} role of the reader
  */
-export function sectionLinks(open, role) {
+export function showSectionLinks(slot, open, role) {
+  const nav = sectionLinks(open, role);
+  slot.replaceChildren(nav);
+  const current = nav.querySelector('[aria-current]');
+  if (!current) return;
+  const [link, row] = [current.getBoundingClientRect(), nav.getBoundingClientRect()];
+  nav.scrollLeft += link.left + link.width / 2 - (row.left + row.width / 2);
+}
+
+/**
+ * @param {Section} open
+ * @param {Role} role
+ */
+function sectionLinks(open, role) {
   const isManager = role === 'owner' || role === 'admin';
   const seen = SECTIONS.filter((section) => isManager || !FOR_MANAGERS.has(section));
   const links = seen.map((section) => {
@@ -44,5 +59,5 @@ export function sectionLinks(open, role) {
       t(`desk.${section}`),
     );
   });
-  return el('nav.sections', { 'aria-label': t('desk.sections') }, links);
+  return el('nav.sections', { 'aria-label': t('desk.sections'), 'data-slides': '' }, links);
 }
