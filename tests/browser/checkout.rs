@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::forms::first_or_all;
 use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 use crate::support::outside::shop::Shop;
@@ -79,7 +80,7 @@ async fn buyer_at_a_desk_chats_beside_the_open_checkout() {
     let shop = Shop::demo(&[]).await;
     let offer = pinned_offer(&shop, json!({})).await;
     let driver = Driver::start();
-    for language in ["en", "ar"] {
+    for language in first_or_all(["ar", "en"]) {
         let ann = Browser::open(&driver, Window::Desktop, language).await;
         let who = format!("Ann-{language}");
         let token = shop.token(&who, "viewer");

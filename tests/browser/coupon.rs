@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::forms::first_or_all;
 use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 use crate::support::outside::shop::{Shop, key};
@@ -41,11 +42,12 @@ async fn coupon_code_is_typed_at_the_checkout_and_the_rest_is_paid() {
     shop.host.put(&shop.path("pin"), json!({ "offer": offer })).await.expect(200);
     coupon(&shop, json!({"code": "SAVE-10", "percent_bp": 1_000})).await;
     coupon(&shop, json!({"code": "BASKET", "percent_bp": 1_000, "minimum": 50_000})).await;
-    for (window, language, name, saved, total) in [
+    let mut paid = 0;
+    for (window, language, name, saved, total) in first_or_all([
         (Window::Mobile, "en", "phone", "You save", "9"),
         (Window::Desktop, "ar", "arabic", "وفّرت", "9"),
         (Window::Desktop, "id", "desktop", "Anda hemat", "9"),
-    ] {
+    ]) {
         let buyer = buyer(&driver, &shop, window, language, &format!("Ann-{name}"), &offer).await;
         buyer.press("coupon-open").await;
         // Nothing is lost on a code that is wrong, and Enter does not pay.
@@ -77,8 +79,9 @@ async fn coupon_code_is_typed_at_the_checkout_and_the_rest_is_paid() {
         draw(&buyer, window, &format!("paid-{name}")).await;
         buyer.assert_no_faults_except(name, &REFUSALS).await;
         buyer.close().await;
+        paid += 900;
     }
-    assert_eq!(shop.number("select sum(captured) from test_intents").await, 3 * 900);
+    assert_eq!(shop.number("select sum(captured) from test_intents").await, paid);
 }
 
 #[tokio::test]
@@ -121,7 +124,7 @@ async fn coupon_is_made_changed_and_ended_at_the_desk() {
     desk.sees("coupon-ended", "has ended").await;
     desk.sees("coupon-uses", "Ended").await;
     desk.assert_no_faults_except("host", &REFUSALS).await;
-    for (window, language) in [(Window::Mobile, "ar"), (Window::Mobile, "id")] {
+    for (window, language) in first_or_all([(Window::Mobile, "ar"), (Window::Mobile, "id")]) {
         desk.resize(window).await;
         desk.goto(&format!("{}/admin?section=coupons&lang={language}", shop.server.url)).await;
         desk.find(&named("coupon-uses")).await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::forms::first_or_all;
 use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 use crate::support::firefox::Firefox;
@@ -24,7 +25,9 @@ async fn demo_opens_with_a_video_that_repeats_and_viewers_who_talk() {
     let address = |line: &str| line.trim().strip_prefix("Viewer ").map(|link| link.trim().to_owned());
     let address = process.line("address for viewers", SOON, address).await;
     let driver = Driver::start();
-    for (window, language, name) in [(Window::Mobile, "ar", "phone-ar"), (Window::Desktop, "en", "desktop-en")] {
+    for (window, language, name) in
+        first_or_all([(Window::Mobile, "ar", "phone-ar"), (Window::Desktop, "en", "desktop-en")])
+    {
         let browser = Browser::open(&driver, window, language).await;
         browser.goto(&format!("{address}&lang={language}")).await;
         browser.until("the video", PLAYS, SOON).await;

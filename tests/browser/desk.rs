@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::forms::first_or_all;
 use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 use crate::support::outside::shop::{Shop, id, key};
@@ -114,9 +115,11 @@ async fn evening_desk_on_a_phone_and_in_arabic() {
     let offer = shop.on_sale(20, json!({})).await;
     let order = paid_order(&shop, &offer, "Noura").await;
     let driver = Driver::start();
-    for (window, language, name) in
-        [(Window::Mobile, "en", "phone"), (Window::Mobile, "ar", "phone-ar"), (Window::Desktop, "ar", "desktop-ar")]
-    {
+    for (window, language, name) in first_or_all([
+        (Window::Mobile, "ar", "phone-ar"),
+        (Window::Mobile, "en", "phone"),
+        (Window::Desktop, "ar", "desktop-ar"),
+    ]) {
         let host = Browser::open(&driver, window, language).await;
         open_desk(&host, &shop, language).await;
         host.screenshot(&format!("desk-list-{name}")).await;

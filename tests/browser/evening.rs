@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::forms::first_or_all;
 use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 use crate::support::outside::shop::{Shop, id};
@@ -126,7 +127,7 @@ async fn evening_link_of_a_product_leads_to_the_show_that_sells_it() {
     let idle = json!({"title": "Rug", "variants": [{"name": "One size", "price": 9_900, "stock": 1}]});
     let idle = id(&shop.host.post("/v1/products", idle).await.expect(201));
     let driver = Driver::start();
-    for (window, language) in [(Window::Mobile, "ar"), (Window::Desktop, "en")] {
+    for (window, language) in first_or_all([(Window::Mobile, "ar"), (Window::Desktop, "en")]) {
         let reader = Browser::open(&driver, window, language).await;
         reader.goto(&format!("{}/products/{idle}?lang={language}", shop.server.url)).await;
         reader.until("where to look", "document.querySelector('[data-test=product-sales] a.button')", SOON).await;

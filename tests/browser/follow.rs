@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::web_proxy::WebProxy;
 
+use crate::forms::first_or_all;
 use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 use crate::support::outside::mail_server::{MailMode, MailServer};
@@ -67,9 +68,11 @@ async fn visitor_follows_the_shop_and_stops_by_the_link_of_a_mail() {
     let front = Front::open().await;
     let driver = Driver::start();
     let mut mails = 0;
-    for (window, language, name) in
-        [(Window::Mobile, "en", "phone"), (Window::Desktop, "en", "desktop"), (Window::Mobile, "ar", "phone-ar")]
-    {
+    for (window, language, name) in first_or_all([
+        (Window::Mobile, "ar", "phone-ar"),
+        (Window::Mobile, "en", "phone"),
+        (Window::Desktop, "en", "desktop"),
+    ]) {
         let email = format!("ann-{name}@example.com");
         let ann = Browser::open(&driver, window, language).await;
         ann.goto(&format!("{}/?lang={language}", front.base)).await;
@@ -146,7 +149,8 @@ async fn viewer_asks_to_be_told_of_a_show_and_of_a_product() {
     let (stream, product, offer) = upcoming(&front.shop).await;
     let driver = Driver::start();
     let mut mails = 0;
-    for (window, language, name) in [(Window::Mobile, "en", "phone"), (Window::Mobile, "ar", "phone-ar")] {
+    for (window, language, name) in first_or_all([(Window::Mobile, "ar", "phone-ar"), (Window::Mobile, "en", "phone")])
+    {
         let ann = Browser::open(&driver, window, language).await;
         ann.goto(&format!("{}/watch?stream={stream}&lang={language}", front.base)).await;
         ann.wait_until_live().await;
@@ -175,9 +179,11 @@ async fn viewer_asks_to_be_told_of_a_show_and_of_a_product() {
     }
     front.shop.host.post(&format!("/v1/streams/{stream}/start"), json!({})).await.expect(200);
     front.shop.host.post(&format!("/v1/streams/{stream}/end"), json!({})).await.expect(200);
-    for (window, language, name) in
-        [(Window::Mobile, "en", "phone"), (Window::Desktop, "en", "desktop"), (Window::Mobile, "ar", "phone-ar")]
-    {
+    for (window, language, name) in first_or_all([
+        (Window::Mobile, "ar", "phone-ar"),
+        (Window::Mobile, "en", "phone"),
+        (Window::Desktop, "en", "desktop"),
+    ]) {
         let ann = Browser::open(&driver, window, language).await;
         ann.goto(&format!("{}/watch?stream={stream}&lang={language}", front.base)).await;
         ann.find(&named("show-end")).await;
@@ -204,11 +210,11 @@ fn code_of(mails: &[Value]) -> String {
 async fn account_follows_with_one_press_and_ends_it_in_its_menu() {
     let front = Front::open().await;
     let driver = Driver::start();
-    for (window, language, name, mails) in [
+    for (window, language, name, mails) in first_or_all([
         (Window::Mobile, "en", "phone", 1),
         (Window::Desktop, "en", "desktop", 2),
         (Window::Mobile, "ar", "phone-ar", 3),
-    ] {
+    ]) {
         let email = format!("ann-{name}@example.com");
         let ann = Browser::open(&driver, window, language).await;
         ann.goto(&format!("{}/?lang={language}", front.base)).await;

@@ -22,6 +22,7 @@ mod evening;
 mod example;
 mod focus;
 mod follow;
+mod forms;
 mod guest_order;
 mod host;
 mod hosted_page;

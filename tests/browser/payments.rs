@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::forms::first_or_all;
 use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 use crate::support::outside::shop::{Shop, id, key};
@@ -111,7 +112,7 @@ async fn evening_payments_of_the_days_are_seen_and_lead_to_their_orders() {
     host.close().await;
 
     for (window, language) in
-        [(Window::Mobile, "en"), (Window::Mobile, "ar"), (Window::Desktop, "ar"), (Window::Mobile, "id")]
+        first_or_all([(Window::Mobile, "ar"), (Window::Mobile, "en"), (Window::Desktop, "ar"), (Window::Mobile, "id")])
     {
         let browser = Browser::open(&driver, window, language).await;
         open(&browser, &shop, language).await;

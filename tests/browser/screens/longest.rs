@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::is_long_form;
+use crate::forms::{first_or_all, is_long_form};
 use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 use crate::support::outside::shop::{Shop, id};
@@ -63,7 +63,7 @@ async fn longest_texts_fit_every_width_in_every_language() {
     let driver = Driver::start();
     let browser = Browser::open(&driver, Window::Mobile, "en").await;
     let mut faults = Vec::new();
-    for language in ["en", "ar", "id"] {
+    for language in first_or_all(["ar", "en", "id"]) {
         let viewer = shop.token(&format!("{}{language}", "W".repeat(38)), "viewer");
         browser.forget_people().await;
         browser.goto("about:blank").await;

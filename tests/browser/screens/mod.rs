@@ -14,6 +14,7 @@ use std::sync::Mutex;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use crate::forms::is_long_form;
 use crate::support::browser::{Browser, Window};
 use crate::support::driver::Driver;
 use crate::support::outside::process::Server;
@@ -25,11 +26,6 @@ struct Device {
     window: Window,
     language: &'static str,
     name: &'static str,
-}
-
-/// Whether every screen is drawn on every device and at every width, which takes minutes.
-fn is_long_form() -> bool {
-    ["LIVESOUK_TEST_ALL_SCREENS", "LIVESOUK_SHOTS"].iter().any(|name| std::env::var_os(name).is_some())
 }
 
 /// The server, the devices and the faults found so far.
