@@ -87,11 +87,11 @@ impl MailServerRequest {
             before.sealed_password.is_some() && place(before) == (host.clone(), port, self.protection, user.clone())
         });
         match (&user, &password) {
-            (Some(_), None) if !is_kept => return Err(Refusal::bad_field("password", "is missing.")),
-            (None, Some(_)) => return Err(Refusal::bad_field("user", "is missing.")),
+            (Some(_), None) if !is_kept => return Err(Refusal::invalid_value("password", "is missing.")),
+            (None, Some(_)) => return Err(Refusal::invalid_value("user", "is missing.")),
             (Some(_), _) if self.protection == MailProtection::None => {
                 let why = "must not be none: the password would be readable on its way.";
-                return Err(Refusal::bad_field("protection", why));
+                return Err(Refusal::invalid_value("protection", why));
             }
             _ => {}
         }
@@ -131,8 +131,8 @@ mod tests {
             (MailServerRequest { protection: MailProtection::None, ..form() }, "protection"),
             (MailServerRequest { from: "orders".to_owned(), ..form() }, "from"),
         ] {
-            let Err(Refusal::BadField { field: found, .. }) = bad.checked(None) else { panic!("{field} is accepted") };
-            assert_eq!(found, field);
+            let Err(refusal) = bad.checked(None) else { panic!("{field} is accepted") };
+            assert_eq!(refusal.field(), Some(field));
         }
         assert_eq!(form().checked(None).ok().unwrap().host, "smtp.example.com");
     }

@@ -31,7 +31,7 @@ impl LiveStream {
         let (low, high) = limits::SCHEDULED_AT;
         let end = self.ended_at.unwrap_or(high);
         if self.replay_started_at.is_some_and(|at| !(low..=high).contains(&at) || end <= at) {
-            return Err(Refusal::bad_field(
+            return Err(Refusal::invalid_value(
                 "replay_started_at",
                 "must be a time in epoch milliseconds before the end of the show.",
             ));

@@ -101,7 +101,7 @@ async fn password_is_stored_encrypted_and_a_start_that_cannot_read_it_is_refused
     again.as_object_mut().unwrap().remove("password");
     owner.put(MAIL, again.clone()).await.expect(204);
     again["host"] = json!("smtp.evil.example");
-    assert_eq!(owner.put(MAIL, again).await.expect_problem(400, "bad_request")["field"], "password");
+    assert_eq!(owner.put(MAIL, again).await.expect_problem(422, "invalid_value")["field"], "password");
     shop.stop().await;
     for entry in std::fs::read_dir(folder.path()).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap_or_default();
