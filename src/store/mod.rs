@@ -171,7 +171,11 @@ impl Store {
     pub async fn migrate(url: &str, clock: Clock) -> Result<()> {
         match url.split_once(':') {
             Some(("postgres" | "postgresql", _)) => postgres::Postgres::migrate(url).await,
-            _ => Self::open(url, clock, 1).await.map(|_| ()),
+            _ => {
+                // Closed, so that the file is whole and has no write-ahead log beside it.
+                Self::open(url, clock, 1).await?.close().await;
+                Ok(())
+            }
         }
     }
 

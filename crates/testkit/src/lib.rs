@@ -13,6 +13,7 @@ pub mod cookie_page;
 pub mod live_video;
 pub mod mail_server;
 pub mod metrics;
+pub mod migrated;
 pub mod new_shop;
 pub mod oidc_provider;
 pub mod page_limits;

@@ -2,12 +2,12 @@
 //!
 //! `scripts/test` starts the server. Without it the test fails, because a skipped test would look like a passed one.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::OnceCell;
 
+use crate::migrated::hash_of_migrations;
 use crate::shop::migrate;
 
 pub const VARIABLE: &str = "LIVESOUK_TEST_POSTGRES";
@@ -88,7 +88,7 @@ fn random_name() -> String {
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
 
 async fn prepare_template(server: &str) -> String {
-    let name = format!("livesouk_template_{:016x}", hash_of_migrations());
+    let name = format!("livesouk_template_{:016x}", hash_of_migrations("postgres"));
     let is_there = || async {
         let mut connection = PgConnection::connect(server).await?;
         let find = sqlx::query_scalar::<_, i64>("select count(*) from pg_database where datname = $1").bind(&name);
@@ -104,19 +104,6 @@ async fn prepare_template(server: &str) -> String {
         assert!(renamed.is_ok() || is_there().await.is_ok_and(|found| found), "{renamed:?}");
     }
     name
-}
-
-/// A number that changes with the migrations.
-fn hash_of_migrations() -> u64 {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/postgres");
-    let files = std::fs::read_dir(folder).expect("the folder of the migrations");
-    let mut paths: Vec<_> = files.map(|file| file.expect("a migration").path()).collect();
-    paths.sort();
-    let mut hasher = DefaultHasher::new();
-    for path in paths {
-        (path.file_name(), std::fs::read(&path).expect("a migration is read")).hash(&mut hasher);
-    }
-    hasher.finish()
 }
 
 async fn run(url: &str, sql: &str) -> Result<(), sqlx::Error> {

@@ -185,9 +185,11 @@ impl Server {
         Server::demo_in(Arc::new(tempfile::tempdir().expect("a temporary folder")), &[]).await
     }
 
-    /// Starts `demo` in a folder that may already have data, with more arguments.
+    /// Starts `demo` in a folder that may already have data, with more arguments. New data begin with a migrated database,
+    /// because the migrations are half of the start; the tests of the crowd of the demo begin with nothing.
     pub async fn demo_in(folder: Arc<TempDir>, more: &[&str]) -> Server {
         let args = ["demo", "--json", "--no-crowd", "--listen", "127.0.0.1:0", "--data", "data"];
+        crate::migrated::put_sqlite(&folder.path().join("data")).await;
         let mut process = Process::livesouk(&[&args, more].concat(), folder.path());
         let started: Value =
             process.line("first line of demo --json", SOON, |line| serde_json::from_str(line).ok()).await;

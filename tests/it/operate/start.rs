@@ -158,6 +158,14 @@ async fn unmigrated_database_is_refused_with_the_command_to_run() {
 }
 
 #[tokio::test]
+async fn migrate_leaves_one_whole_sqlite_file() {
+    let folder = tempfile::tempdir().unwrap();
+    migrate(&format!("sqlite:{}", folder.path().join("shop.db").display())).await;
+    let wal = folder.path().join("shop.db-wal");
+    assert!(!wal.exists(), "a backup that copies the file alone would lose what is in {}", wal.display());
+}
+
+#[tokio::test]
 async fn start_waits_for_a_database_that_is_down() {
     let database = Database::create().await;
     migrate(&database.url()).await;
