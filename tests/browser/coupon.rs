@@ -110,7 +110,16 @@ async fn coupon_is_made_changed_and_ended_at_the_desk() {
     desk.fill(&named("coupon-percent"), "5").await;
     desk.press("coupon-save").await;
     desk.sees("error-coupon-code", "Another coupon").await;
+    // Esc asks first, because something was typed; the answer "Cancel" keeps it.
     desk.key("\u{e00c}").await;
+    desk.sees("confirm", "isn’t saved yet").await;
+    draw(&desk, Window::Desktop, "desk-unsaved").await;
+    desk.press("confirm-no").await;
+    let typed = "return document.querySelector('[data-test=coupon-code]').value";
+    assert_eq!(desk.script(typed, &[]).await, json!("eid2026"));
+    desk.press("coupon-form-close").await;
+    desk.press("confirm-yes").await;
+    desk.until("the form to close", "!document.querySelector('[data-test=coupon-save]')", SOON).await;
     let made = shop.host.get("/v1/shop/coupons").await.expect(200)["items"][0].clone();
     assert_eq!((&made["percent_bp"], &made["quota"], &made["per_person"]), (&json!(1_250), &json!(100), &json!(1)));
     let id = made["id"].as_str().unwrap();

@@ -267,7 +267,9 @@ test('sentences_begin_with_a_capital_and_end_alike', () => {
     for (const form of forms(text)) assert.match(form, /^[A-Z].*[.!]$/, key);
   }
   for (const key of Object.keys(texts.en)) {
-    const endings = LANGUAGES.map((lang) => /[.؟?!…:]$/.exec(forms(texts[lang][key]).at(-1))?.[0] ?? '');
+    const endings = LANGUAGES.map(
+      (lang) => /[.؟?!…:]$/.exec(forms(texts[lang][key]).at(-1))?.[0].replace('؟', '?') ?? '',
+    );
     assert.equal(new Set(endings).size, 1, `${key} ends with ${endings.join(' ')}`);
   }
 });

@@ -7,6 +7,7 @@ import { copyLink } from '../share.js';
 import { confirmDialog, openSheet, withBusy } from '../sheet.js';
 import { el, icon, toast } from '../ui.js';
 import { choice, tick } from './choice.js';
+import { guardTyped } from '../host/unsaved.js';
 
 /** @import { ApiKey, NewApiKey, Refusal } from '../types.d.ts' */
 
@@ -140,7 +141,9 @@ export class ApiKeyPart {
       alert,
       submit,
     );
-    const dialog = openSheet(form, { title: t('api_keys.new_title'), test: 'api-key-form', className: 'side' });
+    const dialog = guardTyped(
+      openSheet(form, { title: t('api_keys.new_title'), test: 'api-key-form', className: 'side' }),
+    );
     name.control.focus();
   }
 

@@ -9,6 +9,7 @@ import { openSheet, withBusy } from '../sheet.js';
 import { el } from '../ui.js';
 import { choice } from './choice.js';
 import { ProductPicker } from './coupon_products.js';
+import { guardTyped } from '../host/unsaved.js';
 
 /** @import { Coupon, Refusal, Shop, Stream } from '../types.d.ts' */
 /** @import { Field } from '../host/form.js' */
@@ -220,7 +221,7 @@ function openForm({ title, test, submit: label, rows, first, read, send }) {
     withBusy(submit, work, fail);
   };
   const form = el('form.desk-secret', { noValidate: true, onsubmit }, rows, alert, submit);
-  const dialog = openSheet(form, { title, test, className: 'side' });
+  const dialog = guardTyped(openSheet(form, { title, test, className: 'side' }));
   first.control.focus();
 }
 

@@ -10,6 +10,7 @@ import { totalOf } from '../order_quote.js';
 import { confirmDialog, openSheet, withBusy } from '../sheet.js';
 import { el, setText, setVisible, toast } from '../ui.js';
 import { openOrder } from './order_sheet.js';
+import { guardTyped } from '../host/unsaved.js';
 
 /** @import { Customer, CustomerDetail, Erased, Refusal, Role, Shop, ShopOrder, Stream } from '../types.d.ts' */
 
@@ -128,7 +129,7 @@ class CustomerSheet {
     this.user = user;
     this.path = `/shop/customers/${encodeURIComponent(user)}`;
     this.body = el('div.order-sheet', {}, el('p.empty', {}, t('loading')));
-    this.dialog = openSheet(this.body, { title: t('customers.one'), test: 'customer', className: 'side' });
+    this.dialog = guardTyped(openSheet(this.body, { title: t('customers.one'), test: 'customer', className: 'side' }));
     /** What is typed and not saved yet; a repaint keeps it. */
     this.note = '';
     /** The id of the note that is typed: a retry adds it once. */

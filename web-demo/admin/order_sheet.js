@@ -17,6 +17,7 @@ import { printSlip } from './packing_slip.js';
 import { placedControls } from './placed_controls.js';
 import { isSendable } from './sendable.js';
 import { openRefund, refundList } from './refund_form.js';
+import { guardTyped } from '../host/unsaved.js';
 
 /** @import { Fulfilment, FulfilmentStep, Refusal, Shop, ShopOrder, ShopOrderDetail, Stream } from '../types.d.ts' */
 
@@ -45,7 +46,7 @@ class OrderSheet {
     this.shows = shows;
     this.onchange = onchange;
     this.body = el('div.order-sheet', {}, el('p.empty', {}, t('loading')));
-    openSheet(this.body, { title: t('desk.order'), test: 'order', className: 'side' });
+    guardTyped(openSheet(this.body, { title: t('desk.order'), test: 'order', className: 'side' }));
     /** What is typed and not saved yet; a repaint keeps it. */
     this.drafts = {
       carrier: /** @type {string | null} */ (null),

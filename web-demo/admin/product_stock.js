@@ -7,6 +7,7 @@ import { formatDateTime, formatMoney, formatNumber, refusalText, t } from '../i1
 import { openSheet, withBusy } from '../sheet.js';
 import { el } from '../ui.js';
 import { choice } from './choice.js';
+import { guardTyped } from '../host/unsaved.js';
 
 /** @import { PriceChange, Refusal, StockChange, Variant } from '../types.d.ts' */
 
@@ -87,7 +88,7 @@ export function openStock({ variant, title, onchange }) {
     alert,
     el('div.actions', {}, submit),
   );
-  const dialog = openSheet(form, { title: t('products.change_stock'), test: 'stock', className: 'small' });
+  const dialog = guardTyped(openSheet(form, { title: t('products.change_stock'), test: 'stock', className: 'small' }));
   units.control.focus();
 }
 

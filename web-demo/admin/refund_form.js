@@ -9,6 +9,7 @@ import { fullTitle } from '../offer.js';
 import { openSheet, withBusy } from '../sheet.js';
 import { el, setText, setVisible } from '../ui.js';
 import { tick } from './choice.js';
+import { guardTyped } from '../host/unsaved.js';
 
 /** @import { Reservation, ShopOrderDetail } from '../types.d.ts' */
 /** @import { Field } from '../host/form.js' */
@@ -195,6 +196,6 @@ export function openRefund(order, onrefunded) {
     alert,
     submit,
   );
-  const dialog = openSheet(form, { title: t('desk.refund_part'), test: 'refund', className: 'side' });
+  const dialog = guardTyped(openSheet(form, { title: t('desk.refund_part'), test: 'refund', className: 'side' }));
   follow();
 }

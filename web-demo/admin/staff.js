@@ -8,6 +8,7 @@ import { confirmDialog, openSheet, withBusy } from '../sheet.js';
 import { el, icon, toast } from '../ui.js';
 import { choice } from './choice.js';
 import { emailAddress } from './email_address.js';
+import { guardTyped } from '../host/unsaved.js';
 
 /** @import { Identity, Refusal, Role, StaffInvite, StaffMember, Stream } from '../types.d.ts' */
 
@@ -223,7 +224,9 @@ export class StaffPage {
     };
     const nodes = [el('p.fine', {}, t('staff.invite_about')), email.node, place.node, role.one.node, role.about];
     const form = el('form', { noValidate: true, onsubmit: send }, nodes, alert, submit);
-    const dialog = openSheet(form, { title: t('staff.invite_title'), test: 'staff-form', className: 'side' });
+    const dialog = guardTyped(
+      openSheet(form, { title: t('staff.invite_title'), test: 'staff-form', className: 'side' }),
+    );
     email.control.focus();
   }
 

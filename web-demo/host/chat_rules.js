@@ -5,6 +5,7 @@ import { refusalText, t } from '../i18n.js';
 import { openSheet, withBusy } from '../sheet.js';
 import { el } from '../ui.js';
 import { blocklistEditor } from './blocklist.js';
+import { guardTyped } from './unsaved.js';
 
 /** @import { BlockedWord, ChatRules, Refusal, Stream } from '../types.d.ts' */
 
@@ -50,7 +51,7 @@ export function chatRulesSheet({ stream, rules, onrefused }) {
     el('p', {}, t('blocklist.hint')),
     words,
   );
-  openSheet(content, { title: t('rules.title'), test: 'rules-sheet', className: 'side' });
+  guardTyped(openSheet(content, { title: t('rules.title'), test: 'rules-sheet', className: 'side' }));
   loadBlocklist(`${path}/blocklist`, words, onrefused);
 }
 

@@ -8,6 +8,7 @@ import { el, icon, ICONS, setText, setVisible, style, toast } from '../ui.js';
 import { addOnce } from './add_once.js';
 import { currencySymbol } from './catalogue_texts.js';
 import { field, price, readAll, wholeNumber } from './form.js';
+import { guardTyped } from './unsaved.js';
 
 /** @import { Offer, Refusal, Shop, Stream } from '../types.d.ts' */
 
@@ -70,7 +71,7 @@ export function quickItemSheet({ stream, shop, onmade }) {
     submit,
     el('small', {}, t('quick.later')),
   );
-  const dialog = openSheet(form, { title: t('quick.title'), test: 'quick-form', className: 'small' });
+  const dialog = guardTyped(openSheet(form, { title: t('quick.title'), test: 'quick-form', className: 'small' }));
   fields.price.control.focus();
   return dialog;
 }

@@ -10,6 +10,7 @@ import { el, setText, setVisible, toast } from '../ui.js';
 import { addOnce } from './add_once.js';
 import { anyText, field, localTime, readAll, required, showFieldError, webAddress, wholeNumber } from './form.js';
 import { positionText, replayFields, replayRequest } from './replay_fields.js';
+import { guardTyped } from './unsaved.js';
 
 /** @import { Field } from './form.js' */
 /** @import { Refusal, Stream } from '../types.d.ts' */
@@ -174,7 +175,7 @@ function formSheet({ title, save, test, show, send }) {
     one === fields.whep ? [one.node, ...keyButton(show)] : [one.node],
   );
   const form = el('form', { noValidate: true, onsubmit: press }, nodes, alert, el('div.actions', {}, submit));
-  const dialog = openSheet(form, { title, test: 'show-form', className: 'side' });
+  const dialog = guardTyped(openSheet(form, { title, test: 'show-form', className: 'side' }));
   fields.title.control.focus();
   return dialog;
 }
@@ -311,7 +312,7 @@ export function copyShowSheet(show, ondone) {
     alert,
     el('div.actions', {}, submit),
   );
-  const dialog = openSheet(form, { title: t('show.copy'), test: 'copy-form', className: 'small' });
+  const dialog = guardTyped(openSheet(form, { title: t('show.copy'), test: 'copy-form', className: 'small' }));
 }
 
 /**

@@ -427,4 +427,7 @@ export default {
   'error.host_not_allowed': 'لا يستجيب العرض التجريبي لهذا العنوان. افتحه بالعنوان الذي عرضه عند التشغيل.',
   'error.origin_not_allowed': 'لا يُسمح لهذا الموقع باستخدام المتجر.',
   'error.method_not_allowed': 'هذا الإجراء غير متاح هنا.',
+  'unsaved.title': 'أتريد تجاهل التغييرات؟',
+  'unsaved.text': 'لم يُحفظ ما كتبته هنا بعد.',
+  'unsaved.discard': 'تجاهل',
 };

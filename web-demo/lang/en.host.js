@@ -359,4 +359,7 @@ export default {
   'error.host_not_allowed': 'The demo doesn’t work at this address. Use the address that it printed at start.',
   'error.origin_not_allowed': 'This site isn’t allowed to use the shop.',
   'error.method_not_allowed': 'This action isn’t available here.',
+  'unsaved.title': 'Discard your changes?',
+  'unsaved.text': 'What you typed here isn’t saved yet.',
+  'unsaved.discard': 'Discard',
 };

@@ -342,4 +342,7 @@ export default {
   'error.host_not_allowed': 'Demo tidak menjawab di alamat ini. Buka lewat alamat yang ditampilkannya saat dimulai.',
   'error.origin_not_allowed': 'Situs ini tidak diizinkan memakai toko.',
   'error.method_not_allowed': 'Tindakan ini tidak tersedia di sini.',
+  'unsaved.title': 'Buang perubahan?',
+  'unsaved.text': 'Yang Anda ketik di sini belum disimpan.',
+  'unsaved.discard': 'Buang',
 };
