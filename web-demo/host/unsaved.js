@@ -10,14 +10,15 @@ import { confirmDialog } from '../sheet.js';
  * a save, asks nothing. What was typed and saved does not count: its field is empty again, or was painted anew.
  * @template {HTMLDialogElement} T
  * @param {T} dialog that `openSheet` opened
+ * @param {HTMLElement} within the part of it in which nothing is saved before a button is pressed
  * @returns {T}
  */
-export function guardTyped(dialog) {
+export function guardTyped(dialog, within = dialog) {
   /** What each control had when it got the focus first. @type {Map<Control, string>} */
   const before = new Map();
   const isChanged = () => [...before].some(([control, state]) => control.isConnected && stateOf(control) !== state);
   const remember = (/** @type {Event} */ { target }) => {
-    if (isControl(target) && !before.has(target)) before.set(target, stateOf(target));
+    if (isControl(target) && within.contains(target) && !before.has(target)) before.set(target, stateOf(target));
   };
   let isAsking = false;
   const ask = async (/** @type {Event} */ event) => {
@@ -42,7 +43,7 @@ export function guardTyped(dialog) {
   globalThis.addEventListener('beforeunload', leave);
   dialog.addEventListener('close', () => globalThis.removeEventListener('beforeunload', leave));
   // The field that has the focus from the beginning.
-  if (isControl(document.activeElement) && dialog.contains(document.activeElement)) {
+  if (isControl(document.activeElement) && within.contains(document.activeElement)) {
     before.set(document.activeElement, stateOf(document.activeElement));
   }
   return dialog;
