@@ -44,20 +44,20 @@ const TABLES: [&str; 9] = [
             1000, 0, 300000, 1, 2 from $series(399)",
     "insert into reservations (id, stream, offer, buyer, buyer_name, key, hash, status, returned, qty, amount, currency, place, created_at,
             hold_until, changed_at, order_id, person)
-        select $id(1600000200000, n), $id(1600000000000, n % 400), $id(1600000100000, n % 400), 'user-' || n % $customers,
-            'Customer ' || n % $customers, 'key-of-order-' || n, $hash, case n % 20 when 0 then 'expired' when 1 then 'cancelled' else 'sold' end,
+        select $id(1600000200000, n), $id(1600000000000, n % 400), $id(1600000100000, n % 400), 'user-' || (n % $customers),
+            'Customer ' || (n % $customers), 'key-of-order-' || n, $hash, case n % 20 when 0 then 'expired' when 1 then 'cancelled' else 'sold' end,
             0, 1, 100, 'SAR', 1 + n / 400, 1600000000000 + n * 10, 1600000300000 + n * 10, 1600000000000 + n * 10, $id(1600000200000, n),
-            'user-' || n % $customers
+            'user-' || (n % $customers)
         from $series($n - 1)",
     "insert into orders (id, number, stream, buyer, status, currency, attempt, created_at, changed_at, paid_at)
-        select $id(1600000200000, n), 1001 + n, $id(1600000000000, n % 400), 'user-' || n % $customers,
+        select $id(1600000200000, n), 1001 + n, $id(1600000000000, n % 400), 'user-' || (n % $customers),
             case n % 20 when 0 then 'paying' when 1 then 'cancelled' else 'paid' end, 'SAR', 1, 1600000000000 + n * 10,
             1600000000000 + n * 10, 1600000000000 + n * 10
         from $series($n - 1)",
     "insert into payments (order_id, attempt, provider, token, reference, status, amount, currency, buyer, key, hash, tried_at, created_at,
             changed_at)
         select $id(1600000200000, n), 1, 'test', 'ok', 'ref-' || n, case n % 20 when 0 then 'declined' else 'captured' end, 100, 'SAR',
-            'user-' || n % $customers, 'pay-' || n, $hash, 1, 1, 1 from $series($n - 1)",
+            'user-' || (n % $customers), 'pay-' || n, $hash, 1, 1, 1 from $series($n - 1)",
     "insert into shipments (order_id, sent_at, by_user)
         select $id(1600000200000, n), 1650000000000, 'mod-1' from $series($n - $n / 100) where n % 20 > 1",
     "insert into order_tags (order_id, tag) select $id(1600000200000, n), 'gift' from $series($n - 1) where n % 50 = 7",
