@@ -5,12 +5,12 @@
 //!   cargo bench --bench page -- --quick          one round and three minutes
 //!   BENCH_ROUNDS=3 BENCH_MINUTES=5 cargo bench --bench page
 //!
-//! A round opens the page with an empty cache over a slow network (1.6 Mbit/s, 150 ms) and waits until it is live, and until it is
-//! usable: Buy can be pressed, and every file that a purchase needs has arrived. What was loaded by then is counted, and how far its
-//! layout shifted. Then 200 chat messages per second and 10,000 reactions per minute come in for ten seconds,
-//! and the frames that the page draws are counted. The same follows for the naive page. At the end, one page stays open
-//! under this load, and the size of its heap after a garbage collection is read every minute. Server, load test and
-//! browser share the machine.
+//! A round opens the page with an empty cache over a slow network (1.6 Mbit/s, 150 ms), through Caddy with HTTP/2, and waits until it is
+//! live, and until it is usable: Buy can be pressed, and every file that a purchase needs has arrived. What was loaded by then is counted,
+//! and how far its layout shifted. `http1_usable_s` is the same page without a proxy: over HTTP/1.1, a browser asks for six files at a time.
+//! Then 200 chat messages per second and 10,000 reactions per minute come in for ten seconds, and the frames that the page draws are
+//! counted. The same follows for the naive page. At the end, one page stays open under this load, and the size of its heap after a garbage
+//! collection is read every minute. Server, proxy, load test and browser share the machine.
 //!
 //! The exit code is 1 if a figure misses its limit (`testkit::page_limits`).
 
@@ -32,6 +32,7 @@ use testkit::browser::driver::Driver;
 use testkit::browser::{Browser, SOON, Window};
 use testkit::page_limits::{heap_growth, missed};
 use testkit::process::Server;
+use testkit::web_proxy::WebProxy;
 
 /// How many times slower the phone's processor is than that of this machine.
 const SLOWDOWN: u32 = 4;
@@ -48,7 +49,7 @@ document.adoptedStyleSheets = [style];
 const list = document.createElement('ul');
 document.body.replaceChildren(list);
 let likes = null;
-const socket = window.chat = new WebSocket(`ws://${location.host}/v1/streams/${stream}/live`);
+const socket = window.chat = new WebSocket(`${location.protocol.replace('http', 'ws')}//${location.host}/v1/streams/${stream}/live`);
 socket.onmessage = ({ data }) => {
   const frame = JSON.parse(data);
   for (const event of frame.events ?? []) {
@@ -79,23 +80,29 @@ async fn main() -> ExitCode {
     // One minute says nothing of growth.
     let minutes = from_env("BENCH_MINUTES", if is_quick { 3 } else { 10 }).max(3);
     let folder = Arc::new(tempfile::tempdir().unwrap());
-    let settings =
-        [&LIMITS_OFF[..], &["--chat-per-second", "0", "--room-chat-per-second", "0", "--log", "error"]].concat();
-    let mut server = Server::demo_in(folder, &settings).await;
+    let listen = WebProxy::address();
+    let base = format!("https://{listen}");
+    let own = ["--chat-per-second", "0", "--room-chat-per-second", "0", "--log", "error", "--base-url", &base];
+    let mut server = Server::demo_in(folder, &[&LIMITS_OFF[..], &own].concat()).await;
+    let _caddy = WebProxy::caddy(&listen, server.address()).await;
     let driver = Driver::start();
     let mut results = PageResults::default();
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
-        let page = open_watch_page(&driver, &server).await;
+        let page = open_watch_page(&driver, &base, &server).await;
         for (name, value) in loaded(&page).await {
             results.record(name, value);
         }
+        let direct = open_watch_page(&driver, &server.url, &server).await;
+        let of_http1 = loaded(&direct).await.into_iter().find(|(name, _)| *name == "usable_s");
+        results.record("http1_usable_s", of_http1.expect("the figure").1);
+        direct.close().await;
         let load = ChatStorm::start(&server).await;
         let (livesouk, work) = tokio::join!(measure_frames(&page), measure_work(&page));
         page.close().await;
         // An empty page of the same origin: only the naive script runs.
         let naive = open_phone(&driver).await;
-        naive.goto(&format!("{}/healthz", server.url)).await;
+        naive.goto(&format!("{base}/healthz")).await;
         naive.script(NAIVE_PAGE_SCRIPT, &[json!(server.stream())]).await;
         let naive_rate = measure_frames(&naive).await;
         naive.close().await;
@@ -109,7 +116,7 @@ async fn main() -> ExitCode {
         results.record("naive_slowest_frame_ms", naive_rate.slowest_ms);
         results.record("frames_vs_naive", livesouk.per_s / naive_rate.per_s);
     }
-    let memory = measure_memory(&driver, &server, minutes).await;
+    let memory = measure_memory(&driver, &base, &server, minutes).await;
     server.stop().await;
     println!("{LIMITS_OFF_NOTE}");
     results.print();
@@ -130,7 +137,7 @@ async fn main() -> ExitCode {
 
 /// A phone with an empty cache, a slow processor and a slow network.
 async fn open_phone(driver: &Driver) -> Browser {
-    let browser = Browser::open_with_motion(driver, Window::Mobile, "en").await;
+    let browser = Browser::open_with_arguments(driver, Window::Mobile, "en", &["--ignore-certificate-errors"]).await;
     browser.devtools("Emulation.setCPUThrottlingRate", json!({"rate": SLOWDOWN})).await;
     browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": OBSERVER_SCRIPT})).await;
     browser.devtools("Performance.enable", json!({})).await;
@@ -139,9 +146,9 @@ async fn open_phone(driver: &Driver) -> Browser {
     browser
 }
 
-async fn open_watch_page(driver: &Driver, server: &Server) -> Browser {
+async fn open_watch_page(driver: &Driver, base: &str, server: &Server) -> Browser {
     let browser = open_phone(driver).await;
-    browser.goto(&format!("{}/watch?stream={}", server.url, server.stream())).await;
+    browser.goto(&format!("{base}/watch?stream={}", server.stream())).await;
     browser.until("a usable page", "window.seen?.usable", SOON).await;
     browser
 }
@@ -205,8 +212,8 @@ async fn metric(page: &Browser, name: &str) -> f64 {
 }
 
 /// The size of the heap after a garbage collection, each minute, in KiB.
-async fn measure_memory(driver: &Driver, server: &Server, minutes: u64) -> Vec<f64> {
-    let page = open_watch_page(driver, server).await;
+async fn measure_memory(driver: &Driver, base: &str, server: &Server, minutes: u64) -> Vec<f64> {
+    let page = open_watch_page(driver, base, server).await;
     let load = ChatStorm::start(server).await;
     let mut heap_kib = Vec::new();
     for minute in 1..=minutes {

@@ -1,4 +1,4 @@
-//! nginx and HAProxy in front of a server, as operators run them.
+//! nginx, HAProxy and Caddy in front of a server, as operators run them.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -73,6 +73,34 @@ backend shop
         let mut command = Command::new("haproxy");
         command.arg("-db").arg("-f").arg(&file);
         WebProxy::ready(Process::start(&mut command), listen, folder).await
+    }
+
+    /// Starts Caddy on this address, with HTTP/2 and a certificate that browsers accept with `--ignore-certificate-errors` only.
+    pub async fn caddy(listen: &str, server: SocketAddr) -> WebProxy {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = format!(
+            "{{
+  admin off
+  skip_install_trust
+  auto_https disable_redirects
+}}
+https://{listen} {{
+  tls internal
+  reverse_proxy {server} {{
+    flush_interval -1
+  }}
+}}
+"
+        );
+        let file = folder.path().join("Caddyfile");
+        std::fs::write(&file, config).expect("the configuration is written");
+        let mut command = Command::new("caddy");
+        command.args(["run", "--adapter", "caddyfile", "--config"]).arg(&file);
+        // What it keeps, such as its certificates.
+        command.env("HOME", folder.path());
+        command.env("XDG_DATA_HOME", folder.path()).env("XDG_CONFIG_HOME", folder.path());
+        let proxy = WebProxy::ready(Process::start(&mut command), listen, folder).await;
+        WebProxy { url: format!("https://{listen}"), ..proxy }
     }
 
     async fn ready(mut process: Process, listen: &str, folder: TempDir) -> WebProxy {

@@ -49,16 +49,17 @@ impl Browser {
     /// Opens a window; `language`, such as `en` or `ar`, is what the browser sends as the preferred language. The reader prefers
     /// reduced motion: ornaments that move cost an open page a quarter of a processor, where software draws them.
     pub async fn open(driver: &Driver, window: Window, language: &str) -> Browser {
-        Browser::open_shell(driver, window, language, &["--force-prefers-reduced-motion"]).await
+        Browser::open_with_arguments(driver, window, language, &["--force-prefers-reduced-motion"]).await
     }
 
     /// The same for a reader who likes motion.
     pub async fn open_with_motion(driver: &Driver, window: Window, language: &str) -> Browser {
-        Browser::open_shell(driver, window, language, &[]).await
+        Browser::open_with_arguments(driver, window, language, &[]).await
     }
 
-    /// Without the windows, menus and pages of its own that Chromium has around a page: the same engine, a quarter less to do.
-    async fn open_shell(driver: &Driver, window: Window, language: &str, more: &[&str]) -> Browser {
+    /// With more arguments for Chromium. Without the windows, menus and pages of its own that it has around a page: the same engine, a
+    /// quarter less to do.
+    pub async fn open_with_arguments(driver: &Driver, window: Window, language: &str, more: &[&str]) -> Browser {
         let language = format!("--accept-lang={language}");
         let own = [&["--headless", language.as_str()], more].concat();
         Browser::open_with(driver, window, json!({"binary": HEADLESS_SHELL, "args": arguments(&own)})).await
