@@ -22,7 +22,8 @@ fn reset_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-fn photo() -> Vec<u8> {
+/// A photo of 12 megapixels.
+pub fn photo() -> Vec<u8> {
     let (width, height) = (usize::from(WIDTH), usize::from(HEIGHT));
     let mut noise = 7u32;
     let pixels: Vec<u8> = (0..width * height * 3)
