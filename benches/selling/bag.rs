@@ -85,7 +85,7 @@ fn key(text: String) -> anyhow::Result<IdempotencyKey> {
 async fn take_bag(app: &App, offers: &[OfferId], number: u64) -> anyhow::Result<()> {
     let buyer = viewer(&format!("bag-{number}"))?;
     let reserve = async |item: usize| {
-        let bought = app.checkout.buy(&buyer, offers[item], 1, key(format!("bag-{number}-{item}"))?).await?;
+        let bought = app.checkout.buy(&buyer, offers[item], 1, key(format!("key-of-bag-{number}-{item}"))?).await?;
         anyhow::Ok(bought.reservation.id)
     };
     let (one, two, three) = tokio::try_join!(reserve(0), reserve(1), reserve(2))?;
@@ -95,9 +95,9 @@ async fn take_bag(app: &App, offers: &[OfferId], number: u64) -> anyhow::Result<
 
 async fn buy_and_pay(app: &App, offer: OfferId, number: u64) -> anyhow::Result<()> {
     let buyer = viewer(&format!("payer-{number}"))?;
-    let bought = app.checkout.buy(&buyer, offer, 1, key(format!("payer-{number}-buy"))?).await?;
+    let bought = app.checkout.buy(&buyer, offer, 1, key(format!("key-of-{number}-buy"))?).await?;
     let order = OrderId(bought.reservation.id.0);
-    app.checkout.pay(&buyer, order, "ok", None, key(format!("payer-{number}-pay"))?).await?;
+    app.checkout.pay(&buyer, order, "ok", None, key(format!("key-of-{number}-pay"))?).await?;
     Ok(())
 }
 
