@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+const STARTS_MAX: usize = 5;
 
 /// The process ends when the value is dropped. Drop the browsers first: they are its children, and a killed chromedriver may
 /// not end them.
@@ -23,7 +24,13 @@ pub struct Driver {
 }
 
 impl Driver {
+    /// chromedriver chooses a free port of IPv4, and ends when another process has the same port of IPv6: then it is started again.
     pub fn start() -> Driver {
+        (0..STARTS_MAX).find_map(|_| Driver::try_start()).expect("chromedriver finds a port")
+    }
+
+    /// `None`: it ended before it listened.
+    fn try_start() -> Option<Driver> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new("chromedriver");
         command
@@ -38,18 +45,23 @@ impl Driver {
         std::thread::spawn(move || {
             let message = "ChromeDriver was started successfully on port ";
             let port_of = |line: &str| line.strip_prefix(message)?.trim_end_matches('.').parse::<u16>().ok();
-            if let Some(port) = lines.by_ref().map_while(Result::ok).find_map(|line| port_of(&line)) {
-                let _ = found.send(port);
-            }
+            let mut said = Vec::new();
+            let all = lines.by_ref().map_while(Result::ok);
+            let port = all.inspect(|line| said.push(line.clone())).find_map(|line| port_of(&line));
+            let _ = found.send(port.ok_or(said.join(" ")));
             lines.for_each(drop); // a full pipe would block chromedriver
         });
-        match port.recv_timeout(START_TIMEOUT) {
-            Ok(port) => Driver { process, port, folder },
-            Err(_) => {
-                let _ = process.kill();
-                panic!("chromedriver did not print its port within {START_TIMEOUT:?}: {:?}", process.wait());
-            }
+        let answer = port.recv_timeout(START_TIMEOUT);
+        if let Ok(Ok(port)) = answer {
+            return Some(Driver { process, port, folder });
         }
+        let _ = process.kill();
+        let ended = process.wait();
+        match answer {
+            Ok(Err(said)) => eprintln!("chromedriver ended before it listened: {ended:?} {said}"),
+            _ => panic!("chromedriver did not print its port within {START_TIMEOUT:?}: {ended:?}"),
+        }
+        None
     }
 
     pub fn url(&self) -> String {
