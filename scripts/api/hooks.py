@@ -7,10 +7,14 @@ import json
 import os
 import urllib.request
 import uuid
+from urllib.parse import unquote
 
 import schemathesis
+from jsonschema import Draft202012Validator
 
 BASE, TOKEN = os.environ["LIVESOUK_BASE"], os.environ["LIVESOUK_TOKEN"]
+with open(os.environ["LIVESOUK_DOCUMENT"], encoding="utf-8") as file:
+    DOCUMENT = json.load(file)
 
 
 def post(path, body, key=None):
@@ -71,6 +75,26 @@ def map_body(context, body):
     return body
 
 
+def fits(schema, value):
+    """Whether a value fits a schema of the document, to which its references point."""
+    return Draft202012Validator({**schema, "components": DOCUMENT["components"]}).is_valid(value)
+
+
+def is_allowed(case):
+    """Whether the document allows this request. Schemathesis also tries values that it saw elsewhere, which may break a pattern."""
+    operation = DOCUMENT["paths"][case.operation.path][case.operation.method.lower()]
+    places = {"path": case.path_parameters, "query": case.query, "header": case.headers}
+    for parameter in operation.get("parameters", []):
+        value = (places.get(parameter["in"]) or {}).get(parameter["name"])
+        # Numbers are written as text in these places.
+        if isinstance(value, str) and parameter["schema"].get("type") == "string":
+            decoded = unquote(value) if parameter["in"] == "path" else value
+            if not fits(parameter["schema"], decoded):
+                return False
+    body = operation.get("requestBody", {}).get("content", {}).get(case.media_type or "application/json")
+    return not body or not isinstance(case.body, (dict, list, str)) or fits(body["schema"], case.body)
+
+
 @schemathesis.check
 def no_valid_request_is_bad(ctx, response, case):
     """A request that the document allows is never refused as malformed."""
@@ -79,4 +103,5 @@ def no_valid_request_is_bad(ctx, response, case):
     except ValueError:
         return
     code = problem.get("code") if isinstance(problem, dict) else None
-    assert code not in ("bad_request", "key_missing", "key_invalid"), f"{code}: {problem.get('detail')}"
+    if code in ("bad_request", "key_missing", "key_invalid") and is_allowed(case):
+        raise AssertionError(f"{code}: {problem.get('detail')}")
