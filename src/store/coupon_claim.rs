@@ -62,8 +62,9 @@ impl OfferedCoupons {
 }
 
 /// The coupon of an order, and the claims that can give it one, the newest first, at most 10. A claim counts while the buyer has not taken it
-/// away from this order, no other order has the coupon since, uses are left, and no attempt to pay has frozen the quote. A purchase by
-/// itself gets none while the buyer has an open order in that show: that one comes first.
+/// away from this order, no order has taken the coupon since, uses are left, and no attempt to pay has frozen the quote. A purchase by
+/// itself gets none while the buyer has an open order in that show: that one comes first. Counts, because subqueries with `exists` become
+/// joins, which read whole tables where the plan was made while they were small.
 pub(super) const COUPONS_FOR_ORDER: &str = concat!(
     coupons!("select cast(0 as bigint) as claimed_at,", "from coupon_uses u join coupons c on c.id = u.coupon where u.order_id = $1"),
     " union all select * from (",
@@ -71,14 +72,14 @@ pub(super) const COUPONS_FOR_ORDER: &str = concat!(
         "select l.claimed_at,",
         "from reservations r join coupon_claims l on l.person = r.person join coupons c on c.id = l.coupon
             where r.id = $1 and c.ended_at is null and (c.quota is null or c.uses < c.quota)
-                and not exists (select 1 from reservations d where d.id = l.declined_order and (d.id = r.id or d.order_id = r.id))
-                and not exists (select 1 from coupon_uses v
-                    where v.coupon = l.coupon and v.person = l.person and v.taken_at >= l.claimed_at)
+                and (select count(*) from reservations d where d.id = l.declined_order and (d.id = r.id or d.order_id = r.id)) = 0
+                and (select count(*) from coupon_uses v
+                    where v.coupon = l.coupon and v.person = l.person and v.taken_at >= l.claimed_at) = 0
                 and (select count(*) from coupon_uses v where v.coupon = l.coupon and v.person = l.person) < c.per_person
-                and not exists (select 1 from payments p
-                    where p.order_id = r.id and p.status in ('creating', 'needs_action', 'authorized'))
-                and (r.order_id is not null or not exists (select 1 from orders o
-                    where o.buyer = r.buyer and o.stream = r.stream and o.status = 'open'))
+                and (select count(*) from payments p
+                    where p.order_id = r.id and p.status in ('creating', 'needs_action', 'authorized')) = 0
+                and (r.order_id is not null or (select count(*) from orders o
+                    where o.buyer = r.buyer and o.stream = r.stream and o.status = 'open') = 0)
             order by l.claimed_at desc, l.coupon desc limit 10"
     ),
     ") claims"
