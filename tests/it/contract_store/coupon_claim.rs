@@ -256,9 +256,9 @@ async fn claim_that_does_not_fit_leaves_the_quote_alone(shop: Fixture) {
 async fn newly_shown_coupon_stays_on_the_screens(shop: Fixture) {
     let (a, b) = (shop.coupon(percent("AAA", PERCENT_10)).await, shop.coupon(percent("BBB", PERCENT_10)).await);
     let now = shop.store.now().await.unwrap();
-    let entry = audit_entry(shop.stream, AuditAction::ShowCoupon);
     let show = async |coupon: &Coupon| {
         let shown = coupon.shown(shop.stream, "SAR", now).unwrap();
+        let entry = audit_entry(shop.stream, AuditAction::ShowCoupon);
         shop.store.show_coupon(shop.stream, Some(&shown), &entry).await.unwrap()
     };
     let read = async || shop.store.stream(shop.stream).await.unwrap().unwrap().coupon;
