@@ -39,6 +39,9 @@ const SIGN_IN_ATTEMPTS_BURST: f64 = 60.0;
 /// Codes by e-mail that one client address may ask for. A mailbox has a limit of its own.
 const CODE_REQUESTS_PER_S: f64 = 0.1;
 const CODE_REQUESTS_BURST: f64 = 20.0;
+/// Codes that no coupon has: many people behind one address mistype, and who guesses gets nowhere.
+const WRONG_CODES_PER_S: f64 = 1.0;
+const WRONG_CODES_BURST: f64 = 60.0;
 /// A metrics collector needs one or two connections.
 const METRICS_CONNECTIONS_MAX: usize = 32;
 /// Connections that may wait to be accepted, as far as the system allows. When this queue is full, the kernel drops new
@@ -252,6 +255,7 @@ impl Node {
             admission,
             sign_in_attempts: Arc::new(AddressLimit::new(SIGN_IN_ATTEMPTS_PER_S, SIGN_IN_ATTEMPTS_BURST)),
             code_requests: Arc::new(AddressLimit::new(CODE_REQUESTS_PER_S, CODE_REQUESTS_BURST)),
+            wrong_codes: Arc::new(AddressLimit::new(WRONG_CODES_PER_S, WRONG_CODES_BURST)),
             wrong_keys: Arc::new(AddressLimit::new(SIGN_IN_ATTEMPTS_PER_S, SIGN_IN_ATTEMPTS_BURST)),
             key_limit: Arc::default(),
             connections,

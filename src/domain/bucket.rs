@@ -52,6 +52,11 @@ impl TokenBucket {
         self.take_down_to(-debt_max, now)
     }
 
+    /// Returns a token that was taken and not used.
+    pub fn give_back(&mut self) {
+        self.tokens = (self.tokens + 1.0).min(self.burst);
+    }
+
     fn take_down_to(&mut self, least: f64, now: Millis) -> Result<(), i64> {
         self.refill(now);
         let left = self.tokens - 1.0;
@@ -168,6 +173,15 @@ mod tests {
         assert!((0..2).all(|_| bucket.take(0).is_ok()) && !bucket.is_short(0));
         assert!(bucket.take(0).is_ok() && bucket.is_short(0));
         assert!(!bucket.is_short(1_000));
+    }
+
+    #[test]
+    fn token_that_was_given_back_is_taken_again() {
+        let mut bucket = TokenBucket::new(1.0, 1.0, 0);
+        assert!(bucket.take(0).is_ok() && bucket.take(0).is_err());
+        bucket.give_back();
+        bucket.give_back();
+        assert_eq!([bucket.take(0), bucket.take(0)], [Ok(()), Err(1_000)], "no more than the burst");
     }
 
     #[test]

@@ -112,13 +112,8 @@ pub enum CouponProblem {
     Products,
     /// The lines that it counts for cost less than this.
     Minimum(Minor),
-}
-
-impl CouponProblem {
-    /// No other order of this person can have the coupon either.
-    pub fn is_final(self) -> bool {
-        matches!(self, Self::Unknown | Self::Ended | Self::PersonLimit)
-    }
+    /// Its amount or minimum is in another currency than the order.
+    Currency,
 }
 
 /// A line of an order, as a coupon looks at it.
@@ -144,7 +139,7 @@ pub struct QuoteCoupon {
     #[serde(default)]
     pub minimum: Minor,
     /// Null: it takes off the `discount` of the quote. Otherwise the code of the refusal that says why it takes nothing off now:
-    /// `coupon_ended`, `coupon_products`, `coupon_minimum`.
+    /// `coupon_ended`, `coupon_products`, `coupon_minimum`, `coupon_currency`.
     #[serde(default)]
     pub problem: Option<String>,
 }
@@ -174,9 +169,10 @@ pub struct AppliedCoupon {
 }
 
 impl Coupon {
-    /// As viewers of this show see it. Refused when they could not use it.
-    pub fn shown(&self, stream: StreamId, now: Millis) -> Result<ShownCoupon, CouponProblem> {
+    /// As viewers of this show see it. Refused when they could not use it. `currency`: the one of the shop.
+    pub fn shown(&self, stream: StreamId, currency: &str, now: Millis) -> Result<ShownCoupon, CouponProblem> {
         self.check_time(now)?;
+        self.check_currency(currency)?;
         if self.stream.is_some_and(|only| only != stream) {
             return Err(CouponProblem::OtherShow);
         }
@@ -195,8 +191,14 @@ impl Coupon {
         })
     }
 
-    fn is_used_up(&self) -> bool {
+    pub fn is_used_up(&self) -> bool {
         self.quota.is_some_and(|quota| quota <= self.uses)
+    }
+
+    /// Refuses another currency than the one in which its amount or its minimum was typed: there they would be worth another sum.
+    fn check_currency(&self, currency: &str) -> Result<(), CouponProblem> {
+        let has_sums = matches!(self.discount, CouponDiscount::Amount(_)) || self.minimum > 0;
+        if has_sums && self.currency != currency { Err(CouponProblem::Currency) } else { Ok(()) }
     }
 
     /// Refuses outside of its time.
@@ -212,10 +214,12 @@ impl Coupon {
     pub fn discounts(
         &self,
         stream: StreamId,
+        currency: &str,
         lines: &[CouponLine],
         now: Millis,
     ) -> Result<Vec<(ReservationId, Minor)>, CouponProblem> {
         self.check_time(now)?;
+        self.check_currency(currency)?;
         if self.stream.is_some_and(|only| only != stream) {
             return Err(CouponProblem::OtherShow);
         }
@@ -229,12 +233,13 @@ impl Coupon {
         if goods < self.minimum {
             return Err(CouponProblem::Minimum(self.minimum));
         }
-        let parts = split(self.taken_off(goods), &amounts);
+        let step = amount_step(currency);
+        let parts = split(self.taken_off(goods, step), &amounts, step);
         Ok(lines.iter().zip(parts).map(|(line, part)| (line.reservation, part)).collect())
     }
 
     /// The whole discount: what is left can be charged in the currency where what the lines cost can be.
-    fn taken_off(&self, goods: Minor) -> Minor {
+    fn taken_off(&self, goods: Minor, step: Minor) -> Minor {
         let discount = match self.discount {
             CouponDiscount::Amount(amount) => amount,
             CouponDiscount::Percent(rate) => {
@@ -244,13 +249,13 @@ impl Coupon {
         };
         match discount {
             all if goods <= all => goods,
-            part => part - part.rem_euclid(amount_step(&self.currency)),
+            part => part - part.rem_euclid(step),
         }
     }
 
     /// For the quote of an order that has it. One that does not fit now takes nothing off, and the quote says why.
-    pub fn apply(&self, stream: StreamId, lines: &[CouponLine], now: Millis) -> AppliedCoupon {
-        let found = self.discounts(stream, lines, now);
+    pub fn apply(&self, stream: StreamId, currency: &str, lines: &[CouponLine], now: Millis) -> AppliedCoupon {
+        let found = self.discounts(stream, currency, lines, now);
         let problem = found.as_ref().err().map(|problem| Refusal::Coupon(*problem).code().to_owned());
         let (percent_bp, amount) = self.discount.parts();
         let (code, minimum) = (self.code.text.clone(), self.minimum);
@@ -259,9 +264,20 @@ impl Coupon {
     }
 }
 
-/// Splits a discount in proportion to the amounts: each part is rounded down, and the minor units that are left go to the largest
-/// remainders, of equal ones to the first. The discount must not be more than the sum of the amounts.
-fn split(discount: Minor, amounts: &[Minor]) -> Vec<Minor> {
+/// Splits a discount in proportion to the amounts, in whole steps: what is left of a line that could be charged can be charged and given
+/// back by itself. What the steps of the lines do not hold is split to the minor unit. The discount must not be more than the sum of the
+/// amounts.
+fn split(discount: Minor, amounts: &[Minor], step: Minor) -> Vec<Minor> {
+    let in_steps: Vec<Minor> = amounts.iter().map(|amount| amount / step).collect();
+    let steps = (discount / step).min(in_steps.iter().sum());
+    let parts: Vec<Minor> = share_out(steps, &in_steps).iter().map(|part| part * step).collect();
+    let room: Vec<Minor> = amounts.iter().zip(&parts).map(|(amount, part)| amount - part).collect();
+    let rest = share_out(discount - steps * step, &room);
+    parts.iter().zip(rest).map(|(part, rest)| part + rest).collect()
+}
+
+/// Each part is rounded down, and the units that are left go to the largest remainders, of equal ones to the first.
+fn share_out(discount: Minor, amounts: &[Minor]) -> Vec<Minor> {
     let all: u128 = amounts.iter().map(|amount| u128::from(amount.unsigned_abs())).sum();
     let share = |amount: &Minor| u128::from(discount.unsigned_abs()) * u128::from(amount.unsigned_abs());
     let mut parts: Vec<Minor> =

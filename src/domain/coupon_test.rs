@@ -24,7 +24,7 @@ fn line(product: ProductId, amount: Minor) -> CouponLine {
 
 fn parts(coupon: &Coupon, lines: &[CouponLine]) -> Result<Vec<Minor>, CouponProblem> {
     let stream = coupon.stream.unwrap_or_default();
-    let found = coupon.discounts(stream, lines, NOW)?;
+    let found = coupon.discounts(stream, &coupon.currency, lines, NOW)?;
     let of = |line: &CouponLine| found.iter().find(|(id, _)| *id == line.reservation).map_or(0, |(_, part)| *part);
     Ok(lines.iter().map(of).collect())
 }
@@ -89,8 +89,8 @@ fn coupon_says_why_it_takes_nothing_off() {
         (CouponForm { stream: Some(show), ..percent(1_000) }, StreamId::new(), Some(CouponProblem::OtherShow)),
     ] {
         let coupon = coupon(form);
-        assert_eq!(coupon.discounts(stream, &lines, NOW).err(), expected, "{coupon:?}");
-        let applied = coupon.apply(stream, &lines, NOW);
+        assert_eq!(coupon.discounts(stream, "SAR", &lines, NOW).err(), expected, "{coupon:?}");
+        let applied = coupon.apply(stream, "SAR", &lines, NOW);
         let code = expected.map(|problem| Refusal::Coupon(problem).code());
         assert_eq!(applied.coupon.problem.as_deref(), code);
         assert_eq!(applied.discounts.is_empty(), expected.is_some());
@@ -101,7 +101,7 @@ fn coupon_says_why_it_takes_nothing_off() {
     let ended = Coupon { ended_at: Some(NOW), ..ends };
     assert_eq!(ended.check_time(NOW), Err(CouponProblem::Ended));
     assert_eq!(
-        coupon(percent(1_000)).discounts(show, &[line(lamp, 0)], NOW),
+        coupon(percent(1_000)).discounts(show, "SAR", &[line(lamp, 0)], NOW),
         Err(CouponProblem::Products),
         "of nothing"
     );
@@ -153,13 +153,52 @@ fn change_of_a_coupon_is_checked() {
 #[test]
 fn only_a_coupon_that_viewers_can_use_is_shown() {
     let show = StreamId::new();
-    let shown = |coupon: &Coupon| coupon.shown(show, NOW).map(|shown| shown.code);
+    let shown = |coupon: &Coupon| coupon.shown(show, "SAR", NOW).map(|shown| shown.code);
     let good = coupon(CouponForm { quota: Some(2), ..percent(1_000) });
     assert_eq!(shown(&good), Ok("SAVE".to_owned()));
     assert_eq!(shown(&Coupon { uses: 2, ..good.clone() }), Err(CouponProblem::UsedUp));
     assert_eq!(shown(&Coupon { stream: Some(StreamId::new()), ..good.clone() }), Err(CouponProblem::OtherShow));
     assert_eq!(shown(&Coupon { ended_at: Some(1), ..good.clone() }), Err(CouponProblem::Ended));
     assert_eq!(shown(&Coupon { starts_at: NOW + 1, ..good }), Err(CouponProblem::NotStarted));
+}
+
+/// Dinars that were riyals are worth another sum: a coupon in riyals takes nothing off them.
+#[test]
+fn sums_of_a_coupon_count_in_its_currency_only() {
+    let (show, lamp) = (StreamId::new(), ProductId::new());
+    let lines = [line(lamp, 49_005), line(lamp, 1_000)];
+    let tenth = coupon(percent(1_000));
+    for (coupon, expected) in [
+        (coupon(amount(1_000)), Some(CouponProblem::Currency)),
+        (coupon(CouponForm { minimum: Some(1), ..percent(1_000) }), Some(CouponProblem::Currency)),
+        (tenth.clone(), None),
+    ] {
+        assert_eq!(coupon.discounts(show, "KWD", &lines, NOW).err(), expected);
+        assert_eq!(coupon.shown(show, "KWD", NOW).err(), expected);
+        assert_eq!(coupon.apply(show, "KWD", &lines, NOW).coupon.problem.is_some(), expected.is_some());
+        assert!(coupon.shown(show, "SAR", NOW).is_ok());
+    }
+    // A tenth of 50.005 dinars, in the steps of the order's currency.
+    let parts: Vec<Minor> = tenth.discounts(show, "KWD", &lines, NOW).unwrap().iter().map(|(_, part)| *part).collect();
+    assert_eq!(parts, [4_900, 100]);
+}
+
+/// Three lamps for 3.330 dinars each and a discount of 1.000: a third of it is 0.333, which no provider gives back.
+#[test]
+fn discount_is_split_in_steps_that_a_provider_gives_back() {
+    let lamp = ProductId::new();
+    for (discount, amounts, expected) in [
+        (1_000, vec![3_330, 3_330, 3_330], vec![340, 330, 330]),
+        (500, vec![10, 10, 990], vec![10, 0, 490]),
+        // Odd prices: what is left is as even as they allow, and the parts are the discount all the same.
+        (30, vec![19, 19], vec![15, 15]),
+        (20, vec![19, 19], vec![10, 10]),
+        (10, vec![5, 5, 5], vec![4, 3, 3]),
+    ] {
+        let coupon = Coupon { currency: "KWD".into(), ..coupon(amount(discount)) };
+        let lines: Vec<_> = amounts.iter().map(|amount| line(lamp, *amount)).collect();
+        assert_eq!(parts(&coupon, &lines), Ok(expected), "{discount} of {amounts:?}");
+    }
 }
 
 fn any_discount() -> impl Strategy<Value = CouponForm> {
@@ -172,9 +211,13 @@ proptest! {
         form in any_discount(),
         amounts in prop::collection::vec((0..=9_000_000_000_000_i64, any::<bool>()), 1..50),
         of_currency in any::<prop::sample::Index>(),
+        is_rounded in any::<bool>(),
     ) {
         let codes: Vec<&str> = currency::codes().collect();
         let code = codes[of_currency.index(codes.len())];
+        // Prices that a provider can charge, or any.
+        let whole = if is_rounded { amount_step(code) } else { 1 };
+        let amounts: Vec<_> = amounts.iter().map(|(amount, counts)| (amount / whole * whole, *counts)).collect();
         let (wanted, other) = (ProductId::new(), ProductId::new());
         let coupon = Coupon { currency: code.into(), products: vec![wanted], ..coupon(form) };
         let lines: Vec<_> =
@@ -185,18 +228,23 @@ proptest! {
             return Ok(());
         };
         let discount: Minor = parts.iter().sum();
+        let step = amount_step(code);
+        let is_even = lines.iter().all(|line| line.amount % step == 0);
         for (part, line) in parts.iter().zip(&lines) {
             prop_assert!((0..=line.amount).contains(part), "{} of {}", part, line.amount);
             prop_assert!(line.product == wanted || *part == 0);
-            // No part is a minor unit or more away from its exact share.
+            if !is_even {
+                continue;
+            }
+            // No part is a step or more away from its exact share, and what is left of a line can be given back by itself.
             let off = i128::from(*part) * i128::from(goods) - i128::from(discount) * i128::from(line.amount);
-            prop_assert!(line.product == other || off.abs() < i128::from(goods), "{} of {}", part, line.amount);
+            prop_assert!(line.product == other || off.abs() < i128::from(goods * step), "{} of {}", part, line.amount);
+            prop_assert_eq!(part % step, 0);
         }
         let exact = match coupon.discount {
             CouponDiscount::Amount(amount) => amount.min(goods),
             CouponDiscount::Percent(rate) => ((i128::from(goods) * i128::from(rate) + 5_000) / 10_000) as Minor,
         };
-        let step = amount_step(code);
         prop_assert!(discount <= exact && exact - discount < step, "{} for {}", discount, exact);
         // What could be charged before can be charged afterwards.
         prop_assert!(goods % step != 0 || (goods - discount) % step == 0);

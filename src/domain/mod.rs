@@ -20,6 +20,8 @@ pub mod chat;
 pub mod country;
 pub mod coupon;
 #[cfg(test)]
+mod coupon_refund_test;
+#[cfg(test)]
 mod coupon_test;
 pub mod currency;
 pub mod customer;

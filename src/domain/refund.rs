@@ -142,7 +142,8 @@ impl PaidOrder<'_> {
             return Err(Refusal::invalid_value("delivery", "was not paid, or was given back already."));
         }
         let delivery = if part.delivery { left.delivery } else { 0 };
-        let sum = lines.iter().map(|line| line.amount).fold(delivery, Minor::saturating_add);
+        let parts = lines.iter().map(|line| line.amount).fold(delivery, Minor::saturating_add);
+        let sum = parts.saturating_add(self.kept_by_rounding());
         if part.amount.is_some_and(|amount| amount % left.step != 0 && amount != left.amount) {
             return Err(Refusal::bad_field("amount", format!("must be a multiple of {} minor units.", left.step)));
         }
@@ -157,6 +158,17 @@ impl PaidOrder<'_> {
             return Err(Refusal::invalid_value("amount", "is more than what is left of the payment."));
         }
         Ok(RefundPlan { lines, delivery: delivery.min(amount), amount })
+    }
+
+    /// What refunds of lines kept so far because they were rounded down to the step. The next refund of a line or the delivery gives it
+    /// back, so that all of them together give back what was paid. A larger difference was chosen by the seller.
+    fn kept_by_rounding(&self) -> Minor {
+        let so_far = &self.so_far;
+        let shares = so_far.lines.iter().map(|line| line.amount).fold(so_far.delivery, Minor::saturating_add);
+        let units: i64 = so_far.lines.iter().map(|line| line.qty).sum();
+        let most = (self.step() - 1).saturating_mul(units);
+        let kept = shares.saturating_sub(so_far.amount);
+        if (1..=most).contains(&kept) { kept } else { 0 }
     }
 
     /// The units of a line that refunds before this one give back.

@@ -376,6 +376,7 @@ error_codes! {
     Refusal::Coupon(CouponProblem::OtherShow) => "coupon_other_show", 409, "The coupon is for another show.", "error.coupon_other_show";
     Refusal::Coupon(CouponProblem::Products) => "coupon_products", 409, "The coupon is not for the products of this order.", "error.coupon_products";
     Refusal::Coupon(CouponProblem::Minimum(_)) => "coupon_minimum", 409, "The order costs less than the coupon needs.", "error.coupon_minimum";
+    Refusal::Coupon(CouponProblem::Currency) => "coupon_currency", 409, "The amount or the minimum of the coupon is in another currency.", "error.coupon_currency";
     Refusal::AlreadyPaid => "already_paid", 409, "The order is already paid.", "error.already_paid";
     Refusal::AlreadyPlaced =>
         "already_placed", 409, "The order is placed already, and the shop receives the payment itself.", "error.already_placed";

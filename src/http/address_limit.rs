@@ -62,6 +62,13 @@ impl AddressLimit {
         address.map_or(Ok(()), |address| self.0.take(&AddressKey::from(address), now))
     }
 
+    /// The request that was counted turned out to be none that counts.
+    pub fn give_back(&self, address: Option<IpAddr>, now: Millis) {
+        if let Some(bucket) = address.and_then(|address| self.0.bucket(&AddressKey::from(address), now).ok()) {
+            lock(&bucket).give_back();
+        }
+    }
+
     /// Refused when the next request would be, without counting one.
     pub fn check(&self, address: Option<IpAddr>, now: Millis) -> Result<(), Refusal> {
         let Some(address) = address else { return Ok(()) };

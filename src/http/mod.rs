@@ -150,6 +150,8 @@ pub struct AppState {
     pub sign_in_attempts: Arc<AddressLimit>,
     /// Codes by e-mail that one client address may ask for.
     pub code_requests: Arc<AddressLimit>,
+    /// Codes of coupons that no coupon has, by client address: guests who guess cost nothing, so a limit of each is none.
+    pub wrong_codes: Arc<AddressLimit>,
     /// API keys that are not in force, by client address.
     pub wrong_keys: Arc<AddressLimit>,
     pub key_limit: Arc<ApiKeyLimit>,

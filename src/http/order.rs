@@ -11,7 +11,8 @@ use super::client_address::ClientIp;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams, given, idempotency_key};
 use super::withdrawal::WithdrawalView;
-use crate::domain::{Address, IdempotencyKey, OrderId, ReservationId, StreamId};
+use crate::app::Error;
+use crate::domain::{Address, CouponProblem, IdempotencyKey, OrderId, Refusal, ReservationId, StreamId};
 use crate::protocol::{OrderDetail, OrderView, ReservationView};
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -125,8 +126,9 @@ pub async fn reservation_by_key_in_path(
 pub struct ChangeOrderRequest {
     /// The delivery address, as in `PUT /v1/orders/{order}/address`; left out: it stays.
     address: Option<Address>,
-    /// The code of a coupon, in place of the one that the order has; null: the order has none any more; left out: it stays. An order has
-    /// one coupon at most. A purchase that is in no order yet becomes a line of my open order of that show first.
+    /// The code of a coupon, in place of the one that the order has; null: the order has none any more, not even one that I have claimed;
+    /// left out: it stays. An order has one coupon at most. A purchase that is in no order yet becomes a line of my open order of that show
+    /// with it. A code that is refused changes nothing; the `address` of the same request stays set.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     coupon: Option<Option<String>>,
@@ -139,6 +141,7 @@ pub struct ChangeOrderRequest {
 pub async fn change(
     State(state): State<AppState>,
     Caller(actor): Caller,
+    ClientIp(client): ClientIp,
     PathId(order): PathId<OrderId>,
     JsonBody(form): JsonBody<ChangeOrderRequest>,
 ) -> ApiResult<Json<OrderDetail>> {
@@ -146,8 +149,18 @@ pub async fn change(
     if let Some(address) = address {
         state.app.checkout.set_address(&actor, order, address).await?;
     }
-    if let Some(code) = coupon {
-        state.app.checkout.set_coupon(&actor, order, code.as_deref()).await?;
+    match coupon {
+        None => {}
+        Some(None) => state.app.checkout.set_coupon(&actor, order, None).await?,
+        Some(Some(code)) => {
+            // Counted before it is looked up, so that requests at the same time are counted too.
+            state.wrong_codes.take(client, state.app.now())?;
+            let set = state.app.checkout.set_coupon(&actor, order, Some(&code)).await;
+            if !matches!(set, Err(Error::Refused(Refusal::Coupon(CouponProblem::Unknown)))) {
+                state.wrong_codes.give_back(client, state.app.now());
+            }
+            set?;
+        }
     }
     Ok(Json(state.app.checkout.order_detail(&actor, order).await?))
 }

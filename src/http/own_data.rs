@@ -14,7 +14,7 @@ use crate::domain::{Actor, UserId};
 const COLUMNS: [&str; 3] = ["kind", "at", "data"];
 
 /// What is stored about me, one object a line: account, sessions, passkeys, identities, saved address, orders with their addresses, invoices, credit notes,
-/// refunds and withdrawals, messages, stock alerts, saved cards, sanctions and e-mails. Secrets are left out.
+/// refunds and withdrawals, messages, stock alerts, claimed coupons, saved cards, sanctions and e-mails. Secrets are left out.
 #[utoipa::path(get, path = "/v1/me/data", operation_id = "my_data", tag = "shop",
     responses((status = 200, description = "The file", content_type = "application/jsonl"), (status = "default", body = Problem)))]
 pub async fn export(State(state): State<AppState>, Caller(actor): Caller) -> ApiResult<Response> {

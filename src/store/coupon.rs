@@ -196,8 +196,14 @@ pub(super) async fn lock_coupon(tx: &mut Transaction<'_>, id: CouponId) -> Resul
     row.map(CouponRow::into_coupon).transpose()
 }
 
-/// Refuses products and a show that do not exist.
+/// Refuses products and a show that do not exist, and a currency that the shop has no longer.
 async fn check_parts(tx: &mut Transaction<'_>, new: &Coupon) -> Result<()> {
+    let currency = "select currency from shops order by created_at limit 1";
+    let currency: Option<String> = tx.query(currency).fetch_optional_value().await?;
+    if currency.is_some_and(|currency| currency != new.currency) {
+        // Another node has changed it, and this one hears of it in a moment.
+        return Err(Refusal::Busy { retry_ms: 1_000 }.into());
+    }
     let count = tx.choose(
         "select cast(count(*) as bigint) from products
             where id = any (array(select value::uuid from json_array_elements_text($1::json)))",

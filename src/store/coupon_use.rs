@@ -1,47 +1,50 @@
 //! Which orders have a coupon. A use is reserved in the transaction that sets the coupon on the order, as a unit of stock is, and given
-//! back when the coupon is removed or the order has ended without a payment. Locks: the lines of the order, then coupons, ascending.
+//! back when the coupon is removed or the order has ended without a payment. A claimed coupon is set by the payment. Locks: the lines of the
+//! order, its row, then coupons, ascending.
 
 use uuid::Uuid;
 
+use super::account::parse_person;
 use super::coupon::{CouponRow, coupons, lock_coupon};
-use super::order::{lock_lines, lock_order, order_status};
+use super::coupon_claim::{decline_claims, forget_used_claim};
+use super::open_order::open_order;
+use super::order::{lock_lines, lock_order, order_status, read_order};
 use super::quote::coupon_lines;
 use super::transaction::Transaction;
 use super::{Result, Store};
-use crate::domain::{Coupon, CouponCode, CouponId, CouponProblem, Millis, Order, OrderId, PersonKey, Refusal};
+use crate::domain::{Coupon, CouponCode, CouponId, CouponProblem, Millis, Order, OrderId, PersonKey, Refusal, UserId};
 
 /// Uses that one run of the job looks at.
 pub const DECIDED_TOGETHER_MAX: usize = 500;
-
-/// Which coupon an order is to have.
-#[derive(Clone, Debug)]
-pub enum CouponChoice {
-    Code(CouponCode),
-    Id(CouponId),
-}
 
 const COUPON_OF_CODE: &str = coupons!("select", "from coupons c where c.folded = $1 and c.ended_at is null");
 /// The newest of those that were ended: a buyer who types its code gets the answer that it has ended.
 const ENDED_COUPON_OF_CODE: &str =
     "select cast(count(*) as bigint) from (select 1 from coupons c where c.folded = $1 limit 1) known";
 
-/// The coupon of an order.
-pub(super) const COUPON_OF_ORDER: &str =
-    coupons!("select", "from coupon_uses u join coupons c on c.id = u.coupon where u.order_id = $1");
-
 const ATTEMPT_UNDER_WAY: &str = "select cast(count(*) as bigint) from payments
     where order_id = $1 and status in ('creating', 'needs_action', 'authorized')";
 
 impl Store {
-    /// Gives a held order a coupon, in place of the one that it has. Refused when the coupon does not fit the order, is used up, or was
-    /// used by this person as often as one may: then the order keeps what it has. To set it again changes nothing.
-    pub async fn set_coupon(&self, id: OrderId, person: &PersonKey, choice: &CouponChoice) -> Result<()> {
+    /// Gives a held order of this buyer a coupon, in place of the one that it has; a purchase by itself becomes a line of the buyer's open
+    /// order. Refused when the coupon does not fit the order, is used up, or was used by this person as often as one may: then all stays as
+    /// it was. To set it again changes nothing. Gives the id of the order.
+    pub async fn set_coupon(
+        &self,
+        buyer: &UserId,
+        id: OrderId,
+        person: &PersonKey,
+        code: &CouponCode,
+    ) -> Result<OrderId> {
         self.transaction(async |tx| {
-            let order = lock_changeable(tx, id).await?;
-            let chosen = find_coupon(tx, choice).await?;
+            let (order, chosen) = match read_order(tx, id).await?.first_line().order {
+                Some(opened) => (lock_changeable(tx, opened).await?, find_coupon(tx, code).await?.id),
+                None => open_for_coupon(tx, buyer, id, code).await?,
+            };
+            let id = order.id;
             let before = coupon_of(tx, id).await?;
             if before == Some(chosen) {
-                return Ok(());
+                return Ok(id);
             }
             // In the order in which everybody locks them.
             let mut ids: Vec<CouponId> = before.into_iter().chain([chosen]).collect();
@@ -54,24 +57,22 @@ impl Store {
             let coupon = coupon.ok_or(Refusal::Coupon(CouponProblem::Unknown))?;
             let now = tx.now().await?;
             let lines = coupon_lines(tx, &order).await?;
-            coupon.discounts(order.stream, &lines, now).map_err(Refusal::Coupon)?;
+            coupon.discounts(order.stream, &order.currency, &lines, now).map_err(Refusal::Coupon)?;
             if let Some(before) = before {
                 end_use(tx, id, before).await?;
             }
-            begin_use(tx, id, person, &coupon, now).await
+            begin_use(tx, id, person, &coupon, now).await?;
+            Ok(id)
         })
         .await
     }
 
-    pub async fn has_coupon(&self, id: OrderId) -> Result<bool> {
-        let find = "select order_id from coupon_uses where order_id = $1";
-        Ok(self.query(find).bind(id.0).fetch_optional_value::<Uuid>().await?.is_some())
-    }
-
-    /// Takes the coupon away from a held order. To do it again changes nothing.
-    pub async fn remove_coupon(&self, id: OrderId) -> Result<()> {
+    /// Takes the coupon away from a held order, which gets none that this person has claimed until it is claimed again. The claims stay. To do
+    /// it again changes nothing.
+    pub async fn remove_coupon(&self, id: OrderId, person: &PersonKey) -> Result<()> {
         self.transaction(async |tx| {
             lock_changeable(tx, id).await?;
+            decline_claims(tx, id, person).await?;
             let Some(coupon) = coupon_of(tx, id).await? else { return Ok(()) };
             end_use(tx, id, coupon).await?;
             // An attempt to pay that failed may have written them.
@@ -98,7 +99,8 @@ impl Store {
                 None => Ok(()),
                 Some((_, status, discount)) if matches!(status.as_str(), "paid" | "refunded") && discount > 0 => {
                     let keep = "update coupon_uses set is_final = 1 where order_id = $1";
-                    tx.query(keep).bind(id.0).execute().await.map(drop)
+                    tx.query(keep).bind(id.0).execute().await?;
+                    forget_used_claim(tx, id).await
                 }
                 Some((coupon, status, _)) if matches!(status.as_str(), "paid" | "refunded" | "expired" | "cancelled") => {
                     end_use(tx, id, CouponId(coupon)).await
@@ -128,23 +130,49 @@ async fn lock_changeable(tx: &mut Transaction<'_>, id: OrderId) -> Result<Order>
     }
 }
 
-async fn find_coupon(tx: &mut Transaction<'_>, choice: &CouponChoice) -> Result<CouponId> {
-    let code = match choice {
-        CouponChoice::Id(id) => return Ok(*id),
-        CouponChoice::Code(code) => &code.folded,
-    };
-    let row: Option<CouponRow> = tx.query(COUPON_OF_CODE).bind(code).fetch_optional().await?;
+async fn find_coupon(tx: &mut Transaction<'_>, code: &CouponCode) -> Result<Coupon> {
+    let row: Option<CouponRow> = tx.query(COUPON_OF_CODE).bind(&code.folded).fetch_optional().await?;
     if let Some(row) = row {
-        return Ok(row.into_coupon()?.id);
+        return row.into_coupon();
     }
-    let problem = match tx.query(ENDED_COUPON_OF_CODE).bind(code).fetch_value::<i64>().await? {
+    let problem = match tx.query(ENDED_COUPON_OF_CODE).bind(&code.folded).fetch_value::<i64>().await? {
         0 => CouponProblem::Unknown,
         _ => CouponProblem::Ended,
     };
     Err(Refusal::Coupon(problem).into())
 }
 
-async fn coupon_of(tx: &mut Transaction<'_>, order: OrderId) -> Result<Option<CouponId>> {
+/// Makes a purchase that is in no order yet a line of the buyer's open order: a use is noted with an order. A coupon that is refused
+/// after that leaves the purchase as it was, because all of it is one transaction.
+async fn open_for_coupon(
+    tx: &mut Transaction<'_>,
+    buyer: &UserId,
+    id: OrderId,
+    code: &CouponCode,
+) -> Result<(Order, CouponId)> {
+    let coupon = find_coupon(tx, code).await?;
+    // What is refused for every order is refused before, because each try to open an order uses a number up.
+    coupon.check_time(tx.now().await?).map_err(Refusal::Coupon)?;
+    if coupon.is_used_up() {
+        return Err(Refusal::Coupon(CouponProblem::UsedUp).into());
+    }
+    let (opened, locked) = open_order(tx, buyer, &[id]).await?;
+    if opened.lines.len() != locked {
+        // A line joined it meanwhile. To lock that one now could wait for somebody who waits for us.
+        return Err(Refusal::Busy { retry_ms: 100 }.into());
+    }
+    Ok((lock_changeable(tx, opened.id).await?, coupon.id))
+}
+
+/// Takes one use of a locked coupon that its buyer has claimed, for a locked order that is about to be paid.
+pub(super) async fn begin_claimed_use(tx: &mut Transaction<'_>, order: &Order, coupon: &Coupon) -> Result<()> {
+    let read = "select person from reservations where id = $1";
+    let person: String = tx.query(read).bind(order.id.0).fetch_value().await?;
+    let now = tx.now().await?;
+    begin_use(tx, order.id, &parse_person(&person)?, coupon, now).await
+}
+
+pub(super) async fn coupon_of(tx: &mut Transaction<'_>, order: OrderId) -> Result<Option<CouponId>> {
     let find = "select coupon from coupon_uses where order_id = $1";
     let found: Option<Uuid> = tx.query(find).bind(order.0).fetch_optional_value().await?;
     Ok(found.map(CouponId))

@@ -30,38 +30,44 @@ impl Store {
     /// Makes held reservations the lines of one order: of the one that some of them are in, else of the buyer's open order in that
     /// show, else of a new one. To do it again changes nothing. An order whose payment is under way takes no line.
     pub async fn open_order(&self, buyer: &UserId, ids: &[ReservationId]) -> Result<Order> {
-        self.transaction(async |tx| {
-            let given = ids_to_json(ids.iter().map(|id| id.0))?;
-            let read = tx.choose(SELECT_GIVEN_ON_POSTGRES, SELECT_GIVEN_ON_SQLITE);
-            let given_rows = reservations(tx.query(read).bind(&given).fetch_all().await?)?;
-            let target = find_target(tx, buyer, &given_rows, ids).await?;
-            let lock = tx.choose(LOCK_LINES_ON_POSTGRES, LOCK_LINES_ON_SQLITE);
-            let lines = reservations(tx.query(lock).bind(&given).bind(target.0).fetch_all().await?)?;
-            let joining: Vec<&Reservation> = lines.iter().filter(|line| line.order != Some(target)).collect();
-            if joining.is_empty() {
-                return read_order(tx, target).await;
-            }
-            // Another request may have put them elsewhere since they were read.
-            let is_elsewhere = |line: &&Reservation| line.order.is_some() || line.buyer != *buyer;
-            if joining.iter().any(is_elsewhere) {
-                return Err(Refusal::Busy { retry_ms: 100 }.into());
-            }
-            check_joinable(&lines)?;
-            let now = tx.now().await?;
-            take_open_order(tx, target, &lines, now).await?;
-            let joining = ids_to_json(joining.iter().map(|line| line.id.0))?;
-            let join = tx.choose(
-                "update reservations set order_id = $2, version = version + 1, changed_at = $3
-                    where id = any (array(select value::uuid from json_array_elements_text($1::json)))",
-                "update reservations set order_id = $2, version = version + 1, changed_at = $3
-                    where id in (select unhex(value) from json_each($1))",
-            );
-            tx.query(join).bind(&joining).bind(target.0).bind(now).execute().await?;
-            move_what_was_noted(tx, target, &joining).await?;
-            read_order(tx, target).await
-        })
-        .await
+        self.transaction(async |tx| Ok(open_order(tx, buyer, ids).await?.0)).await
     }
+}
+
+/// Part of a transaction; see [`Store::open_order`]. Gives how many lines it has locked too.
+pub(super) async fn open_order(
+    tx: &mut Transaction<'_>,
+    buyer: &UserId,
+    ids: &[ReservationId],
+) -> Result<(Order, usize)> {
+    let given = ids_to_json(ids.iter().map(|id| id.0))?;
+    let read = tx.choose(SELECT_GIVEN_ON_POSTGRES, SELECT_GIVEN_ON_SQLITE);
+    let given_rows = reservations(tx.query(read).bind(&given).fetch_all().await?)?;
+    let target = find_target(tx, buyer, &given_rows, ids).await?;
+    let lock = tx.choose(LOCK_LINES_ON_POSTGRES, LOCK_LINES_ON_SQLITE);
+    let lines = reservations(tx.query(lock).bind(&given).bind(target.0).fetch_all().await?)?;
+    let joining: Vec<&Reservation> = lines.iter().filter(|line| line.order != Some(target)).collect();
+    if joining.is_empty() {
+        return Ok((read_order(tx, target).await?, lines.len()));
+    }
+    // Another request may have put them elsewhere since they were read.
+    let is_elsewhere = |line: &&Reservation| line.order.is_some() || line.buyer != *buyer;
+    if joining.iter().any(is_elsewhere) {
+        return Err(Refusal::Busy { retry_ms: 100 }.into());
+    }
+    check_joinable(&lines)?;
+    let now = tx.now().await?;
+    take_open_order(tx, target, &lines, now).await?;
+    let joining = ids_to_json(joining.iter().map(|line| line.id.0))?;
+    let join = tx.choose(
+        "update reservations set order_id = $2, version = version + 1, changed_at = $3
+            where id = any (array(select value::uuid from json_array_elements_text($1::json)))",
+        "update reservations set order_id = $2, version = version + 1, changed_at = $3
+            where id in (select unhex(value) from json_each($1))",
+    );
+    tx.query(join).bind(&joining).bind(target.0).bind(now).execute().await?;
+    move_what_was_noted(tx, target, &joining).await?;
+    Ok((read_order(tx, target).await?, lines.len()))
 }
 
 fn reservations(rows: Vec<ReservationRow>) -> Result<Vec<Reservation>> {

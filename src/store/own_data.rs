@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Error, Result, Store, ids_to_json};
 use crate::domain::{AccountId, MailId, MessageId, Millis, OfferId, OrderId, SanctionKind, StreamId, UserId};
 
-/// Sessions, passkeys and identities of one user: the shop lets nobody have more.
+/// Sessions, passkeys, identities and claimed coupons of one user: the shop lets nobody have more.
 const ROWS_MAX: i64 = 1_000;
 
 /// One thing that is stored about a user.
@@ -18,7 +18,7 @@ pub struct OwnDatum {
 }
 
 impl Store {
-    /// What there is little of: the account, its sessions, passkeys and identities, follows, the saved address and saved cards. Secrets and their hashes are left out.
+    /// What there is little of: the account, its sessions, passkeys and identities, follows, the saved address, saved cards and claimed coupons. Secrets and their hashes are left out.
     pub async fn own_data(&self, user: &UserId) -> Result<Vec<OwnDatum>> {
         let mut found = Vec::new();
         let mut add = |kind, at, data| found.push(OwnDatum { kind, at, data });
@@ -63,6 +63,12 @@ impl Store {
             self.query(read).bind(user.as_str()).bind(ROWS_MAX).fetch_all().await?;
         for (name, user_agent, at, last_used_at) in rows {
             add("session", at, json!({ "name": name, "user_agent": user_agent, "last_used_at": last_used_at }));
+        }
+        let read = "select l.coupon, c.code, l.claimed_at from coupon_claims l join coupons c on c.id = l.coupon
+            where l.user_id = $1 order by l.claimed_at limit $2";
+        let rows: Vec<(Uuid, String, i64)> = self.query(read).bind(user.as_str()).bind(ROWS_MAX).fetch_all().await?;
+        for (coupon, code, at) in rows {
+            add("coupon_claim", at, json!({ "coupon": coupon, "code": code }));
         }
         let read = "select address, changed_at from saved_addresses where user_id = $1";
         let saved: Option<(String, i64)> = self.query(read).bind(user.as_str()).fetch_optional().await?;

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::coupon::CouponRow;
-use super::coupon_use::COUPON_OF_ORDER;
+use super::coupon::lock_coupon;
+use super::coupon_claim::{COUPONS_FOR_ORDER, OfferedCouponRow, OfferedCoupons};
+use super::coupon_use::{begin_claimed_use, coupon_of};
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, titles_from_json};
 use crate::domain::{
-    Coupon, CouponLine, Millis, Order, OrderId, OrderQuote, OrderStatus, ProductId, QuoteRules, Reservation, SoldItem,
+    CouponLine, Millis, Order, OrderId, OrderQuote, OrderStatus, ProductId, QuoteRules, Refusal, Reservation, SoldItem,
 };
 
 struct SoldItemRow {
@@ -80,29 +81,27 @@ macro_rules! read_quote {
                     }
                 };
                 let items: Vec<SoldItemRow> = $source.query(SOLD_ITEMS).bind(order.id.0).fetch_all().await?;
-                let coupon: Option<CouponRow> = match is_opened {
-                    true => $source.query(COUPON_OF_ORDER).bind(order.id.0).fetch_optional().await?,
-                    false => None,
+                let coupons: Vec<OfferedCouponRow> =
+                    $source.query(COUPONS_FOR_ORDER).bind(order.id.0).fetch_all().await?;
+                let coupons = match coupons.is_empty() {
+                    true => None,
+                    false => Some((OfferedCoupons::of(coupons)?, $source.now().await?)),
                 };
-                let coupon = match coupon {
-                    Some(row) => Some((row.into_coupon()?, $source.now().await?)),
-                    None => None,
-                };
-                compute(order, items, parcel.map(OrderId), rules, coupon)?
+                compute(order, items, parcel.map(OrderId), rules, coupons)?
             }
         }
     }};
 }
 
-/// `coupon`: the one that the order has, and the time at which it is looked at.
+/// `coupons`: those that the order has or can get, and the time at which they are looked at.
 fn compute(
     order: &Order,
     items: Vec<SoldItemRow>,
     joins: Option<OrderId>,
     rules: QuoteRules,
-    coupon: Option<(Coupon, Millis)>,
+    coupons: Option<(OfferedCoupons, Millis)>,
 ) -> Result<OrderQuote> {
-    let coupon = coupon.map(|(coupon, now)| coupon.apply(order.stream, &lines_of(order, &items), now));
+    let coupon = coupons.and_then(|(coupons, now)| coupons.apply(order, &lines_of(order, &items), now));
     let mut items = items.into_iter().map(SoldItemRow::into_item).collect::<Result<HashMap<_, _>>>()?;
     let lines: Vec<(&Reservation, SoldItem)> =
         order.held_lines().map(|line| (line, items.remove(&line.id.0).unwrap_or_default())).collect();
@@ -128,9 +127,25 @@ pub(super) fn parse_quote(text: &str) -> Result<OrderQuote> {
     serde_json::from_str(text).map_err(|error| Error::CorruptRow(format!("quote of an order: {error}")))
 }
 
-/// The quote for which an attempt to pay a locked order is made.
+/// The quote for which an attempt to pay a locked order is made. A coupon that its buyer has claimed becomes the coupon of the order:
+/// one use is taken. Refused with the new quote when somebody else took the last one meanwhile.
 pub(super) async fn quote_to_pay(tx: &mut Transaction<'_>, order: &Order, rules: QuoteRules) -> Result<OrderQuote> {
-    Ok(read_quote!(tx, order, rules))
+    let quote = read_quote!(tx, order, rules);
+    let Some(claimed) = quote.coupon.as_ref().map(|coupon| coupon.id) else { return Ok(quote) };
+    if coupon_of(tx, order.id).await?.is_some() {
+        return Ok(quote);
+    }
+    // In the order in which everybody locks: the row of the order, then coupons.
+    let lock =
+        tx.choose("select id from orders where id = $1 for no key update", "select id from orders where id = $1");
+    tx.query(lock).bind(order.id.0).fetch_optional_value::<Uuid>().await?;
+    let coupon = lock_coupon(tx, claimed).await?;
+    // Read again: until the lock was there, another order may have taken the last use, or that of this person.
+    let now = read_quote!(tx, order, rules);
+    match coupon.filter(|_| now.coupon.as_ref().is_some_and(|coupon| coupon.id == claimed)) {
+        Some(coupon) => begin_claimed_use(tx, order, &coupon).await.map(|()| now),
+        None => Err(Refusal::QuoteChanged(Box::new(now)).into()),
+    }
 }
 
 impl Store {

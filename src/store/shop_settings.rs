@@ -65,7 +65,8 @@ impl Store {
     }
 
     /// Applies a form to the shop and its profile as they are stored, so that forms that are saved at the same time, on any node, keep each
-    /// other's changes. The currency is refused once the shop has a product: its prices would mean something else.
+    /// other's changes. The currency is refused once the shop has a product, and while a coupon has an amount: they would mean something
+    /// else.
     pub async fn update_shop(&self, form: &ShopForm, entry: &AuditEntry) -> Result<()> {
         self.transaction(async |tx| {
             tx.lock_name("shop_settings").await?;
@@ -155,6 +156,14 @@ pub(super) async fn write_profile(tx: &mut Transaction<'_>, shop: &Shop, profile
                 why: "cannot be changed once the shop has a product.",
             }
             .into());
+        }
+        // Whoever makes a coupon meanwhile waits, and finds the new currency.
+        tx.lock_name("coupons").await?;
+        let count = "select cast(count(*) as bigint) from coupons
+            where ended_at is null and currency <> $1 and (amount is not null or minimum > 0)";
+        if tx.query(count).bind(&shop.currency).fetch_value::<i64>().await? > 0 {
+            let why = "cannot be changed while a coupon has an amount or a minimum in the former one; end it first.";
+            return Err(Refusal::InvalidValue { field: "currency", why }.into());
         }
     }
     let update = "update shops set title = $2, titles = $3, currency = $4 where id = $1";

@@ -44,8 +44,8 @@ impl Verb for HideCoupon {
     }
 }
 
-/// Claims the coupon that is shown. It reserves nothing: the claim is kept, and set on my next held order that has no coupon when I read that
-/// order, if it fits and is not used up. To claim it again changes nothing.
+/// Claims the coupon that is shown. It reserves nothing: the quote of my next held order that has no coupon shows it, if it fits and has
+/// uses left, and the payment takes its use. To claim it again makes it the newest, also for an order from which I took it away.
 #[derive(Deserialize, ToSchema)]
 pub struct ClaimCoupon {
     coupon: CouponId,

@@ -146,6 +146,71 @@ async fn coupon_is_made_changed_and_ended_at_the_desk() {
     desk.close().await;
 }
 
+/// Two members of the team change one coupon at the same time.
+#[tokio::test]
+async fn newer_coupon_stands_beside_what_was_typed_and_is_saved_over_on_purpose() {
+    let shop = Shop::demo(&[]).await;
+    let driver = Driver::start();
+    let made = coupon(&shop, json!({"code": "EID", "percent_bp": 1_000, "quota": 10})).await;
+    let id = made["id"].as_str().unwrap();
+    let path = format!("/v1/shop/coupons/{id}");
+    let change = async |version: i64, mut body: Value| {
+        body["version"] = json!(version);
+        shop.host.send(reqwest::Method::PATCH, &path, &[], Some(body)).await.expect(200)
+    };
+    let read = async || {
+        let now = shop.host.get(&path).await.expect(200);
+        ["quota", "per_person", "version"].map(|name| now[name].as_i64().unwrap())
+    };
+    let desk = Browser::open(&driver, Window::Desktop, "en").await;
+    let host = shop.token("Noura", "host");
+    desk.goto(&format!("{}/admin?section=coupons&lang=en#token={host}", shop.server.url)).await;
+    desk.press(&format!("coupon-change-{id}")).await;
+    desk.fill(&named("coupon-per-person"), "2").await;
+    change(1, json!({"quota": 20})).await;
+    desk.press("coupon-save").await;
+    desk.sees("newer-quota", "20").await;
+    desk.sees("newer-quota", "Taken over").await;
+    draw(&desk, Window::Desktop, "conflict-taken").await;
+    desk.press("coupon-save").await;
+    desk.sees("coupon-uses", "0 of 20").await;
+    assert_eq!(read().await, [20, 2, 3], "what was typed, and what somebody else has typed");
+
+    // Both typed the same field: nothing of it is lost, and the newer value is one tap away.
+    for (window, language, quota, taken) in
+        [(Window::Desktop, "en", 30, false), (Window::Mobile, "ar", 40, true), (Window::Mobile, "id", 50, false)]
+    {
+        desk.resize(window).await;
+        desk.goto(&format!("{}/admin?section=coupons&lang={language}", shop.server.url)).await;
+        desk.press(&format!("coupon-change-{id}")).await;
+        desk.fill(&named("coupon-quota"), "99").await;
+        let version = read().await[2];
+        change(version, json!({ "quota": quota, "ends_at": 4_000_000_000_000_i64 + version * 60_000 })).await;
+        desk.press("coupon-save").await;
+        desk.sees("newer-quota", &quota.to_string()).await;
+        desk.find(&named("newer-ends_at")).await;
+        draw(&desk, window, &format!("conflict-{language}")).await;
+        let typed = desk.script("return document.querySelector('[data-test=coupon-quota]').value", &[]).await;
+        assert_eq!(typed, "99");
+        if taken {
+            desk.press("take-quota").await;
+        }
+        desk.press("coupon-save").await;
+        let expected = if taken { quota } else { 99 };
+        desk.sees("coupon-uses", &expected.to_string()).await;
+        assert_eq!(read().await[0], expected);
+    }
+    // It was ended: there is nothing to save any more.
+    desk.press(&format!("coupon-change-{id}")).await;
+    desk.fill(&named("coupon-quota"), "7").await;
+    change(read().await[2], json!({"ended": true})).await;
+    desk.press("coupon-save").await;
+    desk.sees("coupon-ended-meanwhile", "EID").await;
+    desk.until("the form is closed", "!document.querySelector('[data-test=coupon-change-form]')", SOON).await;
+    desk.assert_no_faults_except("host", &REFUSALS).await;
+    desk.close().await;
+}
+
 #[tokio::test]
 async fn coupon_is_shown_by_the_host_claimed_with_a_tap_and_comes_off_by_itself() {
     let shop = Shop::demo(&[]).await;

@@ -17,6 +17,7 @@ mod comparison;
 mod connection_settings;
 mod coupon;
 mod coupon_builders;
+mod coupon_claim;
 mod fixture;
 mod follow;
 mod full_disk;

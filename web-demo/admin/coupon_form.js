@@ -2,12 +2,13 @@
 
 import { patch, post } from '../api.js';
 import { newKey } from '../client.js';
-import { field, futureTime, localTime, price, readAll, required, showFieldError, wholeNumber } from '../host/form.js';
+import { field, futureTime, price, readAll, required, showFieldError, wholeNumber } from '../host/form.js';
 import { formatMoney, lang, load, refusalText, t, titleOf } from '../i18n.js';
 import { exampleNumber, parseNumber } from '../number_input.js';
 import { openSheet, withBusy } from '../sheet.js';
-import { el } from '../ui.js';
+import { el, setVisible, toast } from '../ui.js';
 import { choice } from './choice.js';
+import { NAMES, takeOver, textOf } from './coupon_conflict.js';
 import { ProductPicker } from './coupon_products.js';
 import { guardTyped } from '../host/unsaved.js';
 
@@ -37,11 +38,11 @@ function percent(text) {
 /** @param {Coupon | null} coupon */
 function endField(coupon) {
   return field({
-    label: t('coupons.ends'),
+    label: t('coupons.ends_at'),
     test: 'coupon-ends',
     type: 'datetime-local',
     dir: 'ltr',
-    value: coupon?.ends_at ? localTime(coupon.ends_at) : '',
+    value: coupon ? textOf(coupon, 'ends_at') : '',
     hint: t('coupons.ends_hint'),
     check: optional(futureTime(Date.now)),
   });
@@ -53,7 +54,7 @@ function quotaField(coupon) {
     label: t('coupons.quota'),
     test: 'coupon-quota',
     inputMode: 'numeric',
-    value: coupon?.quota ?? '',
+    value: coupon ? textOf(coupon, 'quota') : '',
     hint: t('coupons.quota_hint'),
     check: optional(wholeNumber(1, USES_MAX)),
   });
@@ -65,7 +66,7 @@ function personField(coupon) {
     label: t('coupons.per_person'),
     test: 'coupon-per-person',
     inputMode: 'numeric',
-    value: coupon?.per_person ?? 1,
+    value: coupon ? textOf(coupon, 'per_person') : 1,
     check: wholeNumber(1, USES_MAX),
   });
 }
@@ -167,11 +168,15 @@ export function openNew(shop, shows, ondone) {
 
 /**
  * @param {Coupon} coupon
- * @param {(changed: Coupon) => void} ondone
+ * @param {(changed: Coupon) => void} ondone also with what somebody else changed
  */
 export function openChange(coupon, ondone) {
-  /** @type {Record<string, Field<any>>} */
   const fields = { ends_at: endField(coupon), quota: quotaField(coupon), per_person: personField(coupon) };
+  /** What the fields are compared with: the newest coupon that the server has shown. */
+  let base = coupon;
+  const conflict = el('div', { hidden: true, 'data-test': 'coupon-conflict' });
+  // A field that nobody touched is not sent: the minutes of a field are not the milliseconds of the coupon.
+  const touched = () => NAMES.filter((name) => fields[name].control.value.trim() !== textOf(base, name));
   const least =
     coupon.minimum > 0 ? ` · ${t('coupons.from', { amount: formatMoney(coupon.minimum, coupon.currency) })}` : '';
   openForm({
@@ -180,13 +185,32 @@ export function openChange(coupon, ondone) {
     submit: t('save'),
     rows: [
       el('p.fine', {}, t('coupons.change_about'), least),
+      conflict,
       pair(fields.quota, fields.per_person),
       fields.ends_at.node,
     ],
     first: fields.quota,
-    read: () => ({ fields, values: readAll(fields) }),
+    read: () => ({
+      fields,
+      values: readAll(Object.fromEntries(touched().map((name) => [name, /** @type {Field<any>} */ (fields[name])]))),
+    }),
     send: async (values) => {
-      ondone(await patch(`/shop/coupons/${coupon.id}`, { version: coupon.version, ...values }));
+      ondone(await patch(`/shop/coupons/${coupon.id}`, { version: base.version, ...values }));
+    },
+    onrefused: (refusal, dialog) => {
+      const newer = /** @type {Coupon | undefined} */ (refusal.detail?.current);
+      if (refusal.code !== 'outdated' || !newer?.code) return false;
+      ondone(newer);
+      if (newer.ended_at) {
+        dialog.close();
+        toast(t('coupons.ended_meanwhile', { code: newer.code }), { kind: 'warn', test: 'coupon-ended-meanwhile' });
+        return true;
+      }
+      conflict.replaceChildren(takeOver({ base, newer, fields }));
+      base = newer;
+      setVisible(conflict, true);
+      conflict.scrollIntoView({ block: 'center' });
+      return true;
     },
   });
 }
@@ -194,9 +218,10 @@ export function openChange(coupon, ondone) {
 /**
  * @param {{ title: string, test: string, submit: string, rows: (HTMLElement | null)[], first: Field<any>,
  *   read: () => { fields: Record<string, Field<any>>, values: Record<string, unknown> | null },
- *   send: (values: Record<string, unknown>) => Promise<void> }} options
+ *   send: (values: Record<string, unknown>) => Promise<void>,
+ *   onrefused?: (refusal: Refusal, dialog: HTMLDialogElement) => boolean }} options `onrefused`: whether it has shown the refusal
  */
-function openForm({ title, test, submit: label, rows, first, read, send }) {
+function openForm({ title, test, submit: label, rows, first, read, send, onrefused }) {
   const alert = el('p.alert', { role: 'alert', hidden: true, 'data-test': 'coupon-alert' });
   const submit = el('button.primary.wide', { type: 'submit', 'data-test': 'coupon-save' }, label);
   const onsubmit = (/** @type {Event} */ event) => {
@@ -210,6 +235,7 @@ function openForm({ title, test, submit: label, rows, first, read, send }) {
     };
     /** @param {Refusal} refusal */
     const fail = (refusal) => {
+      if (onrefused?.(refusal, dialog)) return;
       const text =
         refusal.code === 'invalid_value' && refusal.detail?.field === 'code'
           ? t('coupons.code_taken')

@@ -2,11 +2,11 @@
 // the same field, the newer value stands beside what was typed.
 
 import { t } from '../i18n.js';
-import { el } from '../ui.js';
+import { conflictBox } from './conflict_box.js';
 
 /** @import { Field } from '../host/form.js' */
 /** @import { ProductDetail } from '../types.d.ts' */
-/** @typedef {{ name: string, label: string, newer: string, field: Field<any>, isTaken: boolean }} Difference */
+/** @import { Difference } from './conflict_box.js' */
 
 const PLAIN = /** @type {const} */ (['title', 'category', 'description', 'delivery']);
 
@@ -40,30 +40,11 @@ export function takeOver({ base, newer, fields }) {
 }
 
 /** @param {Difference[]} differences */
-export function conflictBox(differences) {
-  const rows = differences.map(({ name, label, newer, field, isTaken }) => {
-    const take = () => {
-      field.control.value = newer;
-      field.control.dispatchEvent(new Event('input', { bubbles: true }));
-      button.replaceWith(el('small', {}, t('products.taken')));
-    };
-    const button = el(
-      'button.slim',
-      { type: 'button', 'data-test': `take-${name}`, onclick: take },
-      t('products.take_newer'),
-    );
-    return el(
-      'li',
-      { 'data-test': `newer-${name}` },
-      el('span', {}, `${label}: `, el('bdi', {}, newer || t('products.empty'))),
-      isTaken ? el('small', {}, t('products.taken')) : button,
-    );
+export const productConflict = (differences) =>
+  conflictBox(differences, {
+    title: t('products.outdated'),
+    about: t('products.outdated_about'),
+    take: t('products.take_newer'),
+    taken: t('products.taken'),
+    empty: t('products.empty'),
   });
-  return el(
-    'div.conflict',
-    { role: 'alert' },
-    el('b', {}, t('products.outdated')),
-    el('p', {}, t('products.outdated_about')),
-    rows.length > 0 && el('ul', {}, rows),
-  );
-}

@@ -7,7 +7,7 @@ import { readAll, showFieldError } from '../host/form.js';
 import { refusalText, t, titleOf } from '../i18n.js';
 import { withBusy } from '../sheet.js';
 import { el, setText, setVisible, toast } from '../ui.js';
-import { conflictBox, takeOver } from './product_conflict.js';
+import { productConflict, takeOver } from './product_conflict.js';
 import { changedParts, productFields, stable } from './product_fields.js';
 import { productAddress, sectionAddress } from './sections.js';
 import { VariantList } from './variant_list.js';
@@ -205,7 +205,7 @@ export class ProductPage {
     const differences = takeOver({ base, newer, fields: fields.fields });
     variants.takeOver(base, newer);
     this.base = newer;
-    conflict.replaceChildren(conflictBox(differences));
+    conflict.replaceChildren(productConflict(differences));
     setVisible(conflict, true);
     conflict.scrollIntoView({ block: 'center' });
   }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Checkout;
 use crate::app::error::Result;
-use crate::domain::{Actor, Address, AuditAction, OrderId, OrderStatus, Permission, Refusal, order_history};
+use crate::domain::{Actor, Address, AuditAction, OrderId, Permission, Refusal, order_history};
 use crate::protocol::OrderDetail;
 
 impl Checkout {
@@ -60,14 +60,10 @@ impl Checkout {
         Ok(address)
     }
 
-    /// One of the caller's own orders with its history and delivery address. A held one gets the coupon that the caller has claimed.
-    pub async fn order_detail(self: &Arc<Self>, actor: &Actor, id: OrderId) -> Result<OrderDetail> {
-        let mut order = self.own_order(actor, id).await?;
-        if order.status == OrderStatus::Held
-            && let Some(opened) = self.apply_claim(actor, &order).await
-        {
-            order = self.own_order(actor, opened).await?;
-        }
+    /// One of the caller's own orders with its history and delivery address. The quote of a held one has the coupon that the caller has
+    /// claimed.
+    pub async fn order_detail(&self, actor: &Actor, id: OrderId) -> Result<OrderDetail> {
+        let order = self.own_order(actor, id).await?;
         let traces = self.context.store.order_timestamps(order.id).await?;
         let address = self.context.store.address(order.id).await?;
         Ok(OrderDetail { history: order_history(&order, &traces), order: self.quoted_view(&order).await?, address })

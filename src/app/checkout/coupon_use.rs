@@ -9,7 +9,6 @@ use super::Checkout;
 use crate::app::error::{Result, as_outcome_unknown};
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
 use crate::domain::{Actor, CouponCode, CouponProblem, Order, OrderId, OrderStatus, Refusal};
-use crate::store::CouponChoice;
 
 const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -29,7 +28,8 @@ impl BackgroundJob for CouponJob {
 }
 
 impl Checkout {
-    /// Sets the coupon with this code on a held order of the caller, in place of the one that it has. `None` takes it away.
+    /// Sets the coupon with this code on a held order of the caller, in place of the one that it has. `None` takes it away. A refusal leaves
+    /// all as it was.
     pub async fn set_coupon(self: &Arc<Self>, actor: &Actor, id: OrderId, code: Option<&str>) -> Result<()> {
         let order = self.own_order(actor, id).await?;
         self.limits.take_coupon(&actor.person(), self.context.clock.now())?;
@@ -39,23 +39,15 @@ impl Checkout {
         let (this, actor) = (self.clone(), actor.clone());
         self.context
             .spawn_write(async move {
-                let store = &this.context.store;
-                if code.is_none() {
-                    // Otherwise the next claim would be set at once.
-                    store.forget_claims(&actor.person()).await?;
+                let (store, person) = (&this.context.store, actor.person());
+                let Some(code) = code else { return Ok(store.remove_coupon(order.id, &person).await?) };
+                let id = store.set_coupon(&actor.user, order.id, &person, &code).await?;
+                if order.first_line().order.is_none() {
+                    // The purchase became a line of an order: the buyer's other pages show it there.
+                    let opened = store.order(id).await?.ok_or(Refusal::NoSuchOrder)?;
+                    this.notify_order_changed(&opened).await;
                 }
-                match code {
-                    None if order.first_line().order.is_none() => Ok(()),
-                    None => Ok(store.remove_coupon(order.id).await?),
-                    Some(code) => {
-                        // A use is noted with an order, and a purchase by itself has none.
-                        let id = match order.first_line().order {
-                            Some(opened) => opened,
-                            None => store.open_order(&actor.user, &[order.id]).await?.id,
-                        };
-                        Ok(store.set_coupon(id, &actor.person(), &CouponChoice::Code(code)).await?)
-                    }
-                }
+                Ok(())
             })
             .await
             .map_err(as_outcome_unknown)

@@ -20,6 +20,8 @@ facts! {
     use_of_a_paid_order_stays
     one_person_has_it_as_often_as_the_coupon_says
     refused_coupon_leaves_the_order_as_it_is
+    refused_code_puts_no_purchases_together
+    accepted_code_makes_the_purchase_a_line_of_the_open_order
     order_has_one_coupon_and_gives_the_other_back
     quote_that_the_buyer_saw_is_not_paid_when_the_coupon_has_ended
     frozen_quote_keeps_its_coupon_until_the_attempt_ends
@@ -94,8 +96,12 @@ async fn quota_is_given_to_exactly_as_many_of_a_hundred_buyers(shop: Fixture) {
         let shop = shop.clone();
         all.spawn(async move {
             for _ in 0..1_000 {
-                match shop.store.set_coupon(order.id, &person(order.buyer.as_str()), &code_of("rush")).await {
-                    Ok(()) => return true,
+                match shop
+                    .store
+                    .set_coupon(&order.buyer, order.id, &person(order.buyer.as_str()), &code_of("rush"))
+                    .await
+                {
+                    Ok(_) => return true,
                     Err(Error::Refused(Refusal::Coupon(CouponProblem::UsedUp))) => return false,
                     Err(Error::Refused(other)) => panic!("{other}"),
                     // A hundred at once may find no connection for a moment.
@@ -136,8 +142,8 @@ async fn use_comes_back_when_the_order_ends_without_a_payment(shop: Fixture) {
     // Removed.
     let third = shop.opened("cat", &[1]).await;
     shop.set(&third, "one").await.unwrap();
-    shop.store.remove_coupon(third.id).await.unwrap();
-    shop.store.remove_coupon(third.id).await.unwrap();
+    shop.remove(&third).await.unwrap();
+    shop.remove(&third).await.unwrap();
     assert_eq!((shop.uses(&coupon).await, shop.quote_of(third.id).await.coupon), (0, None));
     // Its amount cannot be captured.
     shop.set(&third, "one").await.unwrap();
@@ -223,7 +229,57 @@ async fn refused_coupon_leaves_the_order_as_it_is(shop: Fixture) {
     assert_eq!(shop.uses(&good).await, 1);
     let paid = shop.paid(&order).await;
     assert_eq!(shop.set(&paid, "good").await, Err(Refusal::AlreadyPaid));
-    assert_eq!(refusal_of(shop.store.remove_coupon(paid.id).await), Err(Refusal::AlreadyPaid));
+    assert_eq!(shop.remove(&paid).await, Err(Refusal::AlreadyPaid));
+}
+
+/// Somebody types a wrong code for a purchase while they have an open order: a client that pays then pays for the purchase alone.
+async fn refused_code_puts_no_purchases_together(shop: Fixture) {
+    let open = shop.opened("ann", &[1]).await;
+    let offer = shop.offer(9, 9).await;
+    let alone = shop.reserve_some(offer, "ann", 1).await;
+    let now = shop.store.now().await.unwrap();
+    shop.coupon(CouponForm { starts_at: Some(now + 60_000), ..percent("LATER", PERCENT_10) }).await;
+    shop.coupon(CouponForm { minimum: Some(100_000), ..percent("RICH", PERCENT_10) }).await;
+    shop.coupon(CouponForm { products: vec![shop.product], minimum: Some(9_900), ..percent("BOTH", PERCENT_10) }).await;
+    shop.coupon(CouponForm { quota: Some(1), ..percent("ONE", PERCENT_10) }).await;
+    shop.coupon(CouponForm { per_person: Some(1), ..percent("MINE", PERCENT_10) }).await;
+    shop.set(&shop.opened("bob", &[1]).await, "one").await.unwrap();
+    shop.set_for(&shop.opened("bob-2", &[1]).await, "ann", "mine").await.unwrap();
+    let over = shop.coupon(percent("OVER", PERCENT_10)).await;
+    shop.end_coupon(&over).await;
+    for (code, expected) in [
+        ("nothing", CouponProblem::Unknown),
+        ("over", CouponProblem::Ended),
+        ("later", CouponProblem::NotStarted),
+        ("one", CouponProblem::UsedUp),
+        ("rich", CouponProblem::Minimum(100_000)),
+        // Both lines together cost 98.00.
+        ("both", CouponProblem::Minimum(9_900)),
+        ("mine", CouponProblem::PersonLimit),
+    ] {
+        let purchase = shop.order(alone).await;
+        assert_eq!(shop.set(&purchase, code).await, problem(expected), "{code}");
+        assert_eq!(shop.order(alone).await.lines.len(), 1, "{code} put purchases together");
+        assert_eq!(shop.order(open.id).await.lines.len(), 1, "{code} put purchases together");
+    }
+    let paid = shop.paid(&shop.order(alone).await).await;
+    assert_eq!((paid.id, paid.total()), (alone, 4_900));
+    assert_eq!(shop.order(open.id).await.status, OrderStatus::Held);
+    shop.assert_consistent().await;
+}
+
+async fn accepted_code_makes_the_purchase_a_line_of_the_open_order(shop: Fixture) {
+    let coupon = shop.coupon(percent("GOOD", PERCENT_10)).await;
+    let open = shop.opened("ann", &[1]).await;
+    let offer = shop.offer(9, 9).await;
+    let alone = shop.reserve_some(offer, "ann", 1).await;
+    let set =
+        async |who: &str| refusal_of(shop.store.set_coupon(&user(who), alone, &person(who), &code_of("good")).await);
+    assert_eq!(set("bob").await, Err(Refusal::NotYours));
+    assert_eq!(set("ann").await, Ok(open.id));
+    assert_eq!(set("ann").await, Ok(open.id), "again");
+    let quote = shop.quote_of(open.id).await;
+    assert_eq!((quote.lines.len(), quote.discount, shop.uses(&coupon).await), (2, 980, 1));
 }
 
 async fn order_has_one_coupon_and_gives_the_other_back(shop: Fixture) {
@@ -262,7 +318,7 @@ async fn quote_that_the_buyer_saw_is_not_paid_when_the_coupon_has_ended(shop: Fi
     assert_eq!(after.coupon.as_ref().unwrap().problem.as_deref(), Some("coupon_ended"));
     assert_ne!(after.version, before.version, "the buyer is told that the coupon has ended");
     assert_eq!(shop.pay_seen(&order, &with).await, Err(Refusal::QuoteChanged(Box::new(after.clone()))));
-    shop.store.remove_coupon(order.id).await.unwrap();
+    shop.remove(&order).await.unwrap();
     assert_eq!(shop.quote_of(order.id).await.version, before.version, "removed");
     shop.paid(&order).await;
 }
@@ -276,13 +332,13 @@ async fn frozen_quote_keeps_its_coupon_until_the_attempt_ends(shop: Fixture) {
     shop.end_coupon(&coupon).await;
     assert_eq!(shop.quote_of(order.id).await, quote);
     let under_way = Err(Refusal::WrongStatus("A payment of the order is under way."));
-    assert_eq!(refusal_of(shop.store.remove_coupon(order.id).await), under_way);
+    assert_eq!(shop.remove(&order).await, under_way);
     assert_eq!(shop.set(&order, "other").await, under_way);
     // It is declined: what the order costs now is without the coupon, and so are its lines.
     shop.store.update_payment_status(&payment, PaymentStatus::Declined, None).await.unwrap();
     let now = shop.quote_of(order.id).await;
     assert_eq!((now.discount, now.total), (0, 4_900));
-    shop.store.remove_coupon(order.id).await.unwrap();
+    shop.remove(&order).await.unwrap();
     let paid = shop.paid(&order).await;
     assert_eq!((paid.total(), shop.number("select cast(sum(discount) as bigint) from reservations").await), (4_900, 0));
 }

@@ -5,7 +5,7 @@ use livesouk::domain::{
     AuditAction, AuditEntry, Coupon, CouponChange, CouponCode, CouponForm, CouponId, Minor, OfferId, Order, OrderId,
     OrderQuote, Payment, QuoteRules, RefundScope, Refusal,
 };
-use livesouk::store::{CouponChoice, Error, KeyedRequest, NewPayment, NewRefund, Result};
+use livesouk::store::{Error, KeyedRequest, NewPayment, NewRefund, Result};
 
 use super::builders::{audit_entry, key, person, purchase_request, user};
 use super::fixture::Fixture;
@@ -21,8 +21,8 @@ pub fn request(with: &str) -> KeyedRequest {
     KeyedRequest { user: user("noura"), name: "Noura".into(), verb: "create_coupon", key: key(with), hash, entry: None }
 }
 
-pub fn code_of(text: &str) -> CouponChoice {
-    CouponChoice::Code(CouponCode::parse(text).unwrap())
+pub fn code_of(text: &str) -> CouponCode {
+    CouponCode::parse(text).unwrap()
 }
 
 pub fn entry() -> AuditEntry {
@@ -58,7 +58,15 @@ impl Fixture {
     }
 
     pub async fn set_for(&self, order: &Order, who: &str, code: &str) -> std::result::Result<(), Refusal> {
-        refusal_of(self.store.set_coupon(order.id, &person(who), &code_of(code)).await)
+        refusal_of(self.store.set_coupon(&order.buyer, order.id, &person(who), &code_of(code)).await).map(drop)
+    }
+
+    pub async fn remove(&self, order: &Order) -> std::result::Result<(), Refusal> {
+        refusal_of(self.store.remove_coupon(order.id, &person(order.buyer.as_str())).await)
+    }
+
+    pub async fn claim(&self, coupon: &Coupon, who: &str) {
+        self.store.claim_coupon(coupon.id, &person(who), &user(who)).await.unwrap();
     }
 
     pub async fn quote_of(&self, order: OrderId) -> OrderQuote {

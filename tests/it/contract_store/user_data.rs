@@ -7,6 +7,7 @@ use livesouk::store::{NewRefund, ReleaseReason};
 use super::address::address;
 use super::builders::{audit_entry, key, purchase_request, purchase_requests, user};
 use super::chat::message;
+use super::coupon_builders::percent;
 use super::fixture::{Fixture, facts};
 use super::sanction::sanction;
 
@@ -25,10 +26,12 @@ async fn erasure_removes_personal_data_and_keeps_orders(shop: Fixture) {
     shop.store.pin_message(&ann, &audit_entry(shop.stream, AuditAction::PinMessage)).await.unwrap();
     let offer = shop.offer(5, 1).await;
     shop.sell(offer, &purchase_requests(1..3)).await;
+    let coupon = shop.coupon(percent("TEN", 1_000)).await;
     for buyer in ["buyer-1", "buyer-2"] {
         let order = shop.store.orders_of_buyer(&user(buyer), None, None, 1).await.unwrap()[0].id;
         assert!(shop.store.set_address(order, &address(buyer)).await.unwrap());
         assert!(shop.store.add_stock_alert(offer, &user(buyer)).await.unwrap());
+        shop.claim(&coupon, buyer).await;
     }
     let over = sanction("buyer-1", SanctionKind::Mute, Some(1));
     let ban = sanction("buyer-1", SanctionKind::Ban, None);
@@ -45,6 +48,9 @@ async fn erasure_removes_personal_data_and_keeps_orders(shop: Fixture) {
     shop.store.erase_orphaned_quotes(shop.stream).await.unwrap();
     assert_eq!(shop.number("select count(*) from messages where reply_body <> '' or reply_name <> ''").await, 0);
     assert_eq!(shop.store.stream(shop.stream).await.unwrap().unwrap().chat.pinned, None);
+    let claims = |user: &str| format!("select count(*) from coupon_claims where user_id = '{user}'");
+    let claims = [shop.number(&claims("buyer-1")).await, shop.number(&claims("buyer-2")).await];
+    assert_eq!(claims, [0, 1], "what a user has claimed is erased");
     let sanctions = shop.store.sanctions(shop.stream, 0).await.unwrap();
     assert_eq!((sanctions.len(), &*sanctions[0].name, sanctions[0].kind), (1, "", SanctionKind::Ban));
     let named = shop.number("select count(*) from reservations where buyer_name = 'buyer-1'").await;

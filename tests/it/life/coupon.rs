@@ -157,6 +157,53 @@ async fn coupon_that_does_not_fit_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
+async fn refused_code_leaves_a_purchase_by_itself() {
+    let shop = Shop::demo(&[]).await;
+    coupon(&shop, json!({"code": "rich", "amount": 100, "minimum": 5_000})).await;
+    let offer = shop.on_sale(9, json!({"per_buyer": 9})).await;
+    let mut live = shop.live("Ann", "viewer").await;
+    let ann = shop.rest("Ann", "viewer");
+    let first = id(&hold(&mut live, &offer, 1).await);
+    ann.post("/v1/orders", json!({"reservations": [first]})).await.expect(200);
+    let second = id(&hold(&mut live, &offer, 1).await);
+    let path = format!("/v1/orders/{second}");
+    set(&ann, &path, json!("nothing like it")).await.expect_problem(404, "coupon_unknown");
+    set(&ann, &path, json!("rich")).await.expect_problem(409, "coupon_minimum");
+    // A client that knows neither quotes nor the open order pays for this purchase and for nothing else.
+    let paid = ann.post_keyed(&format!("{path}/pay"), &key(), json!({"token": "ok"})).await.expect(200);
+    assert_eq!((&paid["id"], &paid["amount"]), (&json!(second), &json!(1_000)));
+    assert_eq!(shop.number("select captured from test_intents").await, 1_000);
+    assert_eq!(ann.get(&format!("/v1/orders/{first}")).await.expect(200)["status"], "held");
+}
+
+/// Guests cost nothing, so a program takes a new one for every few codes.
+#[tokio::test]
+async fn codes_of_one_address_are_limited_whoever_guesses() {
+    let shop = Shop::demo(&[]).await;
+    coupon(&shop, json!({"code": "right", "amount": 100})).await;
+    let offer = shop.on_sale(99, json!({"per_buyer": 9})).await;
+    let (mut wrong, mut right) = (0, 0);
+    'guests: for guest in 0..20 {
+        let (rest, path) = held(&shop, &format!("Guest-{guest}"), &offer, 1).await;
+        for guess in 0..9 {
+            let code = if guess == 4 { "right".to_owned() } else { format!("guess {guess}") };
+            match set(&rest, &path, json!(code)).await.status {
+                200 => right += 1,
+                404 => wrong += 1,
+                429 => break 'guests,
+                other => panic!("{other}"),
+            }
+        }
+    }
+    assert!((60..=90).contains(&wrong), "{wrong} wrong codes, then none");
+    assert!(wrong / 9 <= right, "a code that is right does not count: {right}");
+    // The shop goes on for everybody behind the address: only codes wait.
+    let (rest, path) = held(&shop, "Bob", &offer, 1).await;
+    rest.get(&path).await.expect(200);
+    set(&rest, &path, json!(null)).await.expect(200);
+}
+
+#[tokio::test]
 async fn order_that_a_coupon_pays_is_paid_without_a_provider() {
     let shop = Shop::demo(&[]).await;
     coupon(&shop, json!({"code": "gift", "amount": 100_000})).await;
@@ -211,6 +258,22 @@ async fn coupon_is_claimed_in_the_show_and_set_on_the_next_order_by_itself() {
     let quote = ann.get(&path).await.expect(200)["quote"].clone();
     assert_eq!((&quote["coupon"]["code"], &quote["discount"]), (&json!("LIVE 20"), &json!(200)));
     assert_eq!(ann.get(&path).await.expect(200)["quote"], quote);
+    assert_eq!(shop.host.get("/v1/shop/coupons").await.expect(200)["items"][0]["uses"], 0, "a read reserves nothing");
+
+    // Who takes it away wants none; claimed again, it comes back by itself.
+    assert_eq!(set(&ann, &path, json!(null)).await.expect(200)["quote"]["coupon"], json!(null));
+    assert_eq!(ann.get(&path).await.expect(200)["quote"]["coupon"], json!(null));
+    live.ask(claim.clone()).await.unwrap();
+    let again = ann.get(&path).await.expect(200)["quote"].clone();
+    assert_eq!(again, quote);
+    // Everything that is stored about her has the claim.
+    let data = ann.get("/v1/me/data").await.expect(200);
+    let rows = data.as_str().unwrap().lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let claims: Vec<Value> = rows.filter(|row| row["kind"] == "coupon_claim").collect();
+    assert_eq!((claims.len(), &claims[0]["data"]["code"]), (1, &json!("LIVE 20")), "{data}");
+
+    ann.post_keyed(&format!("{path}/pay"), &key(), paying(&again)).await.expect(200);
+    assert_eq!(shop.number("select captured from test_intents").await, 800);
     // The only use is taken: the coupon leaves the screens, and a late claim is refused.
     let bobs = shop.rest("Bob", "viewer");
     let refused = bobs.put(&shop.path("coupon-claim"), json!({"coupon": made["id"]})).await;
@@ -219,17 +282,7 @@ async fn coupon_is_claimed_in_the_show_and_set_on_the_next_order_by_itself() {
         frame["state"]["coupon"].is_null() && frame["state"].get("coupon").is_some()
     })
     .await;
-
-    // Who takes it away wants none; claimed again, it comes back by itself.
-    assert_eq!(set(&ann, &path, json!(null)).await.expect(200)["quote"]["coupon"], json!(null));
-    assert_eq!(ann.get(&path).await.expect(200)["quote"]["coupon"], json!(null));
-    shop.host.put(&shop.path("coupon"), json!({"coupon": made["id"]})).await.expect(200);
-    live.ask(claim).await.unwrap();
-    let again = ann.get(&path).await.expect(200)["quote"].clone();
-    assert_eq!(again, quote);
     shop.host.delete(&shop.path("coupon")).await.expect(200);
-    ann.post_keyed(&format!("{path}/pay"), &key(), paying(&again)).await.expect(200);
-    assert_eq!(shop.number("select captured from test_intents").await, 800);
     let log = shop.host.get(&shop.path("audit-log")).await.expect(200)["items"].clone();
     let kinds: Vec<_> =
         log.as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap().to_owned()).collect();

@@ -71,6 +71,15 @@ async fn first_start_prints_a_link_that_sets_the_shop_up_once() {
         (&found["country"], &found["language"], &found["languages"]),
         (&json!("SA"), &json!("ar"), &json!(["ar", "en"]))
     );
+    // An amount of a coupon would be worth another sum in another currency; a percentage is not.
+    let change = async |currency: &str| page.patch("/v1/shop/settings", json!({ "currency": currency })).await;
+    page.post("/v1/shop/coupons", json!({"code": "tenth", "percent_bp": 1_000})).await.expect(201);
+    let ten = page.post("/v1/shop/coupons", json!({"code": "ten", "amount": 1_000})).await.expect(201);
+    assert_eq!(change("USD").await.expect_problem(422, "invalid_value")["field"], "currency");
+    let ten = format!("/v1/shop/coupons/{}", ten["id"].as_str().unwrap());
+    page.patch(&ten, json!({"version": 1, "ended": true})).await.expect(200);
+    change("USD").await.expect(200);
+    change("SAR").await.expect(200);
     // The owner runs the shop: what an admin may, and hosting.
     let product = json!({"title": "Lamp", "variants": [{"name": "Blue", "price": 1_000, "stock": 5}]});
     let product = page.post("/v1/products", product).await.expect(201);

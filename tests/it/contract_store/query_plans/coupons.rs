@@ -1,7 +1,9 @@
 //! The queries about coupons.
 
-use livesouk::domain::{AuditAction, AuditEntry, CouponChange, CouponCode, CouponForm, CouponId, IdempotencyKey};
-use livesouk::store::{CouponChoice, KeyedRequest};
+use livesouk::domain::{
+    AuditAction, AuditEntry, CouponChange, CouponCode, CouponForm, CouponId, IdempotencyKey, QuoteRules,
+};
+use livesouk::store::KeyedRequest;
 
 use super::every_query::{Calls, call};
 use crate::contract_store::builders::{audit_entry, key, person, user};
@@ -28,25 +30,26 @@ pub(super) async fn all(c: &Calls) {
     call!(c, has_coupons());
     let offer = c.shop.offer(5, 5).await;
     let order = c.shop.hold_one(offer, "coupon-buyer").await.id;
-    call!(c, open_order(&user("coupon-buyer"), &[order])).unwrap();
-    for code in ["first", "second"] {
-        let choice = CouponChoice::Code(CouponCode::parse(code).unwrap());
-        call!(c, set_coupon(order, &person("coupon-buyer"), &choice)).unwrap();
-    }
-    call!(c, remove_coupon(order)).unwrap();
-    let unknown = CouponChoice::Code(CouponCode::parse("unknown").unwrap());
-    call!(c, set_coupon(order, &person("coupon-buyer"), &unknown));
-    call!(c, set_coupon(order, &person("coupon-buyer"), &CouponChoice::Id(first.id))).unwrap();
-    let shown = first.shown(c.shop.stream, now).unwrap();
-    call!(c, show_coupon(c.shop.stream, Some(&shown), None)).unwrap();
-    call!(c, shown_coupons());
     let buyer = user("coupon-buyer");
+    call!(c, open_order(&buyer, &[order])).unwrap();
+    for code in ["first", "second"] {
+        let code = CouponCode::parse(code).unwrap();
+        call!(c, set_coupon(&buyer, order, &person("coupon-buyer"), &code)).unwrap();
+    }
+    call!(c, remove_coupon(order, &person("coupon-buyer"))).unwrap();
+    let unknown = CouponCode::parse("unknown").unwrap();
+    call!(c, set_coupon(&buyer, order, &person("coupon-buyer"), &unknown));
+    let shown = first.shown(c.shop.stream, "SAR", now).unwrap();
+    let entry = audit_entry(c.shop.stream, AuditAction::ShowCoupon);
+    call!(c, show_coupon(c.shop.stream, Some(&shown), &entry)).unwrap();
+    let found = call!(c, shown_coupons()).unwrap();
+    call!(c, hide_coupon_if_unchanged(&found[0])).unwrap();
     call!(c, claim_coupon(first.id, &person("coupon-buyer"), &buyer)).unwrap();
-    call!(c, claims_of(&person("coupon-buyer")));
-    call!(c, has_coupon(order));
-    call!(c, has_open_order(&buyer, c.shop.stream));
-    call!(c, forget_claim(first.id, &person("coupon-buyer"))).unwrap();
-    call!(c, forget_claims(&person("coupon-buyer"))).unwrap();
+    // The payment takes a use of the coupon that was claimed.
+    let claimer = c.shop.order(order).await;
+    let quote = call!(c, quote(&claimer, QuoteRules::default())).unwrap().unwrap();
+    assert!(quote.coupon.is_some(), "{quote:?}");
+    c.shop.pay_seen(&claimer, &quote).await.unwrap();
     call!(c, delete_ended_claims());
     call!(c, decided_coupon_orders());
     call!(c, settle_coupon(order)).unwrap();
