@@ -27,12 +27,12 @@ export default {
   'stripe.check': 'فحص',
   'stripe.works.live': 'تقبل Stripe هذه المفاتيح، وهي تحصّل أموالًا حقيقية.',
   'stripe.works.test': 'تقبل Stripe هذه المفاتيح، وهي للاختبار: لا يُحصَّل أي مبلغ.',
-  'stripe.other_account': 'ضبط مفاتيح حساب آخر؟',
+  'stripe.other_account': 'مفاتيح حساب آخر',
   'stripe.other_account_about':
     'تعود هذه المفاتيح إلى حساب أو وضع غير الذي دُفعت به طلبات المتجر. الطلبات المدفوعة من قبل لا تُردّ أموالها إلا من لوحة ذلك الحساب.',
   'stripe.saved': 'حُفظت المفاتيح، وتُستخدم خلال ثانيتين.',
   'stripe.remove': 'إزالة',
-  'stripe.remove_title': 'إزالة مفاتيح Stripe؟',
+  'stripe.remove_title': 'إزالة مفاتيح Stripe',
   'stripe.remove_about':
     'لن يستطيع أحد الدفع بالبطاقة، ولن يمكن ردّ أموال الطلبات من هنا. والمدفوعات الجارية تنتظر إلى أن تُضبط مفاتيح الحساب نفسه من جديد.',
   'stripe.remove_open': {

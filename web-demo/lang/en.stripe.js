@@ -29,12 +29,12 @@ export default {
   'stripe.check': 'Check',
   'stripe.works.live': 'Stripe accepts these keys. They take real money.',
   'stripe.works.test': 'Stripe accepts these keys. They are for tests: no money is taken.',
-  'stripe.other_account': 'Set keys of another account?',
+  'stripe.other_account': 'Keys of another account',
   'stripe.other_account_about':
     'They belong to another account or mode than the payments that the shop has. Orders that were paid before can be refunded only in the dashboard of that account.',
   'stripe.saved': 'The keys are saved, and in use within two seconds.',
   'stripe.remove': 'Remove',
-  'stripe.remove_title': 'Remove the keys of Stripe?',
+  'stripe.remove_title': 'Remove the keys of Stripe',
   'stripe.remove_about':
     'Nobody can pay by card any more, and orders cannot be refunded here. Payments that are under way wait until keys of the same account are set again.',
   'stripe.remove_open': {

@@ -30,16 +30,16 @@ export default {
   'stripe.check': 'Periksa',
   'stripe.works.live': 'Stripe menerima kunci ini. Kunci ini menarik uang sungguhan.',
   'stripe.works.test': 'Stripe menerima kunci ini. Kunci ini untuk uji coba: tidak ada uang yang ditarik.',
-  'stripe.other_account': 'Pakai kunci akun lain?',
+  'stripe.other_account': 'Kunci akun lain',
   'stripe.other_account_about':
-    'Kunci ini milik akun atau mode lain, bukan milik pembayaran yang sudah ada di toko. Pesanan yang sudah dibayar hanya bisa dikembalikan uangnya di dasbor akun itu.',
+    'Kunci ini milik akun atau mode lain, bukan milik pembayaran yang sudah ada di toko. Pesanan yang sudah dibayar hanya bisa dikembalikan dananya di dasbor akun itu.',
   'stripe.saved': 'Kunci disimpan, dan dipakai dalam dua detik.',
   'stripe.remove': 'Hapus',
-  'stripe.remove_title': 'Hapus kunci Stripe?',
+  'stripe.remove_title': 'Hapus kunci Stripe',
   'stripe.remove_about':
-    'Tidak ada lagi yang bisa membayar dengan kartu, dan uang pesanan tidak bisa dikembalikan di sini. Pembayaran yang sedang berjalan menunggu sampai kunci akun yang sama diisi lagi.',
+    'Tidak ada lagi yang bisa membayar dengan kartu, dan dana pesanan tidak bisa dikembalikan di sini. Pembayaran yang sedang berjalan menunggu sampai kunci akun yang sama diisi lagi.',
   'stripe.remove_open': {
-    other: '{n} pembayaran atau pengembalian belum selesai.',
+    other: '{n} pembayaran atau pengembalian dana belum selesai.',
   },
   'stripe.removed': 'Kunci dihapus.',
   'stripe.other_field': 'Ini kunci untuk kolom lain: {is}.',
@@ -58,6 +58,6 @@ export default {
   'error.stripe_account_changes':
     'Toko dibayar dengan akun atau mode lain, yang kuncinya sedang dipakai. Hapus dulu, lalu isi yang ini setengah menit kemudian.',
   'error.stripe_payments_open':
-    'Pembayaran atau pengembalian dari akun sebelumnya belum selesai, dan kunci ini tidak mengenalnya. Tunggu sampai selesai, atau isi kunci akun itu.',
+    'Pembayaran atau pengembalian dana dari akun sebelumnya belum selesai, dan kunci ini tidak mengenalnya. Tunggu sampai selesai, atau isi kunci akun itu.',
   'error.stripe_keys_fixed': 'Kunci Stripe tidak bisa diisi di sini.',
 };
