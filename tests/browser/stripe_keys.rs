@@ -60,7 +60,8 @@ async fn shows_no_secret(browser: &Browser) {
     for secret in [KEY, NEXT, WEBHOOK] {
         assert!(!page.contains(secret), "{secret} is on the page");
     }
-    let values = "return [...document.querySelectorAll('[data-test=stripe-form] input:not([readonly])')].map((it) => it.value)";
+    let values =
+        "return [...document.querySelectorAll('[data-test=stripe-form] input:not([readonly])')].map((it) => it.value)";
     let values = browser.script(values, &[]).await;
     assert!(values.as_array().unwrap().iter().all(|value| value == ""), "{values}");
 }
@@ -155,7 +156,9 @@ async fn evening_owner_sets_the_keys_of_stripe_and_buyers_pay_by_card() {
     owner.sees("stripe-publishable-key-stored", "pk_test_…1234").await;
     owner.fill(&named("stripe-key"), NEXT).await;
     owner.press("stripe-check").await;
-    owner.until("the answer", "document.querySelector('[data-test=stripe-result]').dataset.good === 'true'", SOON).await;
+    owner
+        .until("the answer", "document.querySelector('[data-test=stripe-result]').dataset.good === 'true'", SOON)
+        .await;
     draw(&owner, Window::Mobile, "checked-ar-phone").await;
     owner.press("stripe-save").await;
     owner.sees("stripe-key-stored", "rk_test_…WXYZ").await;

@@ -70,7 +70,7 @@ impl StripeProvider {
             (1..=200).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         };
         let is_known = token.strip_prefix("ctoken_").is_some_and(is_plain)
-            || (self.is_live() == Some(false) && token.strip_prefix("pm_").is_some_and(is_plain));
+            || (self.is_live() != Some(true) && token.strip_prefix("pm_").is_some_and(is_plain));
         if is_known { Ok(()) } else { Err(Refusal::bad_field("token", "must be a confirmation token of Stripe.")) }
     }
 
