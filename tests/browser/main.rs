@@ -8,6 +8,7 @@ mod account;
 mod behind_proxy;
 mod bulk;
 pub mod card;
+mod card_lost;
 mod catalogue;
 mod checkout;
 mod client;

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use fake_stripe::{FakeStripe, Options};
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
 
 use super::first_start::form;
-use crate::support::SOON;
 use crate::support::cookie_page::CookiePage;
 use crate::support::new_shop::NewShop;
 use crate::support::process::Process;
+use crate::support::{SOON, until_some};
 
 const KEYS: &str = "/v1/shop/settings/stripe";
 const BASE: &str = "https://shop.example";
@@ -91,6 +92,22 @@ async fn wrong_keys_say_what_is_wrong_and_nothing_is_stored() {
     owner.post(&format!("{KEYS}/check"), json!({})).await.expect(200);
     fake.revoke(key);
     owner.post(&format!("{KEYS}/check"), json!({})).await.expect_problem(422, "stripe_key_rejected");
+}
+
+#[tokio::test]
+async fn old_sign_in_sees_the_keys_and_changes_nothing() {
+    let (fake, folder) = (fake().await, tempfile::tempdir().unwrap());
+    let settings = ["--base-url", BASE, "--secrets-key-file=key", "--stripe-api-base", fake.base()];
+    let (_shop, owner) = shop_with_owner(folder.path(), &settings).await;
+    owner.put(KEYS, keys(GOOD)).await.expect(200);
+    let url = format!("sqlite:{}", folder.path().join("shop.db").display());
+    let mut database = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query("update sign_in_sessions set created_at = created_at - 660000").execute(&mut database).await.unwrap();
+    let asked = async || (owner.put(KEYS, keys(GOOD)).await.body["code"] == "sign_in_again").then_some(());
+    until_some("refusal of an old sign-in", SOON, asked).await;
+    owner.delete(KEYS).await.expect_problem(403, "sign_in_again");
+    owner.post(&format!("{KEYS}/check"), json!({})).await.expect_problem(403, "sign_in_again");
+    assert_eq!(owner.get(KEYS).await.expect(200)["key"]["hint"], "rk_test_…1111");
 }
 
 #[tokio::test]
