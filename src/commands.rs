@@ -296,7 +296,9 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         public_url,
         ..app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments })
     };
-    payment_settings::check_stored_keys(&store, &settings).await?;
+    let stored_keys = store.shop_settings().await.map_err(StartError::Store)?.stripe.stored;
+    payment_settings::check_stored_keys(stored_keys.map(|stored| stored.mode), &settings)
+        .map_err(StartError::Config)?;
     let node = Node::start(NodeConfig {
         listen: options.listen,
         metrics_listen: options.metrics_listen,

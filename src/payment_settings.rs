@@ -6,8 +6,6 @@ use crate::app::{
 };
 use crate::config::{AdapterArgs, PaymentProviderName, ServeArgs, StripeArgs};
 use crate::domain::StripeMode;
-use crate::node::StartError;
-use crate::store::Store;
 
 /// Where the card form of Stripe comes from. It must not be served from anywhere else.
 pub const CARD_FORM_SCRIPT: &str = "https://js.stripe.com/v3/";
@@ -59,11 +57,10 @@ pub fn stripe_place(
     })
 }
 
-/// Refuses a start where keys for real money in the settings would meet something that is for tests only. `Err` is a message for the
-/// operator.
-pub async fn check_stored_keys(store: &Store, settings: &Settings) -> Result<(), StartError> {
-    let stored = store.shop_settings().await.map_err(StartError::Store)?.stripe.stored;
-    if !stored.is_some_and(|stored| stored.mode == StripeMode::Live) {
+/// Refuses a start where a live key in the settings would meet something that is for tests only. `stored`: the mode of the keys in the
+/// settings. `Err` is a message for the operator.
+pub fn check_stored_keys(stored: Option<StripeMode>, settings: &Settings) -> Result<(), String> {
+    if stored != Some(StripeMode::Live) {
         return Ok(());
     }
     let is_test_adapter = settings.adapter.as_ref().is_some_and(|adapter| !adapter.is_live);
@@ -76,9 +73,9 @@ pub async fn check_stored_keys(store: &Store, settings: &Settings) -> Result<(),
     } else {
         return Ok(());
     };
-    Err(StartError::Config(format!(
+    Err(format!(
         "{flag} refused with a live key, and an owner has set a live key of Stripe on the pages; remove it there first"
-    )))
+    ))
 }
 
 /// The account at Stripe, when it takes the payments. The options were checked.

@@ -34,7 +34,9 @@ pub async fn reconcile(options: ReconcileArgs) -> anyhow::Result<(String, ExitCo
     check_key(&store, secrets_key.as_ref()).await?;
     let public_url = url.map(str::to_owned);
     let settings = Settings { stripe, stripe_place, adapter, secrets_key, public_url, ..Settings::default() };
-    payment_settings::check_stored_keys(&store, &settings).await?;
+    let stored_keys = store.shop_settings().await.map_err(StartError::Store)?.stripe.stored;
+    payment_settings::check_stored_keys(stored_keys.map(|stored| stored.mode), &settings)
+        .map_err(StartError::Config)?;
     let stop = CancellationToken::new();
     let app = App::without_jobs(store, Broker::local(), clock, shop, settings, stop.clone()).await;
     let app = app.map_err(StartError::App)?;
