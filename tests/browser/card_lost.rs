@@ -52,7 +52,7 @@ async fn evening_lost_answer_or_reload_pays_by_card_once() {
     let (shop, _folder) = shop(&fake, &base, &[]).await;
     let location = format!("location / {{ proxy_pass http://shop; {} }}", WebProxy::WEBSOCKETS);
     let _nginx = WebProxy::nginx(&listen, shop.server.address(), &location).await;
-    let offer = shop.on_sale(9, json!({"per_buyer": 1, "hold_s": 600})).await;
+    let offer = shop.on_sale(9, json!({"per_buyer": 9, "hold_s": 600})).await;
     shop.host.put(&shop.path("pin"), json!({ "offer": offer })).await.expect(200);
     let driver = Driver::start();
     let mut paid = 0;

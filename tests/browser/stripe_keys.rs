@@ -38,6 +38,7 @@ async fn sign_in_as_owner(browser: &Browser, shop: &Shop, base: &str) {
     browser.goto(&format!("{base}/setup?lang=en#{code}")).await;
     browser.fill(&named("owner-name"), "Noura").await;
     browser.fill(&named("owner-email"), "noura@example.com").await;
+    browser.fill(&named("shop-title"), "Bayt").await;
     let choose = "const one = document.querySelector('[data-test=shop-country]'); one.value = 'SA';
         one.dispatchEvent(new Event('change', { bubbles: true }))";
     browser.script(choose, &[]).await;
