@@ -151,7 +151,7 @@ function keyField(name, keys) {
 function wrongKind(name, text) {
   const other = NAMES.find((one) => BEGINS[one].some((start) => text.startsWith(start)));
   if (other) return t('stripe.other_field', { is: t(`stripe.${other}`) });
-  return t('stripe.begins', { with: BEGINS[name].map((start) => `${start}…`).join(' / ') });
+  return t('stripe.begins', { with: BEGINS[name].join(' / ') });
 }
 
 /** @param {Refusal} refusal */
@@ -187,7 +187,7 @@ function webhookPart({ webhook_url }) {
     hint: t('stripe.webhook_url_hint'),
   });
   const copy = { type: 'button', 'data-test': 'stripe-copy', onclick: () => copyLink(webhook_url, address.control) };
-  address.control.after(el('button.slim', copy, t('share.copy')));
+  address.node.append(el('div', {}, el('button.slim', copy, t('share.copy'))));
   return address.node;
 }
 
