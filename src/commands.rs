@@ -281,6 +281,24 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     } else {
         Broker::redis(&options.broker, &shop.id.0.simple().to_string()).map_err(StartError::Config)?
     };
+    let (provider, url) = (options.payment_provider, public_url.as_deref());
+    let settings = Settings {
+        base_path: origins.base_path().to_owned(),
+        token_max_ttl_ms: options.tokens.max_ttl_s * 1_000,
+        mail,
+        oidc,
+        stripe_place: payment_settings::stripe_place(provider, &options.stripe, url, secrets_key.is_some()),
+        secrets_key,
+        address_guard: AddressGuard::new(options.secrets.private_addresses),
+        stripe: payment_settings::stripe(provider, options.stripe, url),
+        adapter,
+        pictures,
+        public_url,
+        ..app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments })
+    };
+    let stored_keys = store.shop_settings().await.map_err(StartError::Store)?.stripe.stored;
+    payment_settings::check_stored_keys(stored_keys.map(|stored| stored.mode), &settings)
+        .map_err(StartError::Config)?;
     let node = Node::start(NodeConfig {
         listen: options.listen,
         metrics_listen: options.metrics_listen,
@@ -289,19 +307,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         clock,
         shop,
         auth,
-        settings: Settings {
-            base_path: origins.base_path().to_owned(),
-            token_max_ttl_ms: options.tokens.max_ttl_s * 1_000,
-            mail,
-            oidc,
-            secrets_key,
-            address_guard: AddressGuard::new(options.secrets.private_addresses),
-            stripe: payment_settings::stripe(options.payment_provider, options.stripe, public_url.as_deref()),
-            adapter,
-            pictures,
-            public_url,
-            ..app_settings(&options.limits, &options.payments, NodeKind::Serve { has_test_payments })
-        },
+        settings,
         origins,
         content_hosts,
         trusted_proxies: TrustedProxies::new(options.trusted_proxies),

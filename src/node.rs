@@ -230,8 +230,9 @@ impl Node {
         let hls_js = video.hls_js.as_deref().map(HlsJs::read).transpose();
         let hls_js =
             hls_js.map_err(|why| StartError::Config(format!("--hls-js (LIVESOUK_HLS_JS): {why}")))?.map(Arc::new);
-        let card_form =
-            settings.stripe.as_ref().and_then(|stripe| stripe.card_form.as_ref()).map(|form| form.script.as_str());
+        let given_form = settings.stripe.as_ref().and_then(|stripe| stripe.card_form.as_ref());
+        let form_of_pages = settings.stripe_place.as_ref().map(|place| place.script.as_str());
+        let card_form = given_form.map(|form| form.script.as_str()).or(form_of_pages);
         let page_policy = Arc::new(
             PagePolicy::new(origins.allowed(), origins.base_url(), &content_hosts, card_form)
                 .map_err(StartError::Config)?,

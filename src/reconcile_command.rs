@@ -11,6 +11,7 @@ use crate::config::ReconcileArgs;
 use crate::http::Origins;
 use crate::node::{self, StartError};
 use crate::payment_settings;
+use crate::secrets_command::{check_key, secrets_key};
 use anyhow::Context;
 
 /// Something is left for a person, or, with `--dry-run`, would be repaired.
@@ -23,12 +24,19 @@ pub async fn reconcile(options: ReconcileArgs) -> anyhow::Result<(String, ExitCo
     let origins = Origins::new(&[], options.base_url.as_deref()).map_err(StartError::Config)?;
     let url = origins.base_url();
     let adapter = payment_settings::adapter(provider, options.adapter, url).map_err(StartError::Config)?;
+    let secrets_key = secrets_key(&options.secrets)?;
+    let stripe_place = payment_settings::stripe_place(provider, &options.stripe, url, secrets_key.is_some());
     let stripe = payment_settings::stripe(provider, options.stripe, url);
     let clock = Clock::system();
     let store = node::open_store(&options.store, &clock, 1).await?;
     let shop = store.shop().await.map_err(StartError::Store)?;
     let shop = shop.ok_or_else(|| StartError::Config("--store (LIVESOUK_STORE): there is no shop in it".to_owned()))?;
-    let settings = Settings { stripe, adapter, public_url: url.map(str::to_owned), ..Settings::default() };
+    check_key(&store, secrets_key.as_ref()).await?;
+    let public_url = url.map(str::to_owned);
+    let settings = Settings { stripe, stripe_place, adapter, secrets_key, public_url, ..Settings::default() };
+    let stored_keys = store.shop_settings().await.map_err(StartError::Store)?.stripe.stored;
+    payment_settings::check_stored_keys(stored_keys.map(|stored| stored.mode), &settings)
+        .map_err(StartError::Config)?;
     let stop = CancellationToken::new();
     let app = App::without_jobs(store, Broker::local(), clock, shop, settings, stop.clone()).await;
     let app = app.map_err(StartError::App)?;

@@ -269,6 +269,8 @@ export type AuditAction =
   | 'invite_staff'
   | 'set_mail_server'
   | 'remove_mail_server'
+  | 'set_stripe_keys'
+  | 'remove_stripe_keys'
   | 'withdraw_staff_invite'
   | 'accept_staff_invite'
   | 'set_staff_role'

@@ -708,6 +708,33 @@ export interface MailServer {
   from: string | null;
 }
 
+/** What is shown of a stored key of Stripe. */
+export interface StripeKeyHint {
+  /** How it begins, and its last four characters. */
+  hint: string;
+  set_at: number;
+  /** The name of the person who set it. */
+  by: string;
+}
+
+export interface StripeKeys {
+  /** Why keys cannot be set here; null: they can. */
+  fixed: 'given' | 'other_provider' | 'no_base_url' | 'no_secrets_key' | null;
+  /** The kind of money that the keys in use take; null: nobody can pay with Stripe now. */
+  mode: 'test' | 'live' | null;
+  key: StripeKeyHint | null;
+  publishable_key: StripeKeyHint | null;
+  webhook_secret: StripeKeyHint | null;
+  open_payments: number;
+  webhook_url: string | null;
+}
+
+export interface StripeKeysCheck {
+  mode: 'test' | 'live';
+  /** They do not know the payments that the shop has. */
+  is_other_account: boolean;
+}
+
 /** What a set-up link is good for. */
 export interface SetupState {
   has_owner: boolean;

@@ -14,7 +14,7 @@ use super::error::{Error, Result};
 use super::jobs::{BackgroundJob, JobSpec, NextRun};
 use super::mail_server::MailTransport;
 use super::revoked_token_cache::RevokedTokenCache;
-use super::settings::Settings;
+use super::settings::{Settings, StripeSettings};
 use crate::clock::Clock;
 use crate::domain::retention::kept_ms;
 use crate::domain::shop_settings::ShopProfile;
@@ -28,6 +28,8 @@ struct LiveSettings {
     profile: Arc<ShopProfile>,
     /// The mail server that the desk set.
     mail: Option<Arc<MailTransport>>,
+    /// The account at Stripe whose keys an owner set.
+    stripe: Option<Arc<StripeSettings>>,
     version: i64,
 }
 
@@ -39,6 +41,8 @@ pub struct Context {
     live_settings: RwLock<LiveSettings>,
     /// The mail server with which the node was started.
     given_mail: Option<Arc<MailTransport>>,
+    /// The account at Stripe with whose keys the node was started.
+    given_stripe: Option<Arc<StripeSettings>>,
     pub counters: AppCounters,
     /// The tasks that must finish before the process ends.
     pub tasks: TaskTracker,
@@ -65,6 +69,7 @@ impl Context {
     ) -> Result<Arc<Self>> {
         let epoch = AtomicI64::new(store.epoch().await?);
         let given_mail = settings.mail.clone().map(Arc::new);
+        let given_stripe = settings.stripe.clone().map(Arc::new);
         let (counters, tasks, revoked_tokens, mail_queued, staff_names, clock_offset_ms) = Default::default();
         Ok(Arc::new(Self {
             store,
@@ -74,9 +79,11 @@ impl Context {
                 shop: Arc::new(shop),
                 profile: Arc::default(),
                 mail: None,
+                stripe: None,
                 version: 0,
             }),
             given_mail,
+            given_stripe,
             counters,
             tasks,
             stop,
@@ -139,10 +146,22 @@ impl Context {
         matches!(self.given_mail.as_deref(), Some(MailTransport::Smtp { .. }))
     }
 
+    /// The account at Stripe that takes the payments now; `None`: it takes none. Keys with which the node was started come before those
+    /// that an owner set.
+    pub fn stripe(&self) -> Option<Arc<StripeSettings>> {
+        self.given_stripe.clone().or_else(|| self.live_settings().stripe)
+    }
+
     /// Takes what the store returned; an older version is ignored.
-    pub fn set_live_settings(&self, shop: Shop, stored: StoredSettings, mail: Option<Arc<MailTransport>>) {
+    pub fn set_live_settings(
+        &self,
+        shop: Shop,
+        stored: StoredSettings,
+        mail: Option<Arc<MailTransport>>,
+        stripe: Option<Arc<StripeSettings>>,
+    ) {
         let (shop, profile) = (Arc::new(shop), Arc::new(stored.profile));
-        let new = LiveSettings { shop, profile, mail, version: stored.version };
+        let new = LiveSettings { shop, profile, mail, stripe, version: stored.version };
         let mut live = self.live_settings.write().unwrap_or_else(PoisonError::into_inner);
         if live.version <= new.version {
             *live = new;

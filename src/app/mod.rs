@@ -112,7 +112,8 @@ pub use api_key::ApiKeyForm;
 pub use catalogue::{Gallery, NewProduct, NewQuickItem, NewVariant};
 pub use checkout::{
     BillingFilter, Comparison, Difference, DifferenceState, ExportedOrder, HoldJob, OrderResult, OwnDataPlace, Pacer,
-    PaymentSource, PurchaseResult, STRIPE_BASE, SavedCards, WithdrawalState, is_live_stripe_key,
+    PaymentSource, PurchaseResult, STRIPE_BASE, SavedCards, StripeKeysCheck, StripeKeysState, WithdrawalState,
+    is_live_stripe_key,
 };
 pub use counters::AppCounters;
 pub use error::{Error, Result};
@@ -127,7 +128,9 @@ pub use oidc_provider::OidcProvider;
 pub use picture_storage::PictureStorage;
 pub use pictures::{UPLOADS_MAX, UploadSlot, convert_picture};
 pub use selling::SellingCounters;
-pub use settings::{AdapterSettings, ChatRateLimit, ReconcileSettings, Settings, StripeCardForm, StripeSettings};
+pub use settings::{
+    AdapterSettings, ChatRateLimit, ReconcileSettings, Settings, StripeCardForm, StripePlace, StripeSettings,
+};
 pub use settings_sync::{check_secrets, rekey_secrets, signing_key};
 pub use sign_in::NewSignInCode;
 pub use staff::{OpenedInvite, SetupForm, SetupState, StaffInviteForm};
@@ -232,7 +235,7 @@ impl App {
         let sign_in = SignIn::new(&context);
         let selling = Selling::start(&context, &publisher, &catalogue)?;
         let (checkout, test_webhooks) =
-            Checkout::new(&context, &publisher, &stream_cache, &audit, &catalogue, &selling);
+            Checkout::new(&context, &publisher, &stream_cache, &audit, &catalogue, &selling, &settings_sync);
         let customers = Customers::new(&context, &publisher, &stream_cache, &audit);
         let streams = Streams::new(&context, &publisher, &stream_cache, &chat, &catalogue);
         let cluster_sync = ClusterSync::new(&context, &publisher, &stream_cache, &chat, &catalogue);

@@ -9,7 +9,7 @@ use super::oidc_provider::OidcProvider;
 use super::picture_storage::PictureStorage;
 use super::webhook_signature::WebhookSecret;
 use crate::domain::secrets_key::SecretsKey;
-use crate::domain::{Millis, PurchaseNames, TokenRules};
+use crate::domain::{Millis, PurchaseNames, StripeKeys, StripeMode, TokenRules};
 use crate::guarded_address::AddressGuard;
 
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Settings {
     pub is_test_provider_enabled: bool,
     /// The account at Stripe that takes the payments. `None`: Stripe does not.
     pub stripe: Option<StripeSettings>,
+    /// How the keys are used that an owner sets on the pages. `None`: they do not count here.
+    pub stripe_place: Option<StripePlace>,
     /// The payment adapter that takes the payments. `None`: there is none. It is not given beside Stripe.
     pub adapter: Option<AdapterSettings>,
     /// Requests a second to one endpoint of the payment provider, from all nodes; payments wait in a queue for their turn. `None`: the usual rate
@@ -69,6 +71,7 @@ impl Default for Settings {
             is_dev_login_enabled: false,
             is_test_provider_enabled: false,
             stripe: None,
+            stripe_place: None,
             adapter: None,
             payment_rate: None,
             webhook_secret: WebhookSecret::random(),
@@ -85,6 +88,36 @@ impl Default for Settings {
             public_url: None,
             are_requests_limited: true,
         }
+    }
+}
+
+/// Where Stripe is, for keys that are set while the server runs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StripePlace {
+    /// The address of the API.
+    pub api_base: String,
+    /// Where the bank sends the buyer back: the address to which the id of the order is added.
+    pub return_url: String,
+    /// The script of the card form.
+    pub script: String,
+    /// One of these addresses is not that of Stripe itself, so a live key is refused.
+    pub is_stand_in: bool,
+}
+
+impl StripePlace {
+    /// The account of these keys. `None`: the key is a live one, and this is not Stripe itself.
+    pub fn account(&self, keys: StripeKeys) -> Option<StripeSettings> {
+        if self.is_stand_in && keys.mode() == StripeMode::Live {
+            return None;
+        }
+        let StripeKeys { key, publishable_key, webhook_secret } = keys;
+        Some(StripeSettings {
+            key,
+            api_base: self.api_base.clone(),
+            webhook_secrets: vec![WebhookSecret::new(webhook_secret)],
+            return_url: self.return_url.clone(),
+            card_form: Some(StripeCardForm { publishable_key, script: self.script.clone() }),
+        })
     }
 }
 

@@ -151,7 +151,7 @@ pub struct ServeArgs {
     #[arg(long = "trusted-proxy", env = "LIVESOUK_TRUSTED_PROXY", value_name = "IP", value_delimiter = ',', value_parser = address_range)]
     pub trusted_proxies: Vec<IpNet>,
     /// Payment provider. `stripe` takes real money, and so does `http`, an adapter of your own to any provider. `test` is for trials: it takes no money, and anybody can pay with it. Default: none,
-    /// and nobody can pay
+    /// and nobody can pay until an owner sets keys of Stripe on the pages
     // A flag only: a variable that was left behind in an environment must not turn a shop into one that gives its goods away.
     #[arg(long = "payments", value_name = "PROVIDER")]
     pub payment_provider: Option<PaymentProviderName>,
@@ -439,7 +439,13 @@ impl ServeArgs {
         if self.currency.len() != 3 || !self.currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err("--currency (LIVESOUK_CURRENCY) must be three capital letters, like SAR".to_owned());
         }
-        check_provider(self.payment_provider, &self.stripe, &self.adapter, self.base_url.as_deref())?;
+        let has_secrets_key = self.secrets.secrets_key.is_some();
+        check_provider(
+            self.payment_provider,
+            (&self.stripe, has_secrets_key),
+            &self.adapter,
+            self.base_url.as_deref(),
+        )?;
         self.payments.check()
     }
 
@@ -457,14 +463,16 @@ impl ServeArgs {
 /// Checks what the payment provider needs. `Err` is a message for the operator.
 fn check_provider(
     provider: Option<PaymentProviderName>,
-    stripe: &StripeArgs,
+    (stripe, has_secrets_key): (&StripeArgs, bool),
     adapter: &AdapterArgs,
     base_url: Option<&str>,
 ) -> Result<(), String> {
     match provider {
-        Some(PaymentProviderName::Stripe) => stripe.check(base_url),
+        Some(PaymentProviderName::Stripe) => stripe.check(base_url, has_secrets_key),
         Some(PaymentProviderName::Http) => adapter.check(base_url),
-        Some(PaymentProviderName::Test) | None => Ok(()),
+        // An owner may set keys on the pages.
+        None => stripe.check_addresses(false),
+        Some(PaymentProviderName::Test) => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use clap::Args;
 
-use super::{AdapterArgs, LogArgs, PaymentProviderName, StripeArgs, check_provider};
+use super::{AdapterArgs, LogArgs, PaymentProviderName, SecretArgs, StripeArgs, check_provider};
 
 #[derive(Args, Debug)]
 pub struct ReconcileArgs {
@@ -33,6 +33,8 @@ pub struct ReconcileArgs {
     #[command(flatten)]
     pub adapter: AdapterArgs,
     #[command(flatten)]
+    pub secrets: SecretArgs,
+    #[command(flatten)]
     pub log: LogArgs,
 }
 
@@ -41,7 +43,8 @@ impl ReconcileArgs {
         if self.payment_provider == PaymentProviderName::Test {
             return Err("--payments test has nothing to reconcile: its payments are in the same database".to_owned());
         }
-        check_provider(Some(self.payment_provider), &self.stripe, &self.adapter, self.base_url.as_deref())
+        let stripe = (&self.stripe, self.secrets.secrets_key.is_some());
+        check_provider(Some(self.payment_provider), stripe, &self.adapter, self.base_url.as_deref())
     }
 }
 

@@ -36,11 +36,22 @@ pub struct StripeArgs {
 }
 
 impl StripeArgs {
-    /// Checks what `--payments stripe` needs. `Err` is a message for the operator.
-    pub fn check(&self, base_url: Option<&str>) -> Result<(), String> {
+    /// Checks what `--payments stripe` needs. Without any key an owner sets the keys on the pages, which needs the key for secrets. `Err` is a
+    /// message for the operator.
+    pub fn check(&self, base_url: Option<&str>, has_secrets_key: bool) -> Result<(), String> {
+        if base_url.is_none() {
+            return Err("--payments stripe needs --base-url (LIVESOUK_BASE_URL): the bank sends the buyer back to it"
+                .to_owned());
+        }
+        let has_others = self.stripe_publishable_key.is_some() || !self.stripe_webhook_secrets.is_empty();
         let Some(key) = &self.stripe_key else {
+            if has_secrets_key && !has_others {
+                return self.check_addresses(false);
+            }
             return Err(
-                "--payments stripe needs the key of the account: --stripe-key-file, or LIVESOUK_STRIPE_KEY".to_owned()
+                "--payments stripe needs the key of the account: --stripe-key-file, or LIVESOUK_STRIPE_KEY; or no key of Stripe, and \
+                --secrets-key-file, with which an owner sets them on the pages"
+                    .to_owned(),
             );
         };
         if !KEYS.iter().any(|prefix| key.starts_with(prefix)) || key.chars().any(|letter| !letter.is_ascii_graphic()) {
@@ -58,10 +69,6 @@ impl StripeArgs {
         if self.stripe_webhook_secrets.iter().any(|secret| !secret.starts_with("whsec_")) {
             return Err("--stripe-webhook-secret (LIVESOUK_STRIPE_WEBHOOK_SECRET) must begin with whsec_".to_owned());
         }
-        if base_url.is_none() {
-            return Err("--payments stripe needs --base-url (LIVESOUK_BASE_URL): the bank sends the buyer back to it"
-                .to_owned());
-        }
         let is_live = key.contains("_live_");
         if let Some(public) = &self.stripe_publishable_key {
             let prefix = if is_live { "pk_live_" } else { "pk_test_" };
@@ -72,6 +79,11 @@ impl StripeArgs {
                 ));
             }
         }
+        self.check_addresses(is_live)
+    }
+
+    /// Checks the addresses that stand in for those of Stripe. `is_live`: the key is for real money.
+    pub fn check_addresses(&self, is_live: bool) -> Result<(), String> {
         if let Some(script) = &self.stripe_element_js {
             if is_live {
                 return Err("--stripe-element-js is refused with a live key".to_owned());

@@ -340,6 +340,20 @@ fn stripe_needs_its_keys_and_a_live_key_goes_to_stripe_only() {
         let said = serve(&args, &[("LIVESOUK_STRIPE_KEY", key)]).check().unwrap_err();
         assert!(said.contains(part), "{args:?} {key}: {said}");
     }
+    // Without any key an owner sets them on the pages; a key for secrets encrypts them.
+    let secrets = ("LIVESOUK_SECRETS_KEY", "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=");
+    let pages = ["--payments", "stripe", "--base-url", "https://shop.example"];
+    assert_eq!(serve(&pages, &[secrets]).check(), Ok(()));
+    for (args, vars, part) in [
+        (pages.to_vec(), vec![], "--secrets-key-file"),
+        (live.to_vec(), vec![secrets], "--stripe-key-file"),
+        ([&pages[..], &["--stripe-publishable-key", "pk_live_1"]].concat(), vec![secrets], "--stripe-key-file"),
+        ([&pages[..], &["--stripe-api-base", "ftp://x"]].concat(), vec![secrets], "--stripe-api-base must begin"),
+        (vec!["--stripe-api-base", "ftp://x"], vec![], "--stripe-api-base must begin"),
+    ] {
+        let said = serve(&args, &vars).check().unwrap_err();
+        assert!(said.contains(part), "{args:?}: {said}");
+    }
     for fitting in [elsewhere, other_form, public("pk_test_1")] {
         assert_eq!(serve(&fitting, &[("LIVESOUK_STRIPE_KEY", "rk_test_1")]).check(), Ok(()), "{fitting:?}");
     }

@@ -67,6 +67,8 @@ audit_actions! {
     ChangeSettings "change_settings",
     SetMailServer "set_mail_server",
     RemoveMailServer "remove_mail_server",
+    SetStripeKeys "set_stripe_keys",
+    RemoveStripeKeys "remove_stripe_keys",
     InviteStaff "invite_staff",
     WithdrawStaffInvite "withdraw_staff_invite",
     AcceptStaffInvite "accept_staff_invite",

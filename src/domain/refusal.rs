@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::error_code::error_codes;
-use super::{CouponProblem, ErrorCode, Millis, OfferId, OrderId, OrderQuote, ReservationId};
+use super::{CouponProblem, ErrorCode, Millis, OfferId, OrderId, OrderQuote, ReservationId, StripeKeyProblem};
 
 /// The reason why a request was not carried out, with the facts that the client needs.
 #[derive(Clone, PartialEq, Debug)]
@@ -165,6 +165,8 @@ pub enum Refusal {
     MailRefused(String),
     /// This server has no key to encrypt secrets with, so it stores none.
     SecretsKeyMissing,
+    /// The keys of Stripe that were typed are not taken.
+    StripeKeys(StripeKeyProblem),
     NameNeeded,
     BuyersVerified,
     BuyersAccount,
@@ -242,6 +244,7 @@ impl Refusal {
         match self {
             Refusal::BadField { field, .. } => Some(field),
             Refusal::InvalidValue { field, .. } => Some(field),
+            Refusal::StripeKeys(problem) => problem.field(),
             _ => None,
         }
     }
@@ -278,28 +281,6 @@ impl Refusal {
             | Refusal::Busy { retry_ms } => Some(*retry_ms),
             Refusal::NotOpen { opens_at: Some(opens_at), now } => Some((opens_at - now).max(0)),
             _ => None,
-        }
-    }
-}
-
-/// The message for a developer or a log, in English. Pages translate the code instead.
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Refusal::BadRequest(why) => f.write_str(why),
-            Refusal::BadField { field, why } => write!(f, "{field} {why}"),
-            Refusal::InvalidValue { field, why } => write!(f, "{field} {why}"),
-            Refusal::UnknownVerb(verb) => write!(f, "There is no verb `{verb}`."),
-            Refusal::BuyerLimit { per_buyer, .. } => write!(f, "One buyer can have at most {per_buyer}."),
-            Refusal::PictureKind { found: Some(kind) } => {
-                write!(f, "{kind} files are not accepted. Send a JPEG, PNG or WebP picture.")
-            }
-            Refusal::TooFewLeft { left } => write!(f, "Only {left} left."),
-            Refusal::NotEnoughStock { left } => write!(f, "The variant has only {left} in stock."),
-            Refusal::MailRefused(why) => f.write_str(why),
-            Refusal::WrongStatus(why) | Refusal::TokenRefused(why) => f.write_str(why),
-            Refusal::PasskeyInvalid(why) => write!(f, "{} {why}", self.error_code().meaning),
-            _ => f.write_str(self.error_code().meaning),
         }
     }
 }
@@ -443,6 +424,26 @@ error_codes! {
     Refusal::SecretsKeyMissing =>
         "secrets_key_missing", 409, "This server has no --secrets-key-file, so it stores no password. Set the mail server by --smtp-url.",
         "error.secrets_key_missing";
+    Refusal::StripeKeys(StripeKeyProblem::Kind(_)) =>
+        "stripe_key_kind", 400, "The key is not of the kind of this field: rk_… or sk_…, pk_…, whsec_…. Nothing was stored.", "error.stripe_key_kind";
+    Refusal::StripeKeys(StripeKeyProblem::Modes) =>
+        "stripe_key_mode", 422, "One of the keys is for tests, and the other for real money. Nothing was stored.", "error.stripe_key_mode";
+    Refusal::StripeKeys(StripeKeyProblem::Rejected(_)) =>
+        "stripe_key_rejected", 422, "Stripe does not accept this key: it is mistyped, revoked, or has expired. Nothing was stored.", "error.stripe_key_rejected";
+    Refusal::StripeKeys(StripeKeyProblem::Rights(_)) =>
+        "stripe_key_rights", 422, "The restricted key lacks a right that payments need. Nothing was stored.", "error.stripe_key_rights";
+    Refusal::StripeKeys(StripeKeyProblem::OtherAccount) =>
+        "stripe_key_account", 422, "The publishable key belongs to another account than the secret. Nothing was stored.", "error.stripe_key_account";
+    Refusal::StripeKeys(StripeKeyProblem::Unreachable) =>
+        "stripe_unreachable", 503, "Stripe did not answer, so the keys could not be checked. Nothing was stored.", "error.stripe_unreachable";
+    Refusal::StripeKeys(StripeKeyProblem::StandIn) =>
+        "stripe_stand_in", 422, "This server speaks to a stand-in of Stripe (--stripe-api-base or --stripe-element-js), which must not get a live key.", "error.stripe_stand_in";
+    Refusal::StripeKeys(StripeKeyProblem::AccountChanges) =>
+        "stripe_account_changes", 409, "The shop was paid with another account or mode, whose keys are in use. Remove them first, and set these half a minute later.", "error.stripe_account_changes";
+    Refusal::StripeKeys(StripeKeyProblem::PaymentsOpen(_)) =>
+        "stripe_payments_open", 409, "Payments or refunds of the account before are not finished, and these keys do not know them.", "error.stripe_payments_open";
+    Refusal::StripeKeys(StripeKeyProblem::Fixed(_)) =>
+        "stripe_keys_fixed", 409, "The keys of Stripe cannot be set here.", "error.stripe_keys_fixed";
     Refusal::NameNeeded => "name_needed", 422, "A new account needs a name.", "error.name_needed";
     Refusal::BuyersVerified =>
         "buyers_verified", 403, "This offer is for buyers who proved their e-mail address.", "error.buyers_verified";

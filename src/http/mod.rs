@@ -93,6 +93,7 @@ mod staff;
 mod stock_alert;
 mod stream;
 mod stream_change;
+mod stripe_keys;
 mod subprotocol;
 mod token;
 mod user_data;
@@ -315,6 +316,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(policy::show))
         .routes(routes!(mail_server::show, mail_server::set, mail_server::remove))
         .routes(routes!(mail_server::test))
+        .routes(routes!(stripe_keys::show, stripe_keys::set, stripe_keys::remove))
+        .routes(routes!(stripe_keys::check))
         .routes(routes!(sign_in::create_code))
         .routes(routes!(sign_in::redeem_code))
         .routes(routes!(product::list, product::create))
@@ -339,7 +342,7 @@ pub fn router(state: AppState) -> Router {
     if state.app.settings().is_dev_login_enabled {
         described = described.routes(routes!(dev::create_token));
     }
-    if state.app.checkout.payment_provider().is_some() {
+    if state.app.checkout.may_take_payments() {
         described = described.routes(routes!(payment::webhook));
     }
     if state.app.settings().is_test_provider_enabled {

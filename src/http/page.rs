@@ -263,7 +263,8 @@ pub(super) fn page_response(
 ) -> Response {
     let mut response = page.response(request_headers, cache_control);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, state.page_policy.content_security_policy(framing));
+    let has_card_form = state.app.checkout.card_form().is_some();
+    headers.insert(header::CONTENT_SECURITY_POLICY, state.page_policy.content_security_policy(framing, has_card_form));
     if framing == Framing::Never {
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     }

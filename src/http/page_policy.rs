@@ -46,10 +46,18 @@ fn is_host_source(text: &str) -> bool {
     matches!(scheme, "https" | "http" | "wss" | "ws") && !host.is_empty() && host.chars().all(is_plain)
 }
 
+/// The content security policies of a page, by who may frame it.
 #[derive(Debug)]
-pub struct PagePolicy {
+struct Policies {
     framed: HeaderValue,
     never_framed: HeaderValue,
+}
+
+#[derive(Debug)]
+pub struct PagePolicy {
+    plain: Policies,
+    /// While the pages have the card form of the payment provider.
+    with_card_form: Policies,
     /// The public address is HTTPS.
     is_https: bool,
 }
@@ -67,8 +75,8 @@ pub enum Framing {
 }
 
 impl PagePolicy {
-    /// `frames`: the origins that may frame the viewer pages. `card_form`: the script of the payment provider's card form, if the pages have
-    /// one.
+    /// `frames`: the origins that may frame the viewer pages. `card_form`: the script of the payment provider's card form, if the pages can
+    /// have one.
     pub fn new(
         frames: &[String],
         base_url: Option<&str>,
@@ -76,6 +84,23 @@ impl PagePolicy {
         card_form: Option<&str>,
     ) -> Result<Self, String> {
         hosts.check()?;
+        let is_https = base_url.is_some_and(|url| url.to_ascii_lowercase().starts_with("https://"));
+        let plain = Policies::new(frames, hosts, None)?;
+        Ok(Self { plain, with_card_form: Policies::new(frames, hosts, card_form)?, is_https })
+    }
+
+    /// `has_card_form`: the pages have the card form of the payment provider now, whose scripts come from elsewhere.
+    pub fn content_security_policy(&self, framing: Framing, has_card_form: bool) -> HeaderValue {
+        let policies = if has_card_form { &self.with_card_form } else { &self.plain };
+        match framing {
+            Framing::Allowed => policies.framed.clone(),
+            Framing::Never => policies.never_framed.clone(),
+        }
+    }
+}
+
+impl Policies {
+    fn new(frames: &[String], hosts: &ContentHosts, card_form: Option<&str>) -> Result<Self, String> {
         let list = |own: &str, default: &str, given: &[String]| match given {
             [] => format!("{own} {default}"),
             given => format!("{own} {}", given.join(" ")),
@@ -115,18 +140,10 @@ impl PagePolicy {
             HeaderValue::from_str(&format!("{common}{ancestors}"))
                 .map_err(|_| "an allowed origin is not ASCII".to_owned())
         };
-        let is_https = base_url.is_some_and(|url| url.to_ascii_lowercase().starts_with("https://"));
         let framed = value(
             ["'self'"].into_iter().chain(frames.iter().map(String::as_str)).collect::<Vec<_>>().join(" ").as_str(),
         )?;
-        Ok(Self { framed, never_framed: value("'none'")?, is_https })
-    }
-
-    pub fn content_security_policy(&self, framing: Framing) -> HeaderValue {
-        match framing {
-            Framing::Allowed => self.framed.clone(),
-            Framing::Never => self.never_framed.clone(),
-        }
+        Ok(Self { framed, never_framed: value("'none'")? })
     }
 }
 
@@ -172,7 +189,9 @@ mod tests {
         let limited = ContentHosts { connect: vec!["wss://live.shop.example".into()], ..ContentHosts::default() };
         let text = |form| {
             let policy = PagePolicy::new(&[], None, &limited, form).unwrap();
-            policy.content_security_policy(Framing::Never).to_str().unwrap().to_owned()
+            let text = |has_form| policy.content_security_policy(Framing::Never, has_form).to_str().unwrap().to_owned();
+            assert!(!text(false).contains("stripe.com") && !text(false).contains("127.0.0.1"), "no form is shown");
+            text(true)
         };
         assert!(text(None).contains("script-src 'self'; object-src"), "{}", text(None));
         let stripe = text(Some("https://js.stripe.com/v3/"));
@@ -191,7 +210,7 @@ mod tests {
     #[test]
     fn console_is_never_framed_and_other_pages_by_allowed_origins() {
         let policy = policy(&ContentHosts::default()).unwrap();
-        let text = |framing| policy.content_security_policy(framing).to_str().unwrap().to_owned();
+        let text = |framing| policy.content_security_policy(framing, false).to_str().unwrap().to_owned();
         assert!(text(Framing::Never).ends_with("frame-ancestors 'none'"));
         assert!(text(Framing::Allowed).ends_with("frame-ancestors 'self' https://shop.example"));
         assert!(text(Framing::Allowed).contains("img-src 'self' data: https:;"));
@@ -204,7 +223,7 @@ mod tests {
             media: vec!["https://video.example".into()],
             connect: vec!["wss://live.shop.example".into()],
         };
-        let text = policy(&hosts).unwrap().content_security_policy(Framing::Never).to_str().unwrap().to_owned();
+        let text = policy(&hosts).unwrap().content_security_policy(Framing::Never, false).to_str().unwrap().to_owned();
         for part in [
             "img-src 'self' data: https://cdn.example https://*.img.example:8443;",
             "media-src 'self' blob: https://video.example;",

@@ -20,8 +20,11 @@ pub async fn shop(State(state): State<AppState>) -> Json<ShopView> {
     let payments = state.app.checkout.payment_provider();
     let (dev_login, emails) = (state.app.settings().is_dev_login_enabled, state.app.mail.has_server());
     let (shop, profile) = (state.app.shop(), state.app.profile());
-    let form = state.app.settings().stripe.as_ref().and_then(|stripe| stripe.card_form.clone());
-    let stripe = form.map(|StripeCardForm { publishable_key, script }| StripeFormView { publishable_key, script });
+    let stripe = state
+        .app
+        .checkout
+        .card_form()
+        .map(|StripeCardForm { publishable_key, script }| StripeFormView { publishable_key, script });
     let view = ShopView::of((&shop, &profile), dev_login, payments, stripe, emails, state.origins.base_url());
     Json(ShopView { coupons: state.app.checkout.has_coupons(), ..view })
 }

@@ -10,10 +10,12 @@ use super::transaction::Transaction;
 use super::{Error, Result, Store, titles_to_json, to_json};
 use crate::domain::mail_settings::MailSettings;
 use crate::domain::shop_settings::{ShopForm, ShopProfile};
+use crate::domain::stripe_keys::{StoredStripeKeys, StripeKeysSetting};
 use crate::domain::{AuditEntry, Refusal, Shop};
 
 const PROFILE: &str = "shop";
 const MAIL: &str = "mail";
+const STRIPE: &str = "stripe";
 const SETUP: &str = "setup";
 
 /// The settings as they are stored.
@@ -22,6 +24,7 @@ pub struct StoredSettings {
     pub profile: ShopProfile,
     /// `None`: nobody has typed a mail server.
     pub mail: Option<MailSettings>,
+    pub stripe: StripeKeysSetting,
     /// The shop was just created, and its owner has not come yet.
     pub is_setup_open: bool,
     /// Grows with every change.
@@ -34,6 +37,7 @@ pub enum StoredSecret {
     MailPassword,
     /// The key that signs the tokens of a shop that was started without one.
     SigningKey,
+    StripeKeys,
 }
 
 impl Store {
@@ -46,6 +50,7 @@ impl Store {
             match name.as_str() {
                 PROFILE => settings.profile = parse(&name, &value)?,
                 MAIL => settings.mail = parse(&name, &value)?,
+                STRIPE => settings.stripe = parse(&name, &value)?,
                 SETUP => settings.is_setup_open = value == "\"open\"",
                 // A newer node wrote it.
                 _ => {}
@@ -94,18 +99,27 @@ impl Store {
             let stored: Option<String> = tx.query(read).bind(MAIL).fetch_optional_value().await?;
             let mail: Option<MailSettings> = stored.map(|value| parse(MAIL, &value)).transpose()?.flatten();
             let password = mail.as_ref().and_then(|mail| mail.sealed_password.clone());
+            let read = "select value from shop_settings where name = $1";
+            let stripe: Option<String> = tx.query(read).bind(STRIPE).fetch_optional_value().await?;
+            let stripe: StripeKeysSetting = stripe.map(|value| parse(STRIPE, &value)).transpose()?.unwrap_or_default();
             let read = "select secret from signing_keys where one = 1";
             let signing: Option<String> = tx.query(read).fetch_optional_value().await?;
             let again = |secret, sealed: Option<&String>| sealed.map(|sealed| seal(secret, sealed)).transpose();
             // All of them first: what cannot be read must not leave the others changed.
-            let (password, signing) = match (
+            let (password, signing, keys) = match (
                 again(StoredSecret::MailPassword, password.as_ref()),
                 again(StoredSecret::SigningKey, signing.as_ref()),
+                again(StoredSecret::StripeKeys, stripe.stored.as_ref().map(|stored| &stored.sealed)),
             ) {
-                (Ok(password), Ok(signing)) => (password, signing),
-                (Err(why), _) | (_, Err(why)) => return Ok(Err(why)),
+                (Ok(password), Ok(signing), Ok(keys)) => (password, signing, keys),
+                (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => return Ok(Err(why)),
             };
-            let is_any = password.is_some() || signing.is_some();
+            let is_any = password.is_some() || signing.is_some() || keys.is_some();
+            if let (Some(stored), Some(sealed)) = (stripe.stored, keys) {
+                let again = StripeKeysSetting { stored: Some(StoredStripeKeys { sealed, ..stored }), ..stripe };
+                let write = "update shop_settings set value = $2 where name = $1";
+                tx.query(write).bind(STRIPE).bind(to_json(&again)?).execute().await?;
+            }
             if let (Some(mail), Some(password)) = (mail, password) {
                 let again = MailSettings { sealed_password: Some(password), ..mail };
                 let write = "update shop_settings set value = $2 where name = $1";
@@ -115,6 +129,32 @@ impl Store {
                 tx.query("update signing_keys set secret = $1 where one = 1").bind(signing).execute().await?;
             }
             Ok(Ok(is_any))
+        })
+        .await
+    }
+
+    /// Writes the keys of Stripe, which were `before`; `None` takes them away. Refused as outdated if somebody has changed them meanwhile.
+    pub async fn update_stripe_keys(
+        &self,
+        keys: Option<&StoredStripeKeys>,
+        before: Option<&StoredStripeKeys>,
+        entry: &AuditEntry,
+    ) -> Result<()> {
+        self.transaction(async |tx| {
+            tx.lock_name("shop_settings").await?;
+            let now = tx.now().await?;
+            let read = "select value from shop_settings where name = $1";
+            let stored: Option<String> = tx.query(read).bind(STRIPE).fetch_optional_value().await?;
+            let stored: StripeKeysSetting = stored.map(|value| parse(STRIPE, &value)).transpose()?.unwrap_or_default();
+            if stored.stored.as_ref() != before {
+                return Err(Refusal::Outdated.into());
+            }
+            let removed_at = match keys {
+                Some(_) => stored.removed_at,
+                None => Some(now),
+            };
+            write(tx, STRIPE, &to_json(&StripeKeysSetting { stored: keys.cloned(), removed_at })?).await?;
+            insert_audit_entry(tx, entry).await
         })
         .await
     }

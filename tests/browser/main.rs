@@ -7,7 +7,8 @@
 mod account;
 mod behind_proxy;
 mod bulk;
-mod card;
+pub mod card;
+mod card_lost;
 mod catalogue;
 mod checkout;
 mod client;
@@ -46,6 +47,7 @@ mod show_end;
 mod sign_in_link;
 mod smoke;
 mod staff;
+mod stripe_keys;
 mod team;
 mod video;
 mod visit;

@@ -34,6 +34,7 @@ const PARTS = [
   '.pages',
   '.follow',
   '.payments',
+  '.stripe',
 ];
 
 /** Language → key → text, of all parts. */

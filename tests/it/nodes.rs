@@ -8,5 +8,6 @@ mod outage;
 mod room;
 mod rules;
 mod shop_wide;
+mod stripe_keys;
 mod team;
 mod token;

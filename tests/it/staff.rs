@@ -8,3 +8,4 @@ mod mail_server;
 mod passkey;
 pub mod role;
 mod settings;
+mod stripe_keys;

@@ -21,6 +21,7 @@ const KINDS = [
   'set_staff_role',
   'change_settings',
   'set_mail_server',
+  'set_stripe_keys',
   'create_api_key',
 ];
 

@@ -1,4 +1,4 @@
-// The settings of the shop, its mail server and its API keys, for owners and admins.
+// The settings of the shop, its mail server, its keys of Stripe and its API keys, for owners and admins.
 
 import { asRefusal, call, get } from '../api.js';
 import { refusalText, t } from '../i18n.js';
@@ -11,6 +11,7 @@ import { manualPaymentForm } from './manual_payment_form.js';
 import { policiesPart } from './policies_part.js';
 import { retentionForm } from './retention_form.js';
 import { shopForm, shopRequest } from './shop_form.js';
+import { stripePart } from './stripe_form.js';
 
 /** @import { Identity, MailServer, Refusal, Role, ShopSettings } from '../types.d.ts' */
 
@@ -57,7 +58,9 @@ export async function showSettings(root, role) {
   await keys.reload();
   const manual = manualPaymentForm(settings.manual_payments);
   const mail = role === 'owner' ? await mailPart() : await mailWords();
-  root.replaceChildren(form, manual, policies.node, retentionForm(settings.kept_days), mail, keys.node);
+  // The money of the shop goes to the account of these keys, so only an owner sees them.
+  const stripe = role === 'owner' ? [await stripePart()] : [];
+  root.replaceChildren(form, manual, ...stripe, policies.node, retentionForm(settings.kept_days), mail, keys.node);
 }
 
 /** What an admin reads about the mail server, which only an owner sets. */

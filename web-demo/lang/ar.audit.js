@@ -64,6 +64,8 @@ export default {
   'audit.change_settings': 'غيّر {by} إعدادات المتجر',
   'audit.set_mail_server': 'ضبط {by} خادم البريد',
   'audit.remove_mail_server': 'أزال {by} خادم البريد',
+  'audit.set_stripe_keys': 'ضبط {by} مفاتيح Stripe: {detail}',
+  'audit.remove_stripe_keys': 'أزال {by} مفاتيح Stripe',
   'audit.invite_staff': 'دعا {by} شخصًا إلى الموظفين',
   'audit.withdraw_staff_invite': 'سحب {by} دعوة إلى الموظفين',
   'audit.accept_staff_invite': 'انضم {by} إلى الموظفين',

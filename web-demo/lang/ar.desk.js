@@ -148,6 +148,7 @@ export default {
   'audit.is_set_staff_role': 'الأدوار',
   'audit.is_change_settings': 'الإعدادات',
   'audit.is_set_mail_server': 'خادم البريد',
+  'audit.is_set_stripe_keys': 'مفاتيح Stripe',
   'audit.is_create_api_key': 'مفاتيح API جديدة',
   'mail.view.all': 'الكل',
   'mail.view.failed': 'لم تُرسل',

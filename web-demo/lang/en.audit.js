@@ -64,6 +64,8 @@ export default {
   'audit.change_settings': '{by} changed the settings of the shop',
   'audit.set_mail_server': '{by} set the mail server',
   'audit.remove_mail_server': '{by} took the mail server away',
+  'audit.set_stripe_keys': '{by} set the keys of Stripe: {detail}',
+  'audit.remove_stripe_keys': '{by} removed the keys of Stripe',
   'audit.invite_staff': '{by} invited somebody to the staff',
   'audit.withdraw_staff_invite': '{by} withdrew an invite to the staff',
   'audit.accept_staff_invite': '{by} joined the staff',

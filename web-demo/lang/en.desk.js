@@ -115,6 +115,7 @@ export default {
   'audit.is_set_staff_role': 'Roles',
   'audit.is_change_settings': 'Settings',
   'audit.is_set_mail_server': 'Mail server',
+  'audit.is_set_stripe_keys': 'Keys of Stripe',
   'audit.is_create_api_key': 'New API keys',
   'mail.view.all': 'All',
   'mail.view.failed': 'Failed',

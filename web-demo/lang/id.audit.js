@@ -64,6 +64,8 @@ export default {
   'audit.change_settings': '{by} mengubah pengaturan toko',
   'audit.set_mail_server': '{by} mengatur server email',
   'audit.remove_mail_server': '{by} menghapus server email',
+  'audit.set_stripe_keys': '{by} menyetel kunci Stripe: {detail}',
+  'audit.remove_stripe_keys': '{by} menghapus kunci Stripe',
   'audit.invite_staff': '{by} mengundang seseorang menjadi staf',
   'audit.withdraw_staff_invite': '{by} menarik undangan staf',
   'audit.accept_staff_invite': '{by} bergabung dengan staf',

@@ -114,6 +114,7 @@ export default {
   'audit.is_set_staff_role': 'Peran',
   'audit.is_change_settings': 'Pengaturan',
   'audit.is_set_mail_server': 'Server email',
+  'audit.is_set_stripe_keys': 'Kunci Stripe',
   'audit.is_create_api_key': 'Kunci API baru',
   'mail.view.all': 'Semua',
   'mail.view.failed': 'Gagal',

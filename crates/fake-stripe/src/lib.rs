@@ -1,9 +1,10 @@
 //! A payment provider for tests: a server that speaks a part of the Stripe API as it is documented, on a loopback address, and fails on request.
 //!
-//! It knows payment intents with manual capture, confirmation tokens, 3-D Secure, customers with saved cards, refunds, disputes,
+//! It knows two accounts with test and live mode, payment intents with manual capture, confirmation tokens, 3-D Secure, customers with saved cards, refunds, disputes,
 //! idempotency keys, signed events, rate limits and the rules of amounts. It is written from the documentation, shares no code with the server that is
 //! tested, and is itself judged by the official command line and libraries (`scripts/check-payments`). Its clock can be moved.
 
+mod caller;
 mod card;
 mod clock;
 mod customer;
@@ -21,6 +22,7 @@ mod route;
 mod server;
 mod webhooks;
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -82,6 +84,10 @@ struct World {
     endpoints: Vec<Endpoint>,
     delivery: Delivery,
     received: Vec<Received>,
+    /// Keys that are refused.
+    revoked: HashSet<String>,
+    /// The intents of the other account.
+    intents_of_other: HashSet<String>,
     /// Objects that a slow call holds.
     locked: Vec<String>,
     events_seen: u64,
@@ -133,6 +139,8 @@ impl FakeStripe {
             endpoints: Vec::new(),
             delivery: Delivery::default(),
             received: Vec::new(),
+            revoked: HashSet::new(),
+            intents_of_other: HashSet::new(),
             locked: Vec::new(),
             events_seen: 0,
         };
@@ -177,6 +185,11 @@ impl FakeStripe {
     /// A share of all calls meets a fault that is chosen at random.
     pub fn set_random_faults(&self, share: f64) {
         self.shared.world().faults.set_random(share);
+    }
+
+    /// Somebody revokes a key in the dashboard, or it expires.
+    pub fn revoke(&self, key: &str) {
+        self.shared.world().revoked.insert(key.to_owned());
     }
 
     /// While it is down, every connection is closed without an answer.

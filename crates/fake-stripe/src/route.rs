@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 
+use crate::caller::{self, Caller};
 use crate::customer::{Customer, Method};
 use crate::error::ApiError;
 use crate::faults::{Call, Fault};
@@ -44,31 +45,6 @@ pub enum Sent {
 impl Sent {
     pub fn json(status: u16, body: Value) -> Self {
         Sent::Json { status, body, headers: Vec::new(), is_cut: false }
-    }
-}
-
-/// The rights of a restricted key.
-struct Rights {
-    intents: bool,
-    refunds: bool,
-    charges: bool,
-    /// What is kept of payments.
-    balance: bool,
-    disputes: bool,
-    /// Customers and payment methods.
-    customers: bool,
-}
-
-/// What a key may do. `None`: no such key.
-fn rights(key: &str) -> Option<Rights> {
-    let all = Rights { intents: true, refunds: true, charges: true, balance: true, disputes: true, customers: true };
-    match key {
-        "rk_test_no_refunds" | "rk_live_no_refunds" => Some(Rights { refunds: false, ..all }),
-        "rk_test_no_customers" | "rk_live_no_customers" => Some(Rights { customers: false, ..all }),
-        "rk_test_read_only" => Some(Rights { intents: false, refunds: false, customers: false, ..all }),
-        "rk_test_payments_only" => Some(Rights { balance: false, disputes: false, customers: false, ..all }),
-        _ if ["sk_test_", "sk_live_", "rk_test_", "rk_live_"].iter().any(|prefix| key.starts_with(prefix)) => Some(all),
-        _ => None,
     }
 }
 
@@ -127,11 +103,11 @@ async fn call_api(shared: &Arc<Shared>, asked: &Asked, call: Call, segments: &[&
             fault => fault,
         }
     };
-    let is_live = match check_caller(shared, asked, call, given) {
-        Ok(is_live) => is_live,
+    let caller = match caller::check(shared, asked, call, given) {
+        Ok(caller) => caller,
         Err(error) => return Sent::json(error.status, error.body()),
     };
-    let key = asked.idempotency_key.clone().filter(|_| asked.method == "POST").map(|key| format!("{is_live}:{key}"));
+    let key = asked.idempotency_key.clone().filter(|_| asked.method == "POST").map(|key| format!("{caller:?}:{key}"));
     let object = segments.get(2).map(|id| (*id).to_owned());
     {
         let mut world = shared.world();
@@ -176,7 +152,7 @@ async fn call_api(shared: &Arc<Shared>, asked: &Asked, call: Call, segments: &[&
     let mut result = if fault == Some(Fault::ErrorBefore) {
         Err(internal())
     } else {
-        execute(&mut world, call, &asked.method, segments, given, is_live, shared.now_s())
+        execute(&mut world, call, &asked.method, segments, given, caller, shared.now_s())
     };
     if fault == Some(Fault::ErrorAfter) {
         result = Err(internal());
@@ -200,51 +176,33 @@ async fn call_api(shared: &Arc<Shared>, asked: &Asked, call: Call, segments: &[&
     }
 }
 
-/// The key and the version of the request. Returns whether the key is a live one.
-fn check_caller(shared: &Shared, asked: &Asked, call: Call, given: &Parameters) -> Result<bool, ApiError> {
-    let unknown = || ApiError::new(401, "invalid_request_error", None, "Invalid API Key provided.");
-    let key = asked.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(unknown)?;
-    let rights = rights(key).ok_or_else(unknown)?;
-    let is_allowed = match call {
-        Call::Create | Call::Confirm | Call::Capture | Call::Cancel => rights.intents,
-        Call::Refund => rights.refunds,
-        // What a key may not read cannot be expanded either, and the whole request is refused.
-        Call::Fetch | Call::List => rights.balance || !given.expands("latest_charge.balance_transaction"),
-        Call::Disputes => rights.disputes,
-        Call::Other if asked.path.starts_with("/v1/balance_transactions") => rights.balance,
-        Call::CreateCustomer | Call::DeleteCustomer | Call::ListMethods | Call::Detach => rights.customers,
-        Call::Other if asked.path.starts_with("/v1/charges") => rights.charges,
-        Call::Other => true,
-    };
-    if !is_allowed {
-        let message = "The provided key does not have the required permissions for this endpoint.";
-        return Err(ApiError::new(403, "invalid_request_error", None, message));
-    }
-    if shared.options.requires_version && asked.version.is_none() {
-        return Err(ApiError::invalid("version_missing", "Every request must name its Stripe-Version here."));
-    }
-    Ok(key.starts_with("sk_live_") || key.starts_with("rk_live_"))
-}
-
 fn execute(
     world: &mut World,
     call: Call,
     method: &str,
     segments: &[&str],
     given: &Parameters,
-    is_live: bool,
+    caller: Caller,
     now: i64,
 ) -> Result<Value, ApiError> {
     parameters::check(call, given)?;
-    let ledger = &mut world.ledger;
+    caller::check_sight(world, segments, given, caller)?;
+    let newest_before = world.ledger.intents.keys().next_back().cloned();
+    let (ledger, is_live) = (&mut world.ledger, caller.is_live);
     match (call, segments) {
-        (Call::Create, _) => ledger.create_intent(given, is_live, now),
+        (Call::Create, _) => {
+            let made = ledger.create_intent(given, is_live, now);
+            // Also one whose card is declined.
+            let newest = ledger.intents.keys().next_back().filter(|id| Some(*id) != newest_before.as_ref());
+            world.intents_of_other.extend(newest.filter(|_| caller.is_other_account).cloned());
+            made
+        }
         (Call::Confirm, [_, _, id, _]) => ledger.confirm_intent(id, given, now),
         (Call::Capture, [_, _, id, _]) => ledger.capture_intent(id, given, now),
         (Call::Cancel, [_, _, id, _]) => ledger.cancel_intent(id, given, now),
         (Call::Fetch, [_, _, id]) => ledger.intent(id).map(|intent| ledger.intent_view(intent, given)),
         (Call::Refund, _) => ledger.create_refund(given, now),
-        (Call::List, _) => list_intents(world, given),
+        (Call::List, _) => list_intents(world, given, caller),
         (_, ["v1", "payment_intents", "search"]) => search_intents(world, given, now),
         (_, ["v1", "refunds", id]) if method == "GET" => {
             ledger.refunds.get(*id).map(|refund| refund.view()).ok_or_else(|| ApiError::missing("refund", id))
@@ -292,7 +250,7 @@ fn list(data: Vec<Value>, url: &str, has_more: bool) -> Value {
 }
 
 /// Intents by their time, the newest first. It is consistent: what was created is listed at once.
-fn list_intents(world: &World, given: &Parameters) -> Result<Value, ApiError> {
+fn list_intents(world: &World, given: &Parameters, caller: Caller) -> Result<Value, ApiError> {
     let limit = given.integer("limit")?.unwrap_or(10);
     if !(1..=100).contains(&limit) {
         return Err(ApiError::invalid("parameter_invalid_integer", "limit must be between 1 and 100."));
@@ -308,7 +266,12 @@ fn list_intents(world: &World, given: &Parameters) -> Result<Value, ApiError> {
     };
     let (after, before) = (given.text("starting_after"), given.text("ending_before"));
     let fits = |id: &str| after.is_none_or(|cursor| id < cursor) && before.is_none_or(|cursor| id > cursor);
-    let mut found = world.ledger.intents.values().rev().filter(|intent| is_in_time(intent.created) && fits(&intent.id));
+    let mut found = world
+        .ledger
+        .intents
+        .values()
+        .rev()
+        .filter(|intent| is_in_time(intent.created) && fits(&intent.id) && caller.sees(world, intent));
     let page = found.by_ref().take(limit as usize).map(|intent| world.ledger.intent_view(intent, given)).collect();
     Ok(list(page, "/v1/payment_intents", found.next().is_some()))
 }

@@ -137,7 +137,8 @@ impl Checkout {
             comparison.note(DifferenceState::Left, text);
             return Ok(());
         }
-        match payment.next_step(None, self.provider.livemode(), self.age_of(&self.provider, &payment)) {
+        let livemode = self.provider.livemode().ok_or(Error::OutcomeUnknown)?;
+        match payment.next_step(None, livemode, self.age_of(&self.provider, &payment)) {
             PaymentStep::Record(status) if status != payment.status => {
                 let text = format!("{name}: the provider has no such payment; the attempt ends as {}", status.name());
                 if !is_trial {
@@ -170,7 +171,8 @@ impl Checkout {
         }
         // The shop itself captured it, after the copy of the books was made: it wins its order if it still can.
         let intent = PaymentIntent { authorises: intent.authorises && intent.captured == 0, ..intent };
-        let step = payment.next_step(Some(&intent), self.provider.livemode(), self.age_of(&self.provider, &payment));
+        let livemode = self.provider.livemode().ok_or(Error::OutcomeUnknown)?;
+        let step = payment.next_step(Some(&intent), livemode, self.age_of(&self.provider, &payment));
         let description = match step {
             PaymentStep::Record(status) if status == payment.status => {
                 return self.compare_refunds(&payment, &intent, is_trial, comparison).await;

@@ -32,6 +32,7 @@ mod saved_view;
 mod shop_order;
 mod shown_coupon;
 mod stripe;
+mod stripe_keys;
 mod test_provider;
 mod webhook;
 mod withdrawal;
@@ -39,13 +40,14 @@ mod withdrawal;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::audit::AuditLog;
 use super::catalogue::Catalogue;
 use super::context::Context;
 use super::publisher::Publisher;
 use super::selling::Selling;
+use super::settings_sync::SettingsSync;
 use super::stream_cache::StreamCache;
 use adapter::AdapterProvider;
 use buyer_limit::BuyerLimits;
@@ -72,6 +74,7 @@ pub use reconcile::ReconcileJob;
 pub use saved_card::{PaymentSource, SavedCardRemovalJob, SavedCards};
 pub use shop_order::ExportedOrder;
 pub use stripe::{DEFAULT_BASE as STRIPE_BASE, is_live_key as is_live_stripe_key};
+pub use stripe_keys::{StripeKeysCheck, StripeKeysState};
 pub use webhook::WebhookJob;
 pub use withdrawal::WithdrawalState;
 
@@ -82,6 +85,7 @@ pub struct Checkout {
     audit: Arc<AuditLog>,
     catalogue: Arc<Catalogue>,
     selling: Arc<Selling>,
+    settings_sync: Arc<SettingsSync>,
     /// `Free`: this server takes no payments.
     provider: PaymentProvider,
     /// Where payments wait for their turn. `None`: each is sent to the provider at once.
@@ -97,6 +101,8 @@ pub struct Checkout {
     has_coupons: AtomicBool,
     /// Notified when a saved card was removed, so the provider is to delete it.
     removals_due: Arc<Notify>,
+    /// Held while Stripe is asked about keys that somebody typed.
+    key_checks: Semaphore,
 }
 
 impl Checkout {
@@ -108,7 +114,9 @@ impl Checkout {
         audit: &Arc<AuditLog>,
         catalogue: &Arc<Catalogue>,
         selling: &Arc<Selling>,
+        settings_sync: &Arc<SettingsSync>,
     ) -> (Arc<Self>, mpsc::Receiver<TestWebhook>) {
+        let settings_sync = settings_sync.clone();
         let (context, publisher, stream_cache, audit, catalogue, selling) = (
             context.clone(),
             publisher.clone(),
@@ -130,17 +138,21 @@ impl Checkout {
         };
         let rate = context.settings.payment_rate;
         // The test provider answers as fast as it is asked, unless the operator wants to see the queue.
-        let is_outside = context.settings.stripe.is_some() || context.settings.adapter.is_some();
+        let is_stripe = context.settings.stripe.is_some() || context.settings.stripe_place.is_some();
+        let is_outside = is_stripe || context.settings.adapter.is_some();
         let rate = if is_outside { Some(rate.unwrap_or(DEFAULT_RATE)) } else { rate };
         let pacer = Arc::new(Pacer::new(rate.unwrap_or(DEFAULT_RATE)));
-        let provider = match (&context.settings.stripe, &context.settings.adapter) {
-            (Some(settings), _) => PaymentProvider::Stripe(StripeProvider::new(settings.clone(), pacer.clone())),
-            (None, Some(settings)) => {
+        let provider = match (is_stripe, &context.settings.adapter) {
+            (true, _) => {
+                let known = context.clone();
+                PaymentProvider::Stripe(StripeProvider::new(Arc::new(move || known.stripe()), pacer.clone()))
+            }
+            (false, Some(settings)) => {
                 let clock = context.clock.clone();
                 PaymentProvider::Adapter(AdapterProvider::new(settings.clone(), clock, pacer.clone()))
             }
-            (None, None) if context.settings.is_test_provider_enabled => test_provider(),
-            (None, None) => PaymentProvider::Free,
+            (false, None) if context.settings.is_test_provider_enabled => test_provider(),
+            (false, None) => PaymentProvider::Free,
         };
         let is_queued = rate.is_some() && !matches!(provider, PaymentProvider::Free);
         let queue = is_queued.then(|| Arc::new(PaymentQueue::new(pacer)));
@@ -153,6 +165,7 @@ impl Checkout {
             audit,
             catalogue,
             selling,
+            settings_sync,
             provider,
             queue,
             limits,
@@ -161,13 +174,19 @@ impl Checkout {
             billing_due,
             has_coupons: AtomicBool::new(false),
             removals_due,
+            key_checks: Semaphore::new(1),
         };
         (Arc::new(checkout), incoming)
     }
 
-    /// The name of the payment provider; `None`: this server takes no payments, and only orders that cost nothing can be paid.
+    /// The name of the payment provider; `None`: this server takes no payments now, and only orders that cost nothing can be paid.
     pub fn payment_provider(&self) -> Option<&'static str> {
-        (!matches!(self.provider, PaymentProvider::Free)).then(|| self.provider.name())
+        self.provider.takes_payments().then(|| self.provider.name())
+    }
+
+    /// This server takes payments, or will when an owner has set the keys of Stripe.
+    pub fn may_take_payments(&self) -> bool {
+        !matches!(self.provider, PaymentProvider::Free)
     }
 
     /// Metrics of the calls to the payment provider.

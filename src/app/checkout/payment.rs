@@ -193,7 +193,9 @@ impl Checkout {
         let age = self.age_of(provider, &payment);
         for _ in 0..PAYMENT_STEPS_MAX {
             let reference = intent.as_ref().map(|intent| intent.reference.as_str());
-            let step = payment.next_step(intent.as_ref(), provider.livemode(), age);
+            // The keys of Stripe were removed since it answered. Without them its answer says nothing.
+            let livemode = provider.livemode().ok_or(Error::OutcomeUnknown)?;
+            let step = payment.next_step(intent.as_ref(), livemode, age);
             self.keep_or_drop_card(&payment, intent.as_ref(), step).await?;
             match step {
                 PaymentStep::Record(status) => {

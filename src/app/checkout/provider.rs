@@ -39,6 +39,15 @@ impl PaymentProvider {
         }
     }
 
+    /// Can a buyer pay with it now?
+    pub fn takes_payments(&self) -> bool {
+        match self {
+            PaymentProvider::Stripe(stripe) => stripe.account().is_some(),
+            PaymentProvider::Test(_) | PaymentProvider::Adapter(_) => true,
+            PaymentProvider::Free => false,
+        }
+    }
+
     /// Metrics of the calls so far; the free provider calls no one.
     pub fn calls(&self) -> Option<&ProviderCalls> {
         match self {
@@ -62,12 +71,13 @@ impl PaymentProvider {
         }
     }
 
-    /// The `livemode` value that every intent of this provider must carry.
-    pub fn livemode(&self) -> bool {
+    /// The `livemode` value that every intent of this provider must carry. `None`: its keys were removed a moment ago, so nothing can be said
+    /// about an intent.
+    pub fn livemode(&self) -> Option<bool> {
         match self {
             PaymentProvider::Stripe(stripe) => stripe.is_live(),
-            PaymentProvider::Adapter(adapter) => adapter.is_live(),
-            PaymentProvider::Test(_) | PaymentProvider::Free => false,
+            PaymentProvider::Adapter(adapter) => Some(adapter.is_live()),
+            PaymentProvider::Test(_) | PaymentProvider::Free => Some(false),
         }
     }
 

@@ -193,7 +193,9 @@ impl Checkout {
         refund: &Refund,
     ) -> Result<Option<ProviderRefund>> {
         let is_ours = match provider.fetch(payment).await {
-            ProviderOutcome::Done(Some(intent)) => payment.matches(&intent, provider.livemode()),
+            ProviderOutcome::Done(Some(intent)) => {
+                payment.matches(&intent, provider.livemode().ok_or(Error::OutcomeUnknown)?)
+            }
             ProviderOutcome::Done(None) => false,
             ProviderOutcome::Refused(_) | ProviderOutcome::Unknown => return Err(Error::OutcomeUnknown),
         };

@@ -57,10 +57,11 @@ pub struct SavedCards {
 }
 
 impl Checkout {
-    /// The provider that can save cards, if this shop has it.
-    fn card_keeper(&self) -> Option<&StripeProvider> {
+    /// The provider that can save cards, if this shop has it, and whether its cards are for real money.
+    fn card_keeper(&self) -> Option<(&StripeProvider, bool)> {
         match &self.provider {
-            PaymentProvider::Stripe(stripe) => Some(stripe),
+            // Without keys it has no cards now.
+            PaymentProvider::Stripe(stripe) => Some((stripe, stripe.is_live()?)),
             _ => None,
         }
     }
@@ -73,10 +74,10 @@ impl Checkout {
     /// The caller's saved cards; none for those who have no account.
     pub async fn saved_cards(&self, actor: &Actor) -> Result<SavedCards> {
         authorize_by_role(actor, Permission::UseOwnData, Place::Shop)?;
-        let (Some(stripe), true) = (self.card_keeper(), has_account(actor)) else {
+        let (Some((_, is_live)), true) = (self.card_keeper(), has_account(actor)) else {
             return Ok(SavedCards { cards: Vec::new(), can_save: false });
         };
-        let cards = self.context.store.saved_cards(&actor.user, stripe.is_live()).await?;
+        let cards = self.context.store.saved_cards(&actor.user, is_live).await?;
         let can_save = (cards.len() as i64) < SAVED_CARDS_MAX;
         Ok(SavedCards { cards, can_save })
     }
@@ -108,8 +109,8 @@ impl Checkout {
                 Ok((token.clone(), CardUse { saves, customer: None }))
             }
             PaymentSource::SavedCard(id) => {
-                if let Some(stripe) = self.card_keeper()
-                    && let Some(found) = self.context.store.saved_card(&actor.user, stripe.is_live(), *id).await?
+                if let Some((_, is_live)) = self.card_keeper()
+                    && let Some(found) = self.context.store.saved_card(&actor.user, is_live, *id).await?
                 {
                     return Ok((found.method, CardUse { saves: false, customer: Some(found.customer) }));
                 }
@@ -128,21 +129,21 @@ impl Checkout {
             return Ok(payment);
         }
         let customer = match self.card_keeper() {
-            Some(stripe) => self.customer_of(stripe, &payment).await?,
+            Some((stripe, is_live)) => self.customer_of(stripe, is_live, &payment).await?,
             None => None,
         };
         self.context.store.decide_card(&payment, customer.as_deref()).await?;
         self.reload_payment(&payment).await
     }
 
-    async fn customer_of(&self, stripe: &StripeProvider, payment: &Payment) -> Result<Option<String>> {
-        let (id, known) = self.context.store.payment_customer(payment, stripe.is_live()).await?;
+    async fn customer_of(&self, stripe: &StripeProvider, is_live: bool, payment: &Payment) -> Result<Option<String>> {
+        let (id, known) = self.context.store.payment_customer(payment, is_live).await?;
         if known.is_some() {
             return Ok(known);
         }
         match call_with_deadline(stripe.calls(), stripe.create_customer(id)).await {
             ProviderOutcome::Done(made) => {
-                let is_noted = self.context.store.note_payment_customer(id, stripe.is_live(), &made).await?;
+                let is_noted = self.context.store.note_payment_customer(id, is_live, &made).await?;
                 Ok(is_noted.then_some(made))
             }
             outcome => {
@@ -186,7 +187,7 @@ impl Checkout {
     /// The provider refused a payment with a customer: perhaps the card, or the customer, is not there any more. Then the buyer must not
     /// be offered it again.
     pub(super) async fn check_cards_are_there(&self, payment: &Payment) -> Result<()> {
-        let (Some(stripe), Some(customer)) = (self.card_keeper(), payment.card.customer.as_deref()) else {
+        let (Some((stripe, _)), Some(customer)) = (self.card_keeper(), payment.card.customer.as_deref()) else {
             return Ok(());
         };
         let ProviderOutcome::Done(there) = call_with_deadline(stripe.calls(), stripe.cards_of(customer)).await else {
@@ -229,8 +230,8 @@ impl Checkout {
     /// Deletes what is due at the provider. Gives how much was tried.
     pub async fn remove_due_at_provider(&self) -> Result<usize> {
         let mut tried = 0;
-        if let Some(stripe) = self.card_keeper() {
-            let due = self.context.store.take_removals(stripe.is_live(), REMOVALS_MAX).await?;
+        if let Some((stripe, is_live)) = self.card_keeper() {
+            let due = self.context.store.take_removals(is_live, REMOVALS_MAX).await?;
             tried = due.len();
             for removal in due {
                 if self.context.stop.is_cancelled() {

@@ -2,6 +2,7 @@
 
 mod mail;
 mod secrets;
+mod stripe;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::domain::shop_settings::{ShopForm, ShopProfile};
 use crate::domain::{Actor, AuditAction, AuditEntry, Permission, Shop};
 
 pub use secrets::{check_secrets, rekey_secrets, signing_key};
+pub use stripe::{open_stripe_keys, seal_stripe_keys};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -72,7 +74,8 @@ impl SettingsSync {
         let mut stored = self.context.store.shop_settings().await?;
         if let Some(shop) = self.context.store.shop().await? {
             let mail = self.usable_mail_server(stored.mail.take());
-            self.context.set_live_settings(shop, stored, mail);
+            let stripe = self.usable_stripe(stored.stripe.stored.take());
+            self.context.set_live_settings(shop, stored, mail, stripe);
         }
         Ok(())
     }

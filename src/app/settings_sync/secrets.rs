@@ -1,6 +1,8 @@
-//! The secrets in the database: the password of the mail server that the desk set, and the key that the shop made to sign tokens.
+//! The secrets in the database: the password of the mail server that the desk set, the key that the shop made to sign tokens, and the keys of
+//! Stripe that an owner set.
 
 use super::mail::{PASSWORD, open_mail_server};
+use super::stripe::{open_stripe_keys, seal_stripe_keys};
 use crate::app::error::Result;
 use crate::domain::secrets_key::{SecretsKey, is_sealed};
 use crate::guarded_address::AddressGuard;
@@ -14,10 +16,12 @@ type Checked<T> = std::result::Result<T, String>;
 
 /// Whether this key opens every secret in the database.
 pub async fn check_secrets(store: &Store, key: Option<&SecretsKey>) -> Result<Checked<()>> {
-    let stored = store.shop_settings().await?.mail;
-    let mail = stored.map_or(Ok(()), |stored| open_mail_server(stored, key, &AddressGuard::default()).map(drop));
+    let settings = store.shop_settings().await?;
+    let mail = settings.mail.map_or(Ok(()), |stored| open_mail_server(stored, key, &AddressGuard::default()).map(drop));
+    let stripe = settings.stripe.stored.map_or(Ok(()), |stored| open_stripe_keys(&stored.sealed, key).map(drop));
     let signing = store.signing_key(None).await?;
-    Ok(mail.and_then(|()| signing.map_or(Ok(()), |stored| open_signing_key(&stored, key).map(drop))))
+    let signing = signing.map_or(Ok(()), |stored| open_signing_key(&stored, key).map(drop));
+    Ok(mail.and(stripe).and(signing))
 }
 
 /// The key that the shop made for its tokens, if it has one; `new` becomes it if it has none. With a key for secrets it is stored
@@ -52,6 +56,10 @@ pub async fn rekey_secrets(store: &Store, old: &SecretsKey, new: &SecretsKey) ->
         StoredSecret::SigningKey => {
             let opened = open_signing_key(stored, Some(old))?;
             seal_signing_key(new, &opened).ok_or_else(|| "the key that signs tokens is too long".to_owned())
+        }
+        StoredSecret::StripeKeys => {
+            let keys = open_stripe_keys(stored, Some(old))?;
+            seal_stripe_keys(new, &keys).ok_or_else(|| "the keys of Stripe are too long".to_owned())
         }
     };
     Ok(store.seal_secrets_again(again).await?)

@@ -24,6 +24,7 @@ use crate::domain::saved_view::QUERY_LENGTH_MAX;
 use crate::domain::shop_settings::{SELLER_LINE_MAX, TAX_BP_MAX, VAT_NUMBER_MAX};
 use crate::domain::staff::STAFF_ROLES;
 use crate::domain::stream_change;
+use crate::domain::stripe_keys::STRIPE_KEY_BYTES_MAX;
 use crate::domain::test_provider::TestScenario;
 use crate::domain::{ApiScope, AuditAction, EmailAddress, ErrorCode, Language, Name, Role, StreamStatus, UserId};
 
@@ -240,6 +241,7 @@ impl Limiter {
             ("MailServerRequest", "from") => {
                 json!({ "minLength": 5, "maxLength": EmailAddress::LENGTH_MAX, "pattern": EMAIL })
             }
+            ("StripeKeysRequest", name) => stripe_key(name)?,
             (_, "user" | "buyer" | "by_user") => {
                 json!({ "minLength": 1, "maxLength": UserId::LENGTH_MAX, "pattern": VISIBLE_ASCII })
             }
@@ -314,6 +316,20 @@ impl Limiter {
             _ => return None,
         })
     }
+}
+
+/// A key of Stripe, by its field.
+fn stripe_key(field: &str) -> Option<Value> {
+    let (begins, example) = match field {
+        "key" => ("(rk|sk)_(live|test)_", "rk_live_…"),
+        "publishable_key" => ("pk_(live|test)_", "pk_live_…"),
+        "webhook_secret" => ("whsec_", "whsec_…"),
+        _ => return None,
+    };
+    let example = example.replace('…', "51Abcdefghijkl");
+    Some(
+        json!({ "minLength": 7, "maxLength": STRIPE_KEY_BYTES_MAX, "pattern": format!("^{begins}[!-~]+$"), "example": example }),
+    )
 }
 
 fn visible(length_max: usize) -> Value {

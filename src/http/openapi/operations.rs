@@ -17,7 +17,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 137] = [
+const ACCESS: [(&str, Access); 141] = [
     ("shop_show", Access::Public),
     ("shop_policy", Access::Public),
     ("shop_create_token", Access::Public),
@@ -39,6 +39,10 @@ const ACCESS: [(&str, Access); 137] = [
     ("shop_set_mail_server", Access::Least(Role::Owner)),
     ("shop_remove_mail_server", Access::Least(Role::Admin)),
     ("shop_test_mail_server", Access::Least(Role::Owner)),
+    ("shop_stripe_keys", Access::Least(Role::Owner)),
+    ("shop_set_stripe_keys", Access::Least(Role::Owner)),
+    ("shop_remove_stripe_keys", Access::Least(Role::Owner)),
+    ("shop_check_stripe_keys", Access::Least(Role::Owner)),
     ("staff_list", Access::Least(Role::Admin)),
     ("staff_invite", Access::Least(Role::Admin)),
     ("staff_withdraw_invite", Access::Least(Role::Admin)),

@@ -197,6 +197,10 @@ pub const ROWS: &[Row] = &[
     rest("POST /v1/shop/settings/mail/test", OWNER).body(
         r#"{"server":{"host":"localhost","port":9,"protection":"none","from":"a@example.com"},"email":"a@example.com"}"#,
     ),
+    rest("GET /v1/shop/settings/stripe", OWNER),
+    rest("PUT /v1/shop/settings/stripe", OWNER).body("{}"),
+    rest("DELETE /v1/shop/settings/stripe", OWNER),
+    rest("POST /v1/shop/settings/stripe/check", OWNER).body("{}"),
     rest("PATCH /v1/shop/settings", ERASE).body(r#"{"tax_included":true}"#),
     rest("GET /v1/policies/{policy}", PUBLIC),
     rest("POST /v1/streams", RUN).body(r#"{"title":"Evening"}"#),

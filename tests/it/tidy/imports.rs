@@ -17,7 +17,7 @@ const TOP_LEVEL_FILES: [(&str, &[&str]); 13] = [
     ("oidc_settings", &["node"]),
     ("payment_settings", &[]),
     ("secrets_command", &["node"]),
-    ("reconcile_command", &["node", "payment_settings"]),
+    ("reconcile_command", &["node", "payment_settings", "secrets_command"]),
     ("command_output", &["node"]),
     (
         "commands",

@@ -25,6 +25,47 @@ async fn key_without_a_right_is_refused() {
 }
 
 #[tokio::test]
+async fn each_account_and_each_mode_has_payments_of_its_own() {
+    let mut client = Client::start().await;
+    let paid = client.pay("pm_card_visa").await.id();
+    let fetch = format!("/v1/payment_intents/{paid}");
+    let listed = async |client: &Client| client.get("/v1/payment_intents?limit=1").await.body["data"][0]["id"].clone();
+    for (key, status) in [("rk_test_new", 200), ("sk_live_shop", 404), ("rk_test_other", 404)] {
+        client.key = key;
+        assert_eq!(client.get(&fetch).await.status, status, "{key}");
+        assert_eq!(client.post(&format!("{fetch}/capture"), "").await.status, status, "{key}");
+        assert_eq!(listed(&client).await == paid.as_str(), status == 200, "{key}");
+    }
+    let other = client.pay("pm_card_visa").await.id();
+    assert_eq!(listed(&client).await, other.as_str());
+    client.key = "rk_test_new";
+    assert_eq!(listed(&client).await, paid.as_str());
+    client.fake.revoke("rk_test_new");
+    assert_eq!(client.get(&fetch).await.status, 401);
+}
+
+#[tokio::test]
+async fn page_reads_an_intent_only_by_its_secret() {
+    let mut client = Client::start().await;
+    let paid = client.pay("pm_card_visa").await;
+    let secret = paid.body["client_secret"].as_str().unwrap();
+    for (key, id, secret, status) in [
+        ("pk_test_shop", paid.id(), secret, 200),
+        ("pk_test_shop", paid.id(), "pi_1_secret_2", 400),
+        ("pk_test_shop", paid.id(), "", 401),
+        ("pk_test_other", paid.id(), secret, 404),
+        ("pk_live_shop", paid.id(), secret, 404),
+        ("pk_test_shop", "pi_none".to_owned(), secret, 404),
+    ] {
+        client.key = key;
+        let query = if secret.is_empty() { String::new() } else { format!("?client_secret={secret}") };
+        assert_eq!(client.get(&format!("/v1/payment_intents/{id}{query}")).await.status, status, "{key} {id}");
+    }
+    client.key = "pk_test_shop";
+    assert_eq!(client.get("/v1/payment_intents").await.status, 401);
+}
+
+#[tokio::test]
 async fn request_without_a_version_is_refused() {
     let client = Client::start().await;
     let send = |version: Option<&str>| {

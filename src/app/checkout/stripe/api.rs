@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use crate::app::checkout::pacer::{Endpoint, Pacer};
 use crate::app::checkout::provider_turn::{Sent, Turn, send_in_turn};
-use crate::guarded_address::provider_http::{self, ProviderRequest};
+use crate::app::settings::StripeSettings;
+use crate::guarded_address::provider_http::{self, ProviderAnswer, ProviderRequest};
 
 /// Requests and answers are written for this version, whatever the account says.
 pub const API_VERSION: &str = "2026-09-30.endive";
@@ -30,22 +31,22 @@ pub enum Reply {
     Unknown,
 }
 
+/// Gives the account as it is now: an owner may change its keys at any time. `None`: there are no keys.
+pub type FindAccount = Arc<dyn Fn() -> Option<Arc<StripeSettings>> + Send + Sync>;
+
 #[derive(Clone)]
 pub struct StripeApi {
-    /// Without a slash at the end.
-    base: String,
-    key: String,
+    find_account: FindAccount,
     pacer: Arc<Pacer>,
 }
 
 impl StripeApi {
-    pub fn new(base: &str, key: &str, pacer: Arc<Pacer>) -> Self {
-        Self { base: base.trim_end_matches('/').to_owned(), key: key.to_owned(), pacer }
+    pub fn new(find_account: FindAccount, pacer: Arc<Pacer>) -> Self {
+        Self { find_account, pacer }
     }
 
-    /// The key is for real money.
-    pub fn is_live(&self) -> bool {
-        is_live_key(&self.key)
+    pub fn account(&self) -> Option<Arc<StripeSettings>> {
+        (self.find_account)()
     }
 
     pub async fn get(&self, path: &str, query: &str) -> Reply {
@@ -77,14 +78,42 @@ impl StripeApi {
     }
 
     async fn send(&self, request: &Request<'_>, give_up: Instant) -> Sent<Reply> {
-        let authorization = format!("Bearer {}", self.key);
+        match self.exchange(request, give_up).await {
+            Some((answer, value)) => {
+                let request_id = answer.header("request-id").unwrap_or_default();
+                let is_replayed = answer.header("idempotent-replayed") == Some("true");
+                classify(answer.status, value, is_replayed, request_id)
+            }
+            None => Sent::Answered(Reply::Unknown),
+        }
+    }
+
+    /// Asks with a key that may be wrong: gives the HTTP status and the body of the answer. `None`: there is none.
+    pub async fn probe(&self, method: &str, path: &str, key: Option<&str>) -> Option<(u16, Value)> {
+        let request = &Request { method, path, body: String::new(), key };
+        let send = |give_up| async move {
+            match self.exchange(request, give_up).await {
+                Some((answer, _)) if answer.status == 429 => Sent::TooMany,
+                answered => Sent::Answered(answered.map(|(answer, value)| (answer.status, value))),
+            }
+        };
+        send_in_turn(&self.pacer, Turn::of(Endpoint::Look), send).await.flatten()
+    }
+
+    /// Sends a request once. `None`: no answer came that can be read, and it may have been carried out.
+    async fn exchange(&self, request: &Request<'_>, give_up: Instant) -> Option<(ProviderAnswer, Value)> {
+        let Some(account) = self.account() else {
+            tracing::warn!("the payment provider cannot be asked: the shop has no keys of Stripe now");
+            return None;
+        };
+        let authorization = format!("Bearer {}", account.key);
         let mut headers = vec![
             ("authorization", authorization.as_str()),
             ("stripe-version", API_VERSION),
             ("content-type", "application/x-www-form-urlencoded"),
         ];
         headers.extend(request.key.map(|key| ("idempotency-key", key)));
-        let url = format!("{}{}", self.base, request.path);
+        let url = format!("{}{}", account.api_base.trim_end_matches('/'), request.path);
         let body = request.body.clone().into_bytes();
         let request = ProviderRequest { method: request.method, url: &url, headers: &headers, body };
         // Boxed: the state of a TLS connection would make the future of every payment ten times as large.
@@ -93,19 +122,15 @@ impl StripeApi {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 tracing::warn!(error, "the payment provider could not be asked");
-                return Sent::Answered(Reply::Unknown);
+                return None;
             }
             Err(_) => {
                 tracing::warn!("the payment provider did not answer in time");
-                return Sent::Answered(Reply::Unknown);
+                return None;
             }
         };
-        let Ok(value) = serde_json::from_slice::<Value>(&answer.body) else {
-            return Sent::Answered(Reply::Unknown);
-        };
-        let request_id = answer.header("request-id").unwrap_or_default();
-        let is_replayed = answer.header("idempotent-replayed") == Some("true");
-        classify(answer.status, value, is_replayed, request_id)
+        let value = serde_json::from_slice(&answer.body).ok()?;
+        Some((answer, value))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod api;
 mod customer;
+mod key_check;
 mod reading;
 mod request;
 
@@ -20,7 +21,7 @@ use crate::domain::{Millis, Minor, Payment, PaymentFee, PaymentIntent, ProviderD
 use crate::store::PaymentEvent;
 
 pub use api::is_live_key;
-use api::{Reply, StripeApi};
+use api::{FindAccount, Reply, StripeApi};
 pub use customer::CUSTOMER_DEADLINE;
 
 pub const NAME: &str = "stripe";
@@ -37,24 +38,30 @@ const KEYS_MAX: usize = 3;
 #[derive(Clone)]
 pub struct StripeProvider {
     api: StripeApi,
-    settings: Arc<StripeSettings>,
+    pacer: Arc<Pacer>,
     calls: Arc<ProviderCalls>,
 }
 
 impl StripeProvider {
-    pub fn new(settings: StripeSettings, pacer: Arc<Pacer>) -> Self {
-        let api = StripeApi::new(&settings.api_base, &settings.key, pacer);
+    pub fn new(find_account: FindAccount, pacer: Arc<Pacer>) -> Self {
+        let api = StripeApi::new(find_account, pacer.clone());
         // Each request has a deadline of its own; an outcome may need several requests.
         let calls = Arc::new(ProviderCalls::with_deadline(CONFIRM_DEADLINE + CALL_DEADLINE));
-        Self { api, settings: Arc::new(settings), calls }
+        Self { api, pacer, calls }
+    }
+
+    /// The account whose keys are in use. `None`: there are no keys now, and nobody can pay.
+    pub fn account(&self) -> Option<Arc<StripeSettings>> {
+        self.api.account()
     }
 
     pub fn calls(&self) -> &ProviderCalls {
         &self.calls
     }
 
-    pub fn is_live(&self) -> bool {
-        self.api.is_live()
+    /// The keys are for real money. `None`: there are none now.
+    pub fn is_live(&self) -> Option<bool> {
+        self.account().map(|account| is_live_key(&account.key))
     }
 
     /// A page makes confirmation tokens. The payment methods of Stripe's tests are for tests only.
@@ -63,18 +70,20 @@ impl StripeProvider {
             (1..=200).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         };
         let is_known = token.strip_prefix("ctoken_").is_some_and(is_plain)
-            || (!self.is_live() && token.strip_prefix("pm_").is_some_and(is_plain));
+            || (self.is_live() != Some(true) && token.strip_prefix("pm_").is_some_and(is_plain));
         if is_known { Ok(()) } else { Err(Refusal::bad_field("token", "must be a confirmation token of Stripe.")) }
     }
 
     pub fn parse_webhook(&self, signature: &str, raw: &[u8], now: Millis) -> Result<PaymentEvent, Refusal> {
         // Two secrets while the operator changes them.
-        let is_signed = self.settings.webhook_secrets.iter().any(|secret| secret.verify(signature, raw, now).is_ok());
+        let account = self.account().ok_or(Refusal::BadSignature)?;
+        let is_signed = account.webhook_secrets.iter().any(|secret| secret.verify(signature, raw, now).is_ok());
         if is_signed { reading::event(raw) } else { Err(Refusal::BadSignature) }
     }
 
     pub async fn create(&self, payment: &Payment) -> ProviderOutcome<PaymentIntent> {
-        let shop = request::Shop { return_url: &self.settings.return_url };
+        let Some(account) = self.account() else { return ProviderOutcome::Unknown };
+        let shop = request::Shop { return_url: &account.return_url };
         let Some(body) = request::create(payment, &shop) else {
             return ProviderOutcome::Refused("Stripe cannot charge exactly this amount.");
         };
@@ -359,16 +368,14 @@ mod tests {
     #[test]
     fn payment_methods_of_tests_are_refused_with_a_key_for_real_money() {
         let provider = |key: &str| {
-            StripeProvider::new(
-                StripeSettings {
-                    key: key.to_owned(),
-                    api_base: DEFAULT_BASE.to_owned(),
-                    webhook_secrets: Vec::new(),
-                    return_url: String::new(),
-                    card_form: None,
-                },
-                Arc::new(Pacer::new(25)),
-            )
+            let account = Arc::new(StripeSettings {
+                key: key.to_owned(),
+                api_base: DEFAULT_BASE.to_owned(),
+                webhook_secrets: Vec::new(),
+                return_url: String::new(),
+                card_form: None,
+            });
+            StripeProvider::new(Arc::new(move || Some(account.clone())), Arc::new(Pacer::new(25)))
         };
         for (key, token, is_taken) in [
             ("sk_test_1", "ctoken_1", true),

@@ -53,6 +53,16 @@ pub fn list_cards() -> String {
     form(&[("type", "card"), ("limit", "100")])
 }
 
+/// The query that lists the newest intent, with what a key must be able to see of each payment.
+pub fn newest_intent() -> String {
+    form(&[("limit", "1"), ("expand[]", "data.latest_charge")])
+}
+
+/// The query with which a page reads an intent by its publishable key.
+pub fn intent_of_page(client_secret: &str) -> String {
+    form(&[("client_secret", client_secret)])
+}
+
 /// Captures the whole amount, or cancels.
 pub fn change() -> String {
     form(&[("expand[]", "latest_charge")])

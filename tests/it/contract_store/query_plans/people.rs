@@ -7,10 +7,11 @@ use livesouk::domain::passkey::{Passkey, PasskeyPurpose};
 use livesouk::domain::setup::NewOwner;
 use livesouk::domain::shop_settings::{ShopForm, ShopProfile};
 use livesouk::domain::staff::{STAFF_INVITE_TTL_MS, StaffInvite, StaffRole, link_hash};
+use livesouk::domain::stripe_keys::StoredStripeKeys;
 use livesouk::domain::{
     Actor, ApiKey, ApiKeyId, ApiScope, AuditAction, AuditEntry, Consignment, EmailAddress, FollowId, FollowTarget,
     Language, MailContent, MailKind, MailStatus, MailStep, Name, NewFollow, NewMail, PasskeyId, PersonKey, Role,
-    Sanction, SanctionKind, SavedView, SessionSecret, SignInSession, StaffInviteId, StreamId,
+    Sanction, SanctionKind, SavedView, SessionSecret, SignInSession, StaffInviteId, StreamId, StripeKeys,
 };
 use livesouk::store::{NewSession, OidcSignIn, StoredSecret};
 use uuid::Uuid;
@@ -193,6 +194,15 @@ pub(super) async fn settings(c: &Calls) {
         from: "shop@example.com".to_owned(),
     };
     call!(c, update_mail_settings(Some(&server), &whole_shop(AuditAction::ChangeSettings)));
+    let typed = StripeKeys {
+        key: "rk_test_1".to_owned(),
+        publishable_key: "pk_test_1".to_owned(),
+        webhook_secret: "whsec_1".to_owned(),
+    };
+    let keys = StoredStripeKeys::new(&typed, "sealed".to_owned(), None, "Olla", 1);
+    call!(c, update_stripe_keys(Some(&keys), None, &whole_shop(AuditAction::SetStripeKeys)));
+    call!(c, account_payments("stripe", 0));
+    call!(c, account_payments("test", 0));
     let again = |_: StoredSecret, sealed: &str| Ok(format!("{sealed} again"));
     assert_eq!(call!(c, seal_secrets_again(again)), Some(Ok(true)));
 }
