@@ -65,6 +65,7 @@ mod stock_alert;
 mod stream;
 mod stripe;
 mod stripe_card;
+mod stripe_erased_card;
 mod stripe_refund;
 mod stripe_saved_card;
 mod test_provider;

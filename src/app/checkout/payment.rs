@@ -194,7 +194,7 @@ impl Checkout {
         for _ in 0..PAYMENT_STEPS_MAX {
             let reference = intent.as_ref().map(|intent| intent.reference.as_str());
             let step = payment.next_step(intent.as_ref(), provider.livemode(), age);
-            self.keep_or_drop_card(&payment, intent.as_ref(), step).await?;
+            self.keep_or_drop_card(&payment, intent.as_ref(), step).await;
             match step {
                 PaymentStep::Record(status) => {
                     if payment.status != status {
