@@ -28,7 +28,8 @@ export default {
   'payments.due': 'آخر موعد للرد: {time}',
   'payments.due_over': 'انتهى وقت الرد في {time}',
   'payments.since': 'منذ {time}',
-  'payments.owed_waits': 'دفع المشتري هذا المبلغ، لكنه لا يخصّ أي طلب. يعيده الخادم الآن (المحاولة {n})، ولا يلزمك فعل شيء.',
+  'payments.owed_waits':
+    'دفع المشتري هذا المبلغ، لكنه لا يخصّ أي طلب. يعيده الخادم الآن (المحاولة {n})، ولا يلزمك فعل شيء.',
   'payments.owed_by_hand': 'لم يستطع الخادم ردّه. أعد هذه الدفعة من لوحة تحكم {provider}، وسيلاحظ الخادم ذلك.',
   'payments.totals': 'المجموع بعملة {currency}',
   'payments.orders': 'طلبات اليوم',
