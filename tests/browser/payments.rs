@@ -72,7 +72,7 @@ async fn evening_payments_of_the_days_are_seen_and_lead_to_their_orders() {
     host.sees("payments-disputes", "Not received").await;
     host.sees("payments-disputes", "Answer until").await;
     host.sees("payments-disputes", "Your answer was sent").await;
-    host.sees("dispute-unread", "Stripe has not answered since").await;
+    host.sees("dispute-unread", "has not answered since").await;
     host.sees("dispute-given-up", "does not ask any more").await;
     host.sees("payments-owed", "could not give it back").await;
     host.sees("total-fees", "not known: 2").await;
@@ -151,7 +151,7 @@ async fn wrong_clock_and_time_zone_of_a_device_change_no_day_and_no_deadline() {
     let day = "return document.querySelector('[data-test^=orders-of-]').closest('th').firstChild.textContent";
     let day = browser.script(day, &[]).await;
     browser.click("[data-test^=orders-of-]").await;
-    browser.sees("desk-day", &format!("Placed on {}", day.as_str().unwrap())).await;
+    browser.sees("desk-day", day.as_str().unwrap()).await;
     browser.close().await;
 }
 

@@ -203,7 +203,7 @@ impl Checkout {
     async fn remove_at_provider(&self, stripe: &StripeProvider, removal: &ProviderRemoval) -> Result<()> {
         let ProviderRemoval { id, kind, reference, tries, created_at } = removal;
         let outcome = match kind {
-            // A key keeps a failure of the provider, so each try has its own. A card that is removed twice is removed once.
+            // The provider keeps a failure under its key, so each try has a key of its own. Detaching a card again has no effect.
             RemovalKind::Card => {
                 call_with_deadline(stripe.calls(), stripe.detach_card(reference, &format!("det:{id}:{tries}"))).await
             }
