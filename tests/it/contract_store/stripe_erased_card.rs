@@ -14,6 +14,7 @@ use crate::support::{SOON, until_some};
 facts! {
     payment_that_waits_in_the_queue_saves_no_card_of_an_erased_buyer
     session_that_outlives_its_account_saves_no_card
+    attempt_that_is_erased_while_it_is_decided_saves_no_card
     payment_under_way_leaves_no_card_of_an_erased_buyer
     erasure_waits_for_a_card_that_is_saved_at_the_same_moment
 }
@@ -69,6 +70,25 @@ async fn session_that_outlives_its_account_saves_no_card(shop: Fixture) {
     let order = stripe.hold_for(&shop, &ann).await;
     let source = PaymentSource::Token { token: stripe.token(VISA), saves_card: true };
     assert_eq!(stripe.pay_by(&ann, order, &source, "pay-00001").await, Ok(OrderStatus::Paid));
+    assert_forgotten(&stripe, &shop).await;
+    stripe.end().await;
+}
+
+/// The node had read the customer, and had not written down that the card is saved.
+async fn attempt_that_is_erased_while_it_is_decided_saves_no_card(shop: Fixture) {
+    let stripe = Stripe::start(&shop).await;
+    let ann = account(&shop).await;
+    stripe.save(&shop, &ann, VISA).await;
+    let order = stripe.hold_for(&shop, &ann).await;
+    let payment = begun(&stripe, &shop, &ann, order).await;
+    let (_, customer) = shop.store.payment_customer(&payment, false).await.unwrap().expect("a customer");
+    assert!(customer.is_some(), "of the card that is saved");
+    shop.store.erase_user_data(&ann.user).await.unwrap();
+    shop.store.decide_card(&payment, customer.as_deref()).await.unwrap();
+    let payment = shop.store.payment(order, payment.attempt).await.unwrap().unwrap();
+    assert_eq!(payment.card, CardUse::default());
+    let sent = stripe.app.checkout.create_payment(payment, true).await.unwrap();
+    assert_eq!(sent.status, PaymentStatus::Captured, "a customer that is gone declines no payment");
     assert_forgotten(&stripe, &shop).await;
     stripe.end().await;
 }
