@@ -950,6 +950,8 @@ export interface PaymentDay {
 
 export interface PaymentDays {
   time_zone: string;
+  now: number;
+  today: string;
   first_day: string;
   last_day: string;
   currency: string;
@@ -971,6 +973,8 @@ export interface Dispute {
   reason: string | null;
   due_at: number | null;
   opened_at: number;
+  unread_since: number | null;
+  given_up: boolean;
 }
 
 /** Money that was taken and is for no order. */

@@ -27,6 +27,13 @@ pub fn fee_look_after(looks: usize) -> Option<Millis> {
     FEE_LOOKS_AFTER_MS.get(looks).copied()
 }
 
+/// A dispute that the provider did not let us read for so long is not asked for any more.
+pub const DISPUTE_UNREAD_MAX_MS: Millis = 14 * 24 * 3_600_000;
+/// A dispute of a provider that only says in its events how disputes end is given up after this time: no bank takes as long.
+pub const DISPUTE_END_MAX_MS: Millis = 120 * 24 * 3_600_000;
+/// How long a dispute that was given up is shown to the team.
+pub const GIVEN_UP_SHOWN_MS: Millis = 90 * 24 * 3_600_000;
+
 /// A day of the shop's calendar. Where the clocks change it has 23 or 25 hours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DaySpan {
@@ -44,8 +51,7 @@ pub fn days(first: Option<&str>, last: Option<&str>, zone: Tz, now: Millis) -> R
         let read = read.filter(|date| YEARS.contains(&date.year()));
         read.ok_or(Refusal::invalid_value(field, "must be a day like 2026-11-30."))
     };
-    let today = zone.timestamp_millis_opt(now).single().map(|local| local.date_naive()).unwrap_or_default();
-    let last = last.map_or(Ok(today), |text| parse(text, "last_day"))?;
+    let last = last.map_or_else(|| Ok(date_of(now, zone)), |text| parse(text, "last_day"))?;
     let before = || last.checked_sub_days(Days::new(DAYS_BY_DEFAULT - 1)).unwrap_or(last);
     let first = first.map_or_else(|| Ok(before()), |text| parse(text, "first_day"))?;
     if last < first {
@@ -60,6 +66,11 @@ pub fn days(first: Option<&str>, last: Option<&str>, zone: Tz, now: Millis) -> R
     };
     let spans: Option<Vec<DaySpan>> = first.iter_days().take_while(|date| *date <= last).map(span).collect();
     spans.ok_or(Refusal::invalid_value("last_day", "must be a day like 2026-11-30."))
+}
+
+/// The day that it is in this time zone.
+pub fn date_of(now: Millis, zone: Tz) -> NaiveDate {
+    zone.timestamp_millis_opt(now).single().map(|local| local.date_naive()).unwrap_or_default()
 }
 
 /// The first moment of a day: some clocks skip midnight, and some have it twice.
@@ -297,6 +308,10 @@ pub struct OpenDispute {
     pub dispute: ProviderDispute,
     /// The provider gave no details: the amount is that of the payment.
     pub has_details: bool,
+    /// Since when it could not be read at the provider. `None`: the last look could read it.
+    pub unread_since: Option<Millis>,
+    /// It is not asked for any more.
+    pub is_given_up: bool,
 }
 
 /// Money that is still to be given back.

@@ -141,3 +141,14 @@ fn looks_for_a_fee_have_an_end() {
     assert!((1..6).all(|looks| fee_look_after(looks - 1) < fee_look_after(looks)));
     assert_eq!(fee_look_after(6), None);
 }
+
+#[test]
+fn day_is_that_of_the_shop() {
+    let late_in_london = 1_764_541_800_000; // 2025-11-30 22:30 UTC
+    for (zone, day) in
+        [(Tz::UTC, "2025-11-30"), (Tz::Asia__Riyadh, "2025-12-01"), (Tz::Pacific__Kiritimati, "2025-12-01")]
+    {
+        assert_eq!(date_of(late_in_london, zone).to_string(), day, "{zone}");
+        assert_eq!(days(None, None, zone, late_in_london).unwrap().last().unwrap().date.to_string(), day, "{zone}");
+    }
+}

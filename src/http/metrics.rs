@@ -288,6 +288,11 @@ fn payments(page: &mut MetricsPage<'_>, app: &App) {
     );
     page.counter("livesouk_payment_disputes_total", "Payments that buyers dispute", load(&counters.disputes));
     page.counter(
+        "livesouk_payment_disputes_given_up_total",
+        "Disputes that could not be read at the payment provider and are not asked for any more",
+        load(&counters.disputes_given_up),
+    );
+    page.counter(
         "livesouk_refunds_failed_later_total",
         "Looks at refunds that were done and have failed at the bank since",
         load(&counters.refunds_failed_later),

@@ -165,7 +165,8 @@ pub async fn change(
     Ok(Json(state.app.checkout.order_detail(&actor, order).await?))
 }
 
-/// One of my orders, with its history and its address.
+/// One of my orders, with its history and its address. While it is open and has no coupon, the first read sets one that I claimed in its
+/// show; another read changes nothing.
 #[utoipa::path(get, path = "/v1/orders/{order}", tag = "orders", params(("order" = OrderId, Path)),
     responses((status = 200, body = OrderDetail), (status = "default", body = Problem)))]
 pub async fn show(

@@ -126,6 +126,8 @@ mod tests {
         };
         let days = PaymentDays {
             time_zone: "UTC".into(),
+            now: 0,
+            today: "2026-11-30".into(),
             first_day: "2026-11-29".into(),
             last_day: "2026-11-30".into(),
             currency: "SAR".into(),

@@ -11,6 +11,11 @@ pub struct PaymentDays {
     /// The time zone of the shop, in which the days begin and end.
     #[schema(example = "Asia/Riyadh")]
     pub time_zone: String,
+    /// The time of the server.
+    pub now: Millis,
+    /// The day that it is in the time zone of the shop.
+    #[schema(example = "2026-11-30")]
+    pub today: String,
     #[schema(example = "2026-11-01")]
     pub first_day: String,
     #[schema(example = "2026-11-30")]
@@ -21,7 +26,8 @@ pub struct PaymentDays {
     pub totals: Vec<PaymentSums>,
     /// Every day, the newest first.
     pub days: Vec<PaymentDay>,
-    /// Disputes that have not ended, of any day: those that wait for the shop first, by their deadline. At most 100.
+    /// Disputes that have not ended, of any day: those that wait for the shop first, by their deadline. At most 100. Those that were given
+    /// up are listed for 90 days.
     pub disputes: Vec<DisputeView>,
     /// Money that is still to be given back, of any day: what is owed longest first. At most 100.
     pub owed_refunds: Vec<OwedRefundView>,
@@ -46,6 +52,10 @@ pub struct DisputeView {
     /// Until when the shop can answer at the provider; null: not known.
     pub due_at: Option<Millis>,
     pub opened_at: Millis,
+    /// Since when the server could not read it at the provider, so that the rest may be old; null: the last look could read it.
+    pub unread_since: Option<Millis>,
+    /// The server does not ask for it any more: only the provider knows how it stands, or how it ended.
+    pub given_up: bool,
 }
 
 /// Money that was taken and is for no order.

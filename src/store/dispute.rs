@@ -39,14 +39,17 @@ struct OpenRow {
     number: Option<i64>,
     provider: String,
     has_details: bool,
+    unread_since: Option<i64>,
+    is_given_up: bool,
     dispute: DisputeRow,
 }
 
-from_row!(OpenRow { order_id, number, provider, has_details } and dispute);
+from_row!(OpenRow { order_id, number, provider, has_details, unread_since, is_given_up } and dispute);
 
 impl Store {
     /// Notes the disputes of a payment as the provider has them now; open ones are asked for again at `look_at`. One that has ended stays
-    /// as it is, because an answer may be older than what is known. A dispute without details is replaced by the first one with them.
+    /// as it is, because an answer may be older than what is known. A dispute without details is replaced by the first one with them. One
+    /// that has details was read, so the time without an answer is over.
     pub async fn note_disputes(
         &self,
         payment: &Payment,
@@ -67,7 +70,10 @@ impl Store {
                     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
                     on conflict (provider, reference) do update set status = excluded.status, needs_answer = excluded.needs_answer,
                         amount = excluded.amount, reason = excluded.reason, due_at = excluded.due_at, closed_at = excluded.closed_at,
-                        look_at = excluded.look_at where disputes.status = 'open'";
+                        look_at = excluded.look_at,
+                        unread_since = case when disputes.reference = $14 then disputes.unread_since end,
+                        given_up_at = case when disputes.reference = $14 then disputes.given_up_at end
+                    where disputes.status = 'open'";
                 tx.query(write)
                     .bind(&payment.provider)
                     .bind(&dispute.reference)
@@ -82,10 +88,41 @@ impl Store {
                     .bind(dispute.opened_at)
                     .bind((!is_open).then_some(now))
                     .bind(look_at.filter(|_| is_open))
+                    .bind(unnamed)
                     .execute()
                     .await?;
             }
             Ok(())
+        })
+        .await
+    }
+
+    /// Notes that open disputes of a payment could not be read: those that are not among `read`, which the provider gave. One that could not
+    /// be read since `unread_before` or longer is given up. Gives how many were given up.
+    pub async fn note_unread_disputes(
+        &self,
+        payment: &Payment,
+        read: &[ProviderDispute],
+        unread_before: Millis,
+    ) -> Result<u64> {
+        self.transaction(async |tx| {
+            let now = tx.now().await?;
+            let find = "select reference from disputes where order_id = $1 and attempt = $2 and status = 'open' limit 100";
+            let open: Vec<String> =
+                tx.query(find).bind(payment.order.0).bind(payment.attempt).fetch_values().await?;
+            let mut given_up = 0;
+            for reference in open {
+                if read.iter().any(|dispute| dispute.reference == reference) {
+                    continue;
+                }
+                let mark = "update disputes set unread_since = $3 where provider = $1 and reference = $2 and unread_since is null";
+                tx.query(mark).bind(&payment.provider).bind(&reference).bind(now).execute().await?;
+                let end = "update disputes set look_at = null, given_up_at = coalesce(given_up_at, $3)
+                    where provider = $1 and reference = $2 and unread_since <= $4 and (given_up_at is null or look_at is not null)";
+                let query = tx.query(end).bind(&payment.provider).bind(&reference).bind(now).bind(unread_before);
+                given_up += query.execute().await?;
+            }
+            Ok(given_up)
         })
         .await
     }
@@ -123,15 +160,17 @@ impl Store {
         Ok(payments)
     }
 
-    /// Reads the disputes that have not ended: those that the shop has to answer first, by their deadline.
-    pub async fn open_disputes(&self, most: i64) -> Result<Vec<OpenDispute>> {
+    /// Reads the disputes that have not ended: those that the shop has to answer first, by their deadline. Of those that were given up, the
+    /// ones that were given up after `given_up_after`.
+    pub async fn open_disputes(&self, given_up_after: Millis, most: i64) -> Result<Vec<OpenDispute>> {
         let read = "select d.order_id, (select o.number from orders o where o.id = d.order_id) as number, d.provider,
                 d.reference <> coalesce((select p.reference from payments p
                     where p.order_id = d.order_id and p.attempt = d.attempt), '') as has_details,
+                d.unread_since, d.given_up_at is not null as is_given_up,
                 d.reference, d.status, d.needs_answer, d.amount, d.currency, d.reason, d.due_at, d.opened_at
-            from disputes d where d.status = 'open'
-            order by d.needs_answer desc, coalesce(d.due_at, d.opened_at), d.reference limit $1";
-        let rows: Vec<OpenRow> = self.report_query(read).bind(most).fetch_all().await?;
+            from disputes d where d.status = 'open' and coalesce(d.given_up_at, $1) >= $1
+            order by d.needs_answer desc, coalesce(d.due_at, d.opened_at), d.reference limit $2";
+        let rows: Vec<OpenRow> = self.report_query(read).bind(given_up_after).bind(most).fetch_all().await?;
         let open = |row: OpenRow| {
             Ok(OpenDispute {
                 order: OrderId(row.order_id),
@@ -139,6 +178,8 @@ impl Store {
                 provider: row.provider,
                 dispute: row.dispute.into_dispute()?,
                 has_details: row.has_details,
+                unread_since: row.unread_since,
+                is_given_up: row.is_given_up,
             })
         };
         rows.into_iter().map(open).collect()

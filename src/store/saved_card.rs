@@ -7,7 +7,7 @@ use super::{Result, Store, require_known};
 use crate::domain::saved_card::{
     CardFacts, CardReference, RemovalKind, SAVED_CARDS_MAX, SavedCard, UsedMethod, removal_pause_ms,
 };
-use crate::domain::{Millis, Payment, SavedCardId, UserId};
+use crate::domain::{AccountId, Millis, Payment, SavedCardId, UserId};
 
 /// A removal that a node has taken is taken again after this time, if that node has died.
 const REMOVAL_LEASE_MS: Millis = 120_000;
@@ -16,6 +16,14 @@ const TAKE_ON_POSTGRES: &str = "select id, kind, reference, tries, created_at fr
     where due_at <= $1 and live = $2 order by due_at, id limit $3 for update skip locked";
 const TAKE_ON_SQLITE: &str = "select id, kind, reference, tries, created_at from provider_removals
     where due_at <= $1 and live = $2 order by due_at, id limit $3";
+
+const TAKE_LAPSED_ON_POSTGRES: &str = "select id, kind, reference, tries, created_at from provider_removals
+    where created_at < $1 and live <> $2 order by created_at limit $3 for update skip locked";
+const TAKE_LAPSED_ON_SQLITE: &str = "select id, kind, reference, tries, created_at from provider_removals
+    where created_at < $1 and live <> $2 order by created_at limit $3";
+
+/// A row of the removals: id, kind, reference, tries, and when it was asked for.
+type RemovalRow = (Uuid, String, String, i64, i64);
 
 /// Something that this node is to delete at the provider.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -67,18 +75,39 @@ impl Store {
         .await
     }
 
-    /// The buyer of an attempt, as the provider is asked for them: the id of the row, and the id at the provider, if it is known.
-    pub async fn payment_customer(&self, payment: &Payment, is_live: bool) -> Result<(Uuid, Option<String>)> {
+    /// The buyer of an attempt, as the provider is asked for them: the id of the row, and the id at the provider, if it is known. `None`: the
+    /// card of this attempt is not to be saved any more, because the buyer was erased in the meantime.
+    pub async fn payment_customer(&self, payment: &Payment, is_live: bool) -> Result<Option<(Uuid, Option<String>)>> {
         self.transaction(async |tx| {
+            let read = "select buyer from payments where order_id = $1 and attempt = $2";
+            let query = tx.query(read).bind(payment.order.0).bind(payment.attempt);
+            let buyer: Option<Option<String>> = query.fetch_optional_value().await?;
+            let user = buyer.flatten().and_then(|buyer| UserId::parse(&buyer).ok());
+            let Some((user, account)) = user.and_then(|user| Some((user.clone(), AccountId::of_user(&user)?))) else {
+                return Ok(None);
+            };
+            // First the account and then the payment, as in an erasure: if that is under way, this waits, and finds neither.
+            let lock = tx.choose(
+                "select id from accounts where id = $1 for key share",
+                "select id from accounts where id = $1",
+            );
+            let there: Option<Uuid> = tx.query(lock).bind(account.0).fetch_optional_value().await?;
+            let lock = tx.choose(
+                "select attempt from payments
+                    where order_id = $1 and attempt = $2 and saves_card = 1 and customer is null for no key update",
+                "select attempt from payments where order_id = $1 and attempt = $2 and saves_card = 1 and customer is null",
+            );
+            let query = tx.query(lock).bind(payment.order.0).bind(payment.attempt);
+            let undecided: Option<i64> = query.fetch_optional_value().await?;
+            if there.is_none() || undecided.is_none() {
+                return Ok(None);
+            }
             let (now, live) = (tx.now().await?, i64::from(is_live));
-            let insert = "insert into payment_customers (id, user_id, live, created_at)
-                select $1, p.buyer, $2, $3 from payments p where p.order_id = $4 and p.attempt = $5
+            let insert = "insert into payment_customers (id, user_id, live, created_at) values ($1, $2, $3, $4)
                 on conflict (user_id, live) do nothing";
-            let query = tx.query(insert).bind(Uuid::now_v7()).bind(live).bind(now);
-            query.bind(payment.order.0).bind(payment.attempt).execute().await?;
-            let read = "select c.id, c.reference from payments p join payment_customers c on c.user_id = p.buyer
-                where p.order_id = $1 and p.attempt = $2 and c.live = $3";
-            tx.query(read).bind(payment.order.0).bind(payment.attempt).bind(live).fetch_one().await
+            tx.query(insert).bind(Uuid::now_v7()).bind(user.as_str()).bind(live).bind(now).execute().await?;
+            let read = "select id, reference from payment_customers where user_id = $1 and live = $2";
+            tx.query(read).bind(user.as_str()).bind(live).fetch_optional().await
         })
         .await
     }
@@ -197,16 +226,35 @@ impl Store {
         self.transaction(async |tx| {
             let now = tx.now().await?;
             let take = tx.choose(TAKE_ON_POSTGRES, TAKE_ON_SQLITE);
-            type Row = (Uuid, String, String, i64, i64);
-            let rows: Vec<Row> = tx.query(take).bind(now).bind(i64::from(is_live)).bind(most).fetch_all().await?;
+            let query = tx.query(take).bind(now).bind(i64::from(is_live)).bind(most);
+            let rows: Vec<RemovalRow> = query.fetch_all().await?;
             let mut taken = Vec::with_capacity(rows.len());
             for (id, kind, reference, tries, created_at) in rows {
                 let mark = "update provider_removals set tries = tries + 1, due_at = $2 where id = $1";
                 tx.query(mark).bind(id).bind(now + REMOVAL_LEASE_MS).execute().await?;
-                let kind = require_known(RemovalKind::parse(&kind), "kind of a removal", &kind)?;
-                taken.push(ProviderRemoval { id, kind, reference, tries: tries + 1, created_at });
+                taken.push(into_removal((id, kind, reference, tries + 1, created_at))?);
             }
             Ok(taken)
+        })
+        .await
+    }
+
+    /// Ends removals that were asked for before `before` and that this shop cannot carry out, at most `most`. `own`: whether its key is for
+    /// real money; `None`: it has no provider that keeps cards.
+    pub async fn end_lapsed_removals(
+        &self,
+        own: Option<bool>,
+        before: Millis,
+        most: i64,
+    ) -> Result<Vec<ProviderRemoval>> {
+        self.transaction(async |tx| {
+            let take = tx.choose(TAKE_LAPSED_ON_POSTGRES, TAKE_LAPSED_ON_SQLITE);
+            let query = tx.query(take).bind(before).bind(own.map_or(-1, i64::from)).bind(most);
+            let rows: Vec<RemovalRow> = query.fetch_all().await?;
+            for (id, ..) in &rows {
+                tx.query("delete from provider_removals where id = $1").bind(*id).execute().await?;
+            }
+            rows.into_iter().map(into_removal).collect()
         })
         .await
     }
@@ -235,6 +283,11 @@ impl Store {
     }
 }
 
+fn into_removal((id, kind, reference, tries, created_at): RemovalRow) -> Result<ProviderRemoval> {
+    let kind = require_known(RemovalKind::parse(&kind), "kind of a removal", &kind)?;
+    Ok(ProviderRemoval { id, kind, reference, tries, created_at })
+}
+
 /// Deletes a saved card here, and later at the provider.
 async fn remove_card(tx: &mut Transaction<'_>, id: Uuid, reference: &str, live: i64) -> Result<()> {
     tx.query("delete from saved_cards where id = $1").bind(id).execute().await?;
@@ -250,9 +303,21 @@ async fn queue_removal(tx: &mut Transaction<'_>, kind: RemovalKind, reference: &
 }
 
 /// Erases a buyer's saved cards; the provider forgets the buyer with them later. One whose id there is not known has no cards, and the
-/// provider knows nothing personal of them.
+/// provider knows nothing personal of them. Nothing is saved afterwards: an attempt that waits in the queue is told so here, a later one
+/// finds no account, and one that is under way finds no customer, so its card is removed ([`Store::keep_card`]).
 pub(super) async fn erase_saved_cards(tx: &mut Transaction<'_>, user: &UserId) -> Result<()> {
-    let read = "select id, reference, live from payment_customers where user_id = $1";
+    if let Some(account) = AccountId::of_user(user) {
+        let lock =
+            tx.choose("select id from accounts where id = $1 for update", "select id from accounts where id = $1");
+        let _account: Option<Uuid> = tx.query(lock).bind(account.0).fetch_optional_value().await?;
+    }
+    let undecided = "update payments set saves_card = 0 where buyer = $1 and saves_card = 1 and customer is null";
+    tx.query(undecided).bind(user.as_str()).execute().await?;
+    // The lock waits for a payment that saves its card now, so that the card is seen below.
+    let read = tx.choose(
+        "select id, reference, live from payment_customers where user_id = $1 for update",
+        "select id, reference, live from payment_customers where user_id = $1",
+    );
     let customers: Vec<(Uuid, Option<String>, i64)> = tx.query(read).bind(user.as_str()).fetch_all().await?;
     for (id, reference, live) in customers {
         tx.query("delete from saved_cards where customer = $1").bind(id).execute().await?;

@@ -50,6 +50,13 @@ async fn shop_with_history() -> Shop {
                 captured_at + 600000000, captured_at from payments where buyer = 'Ann'",
         "insert into disputes (provider, reference, order_id, attempt, status, needs_answer, amount, currency, opened_at)
             select provider, coalesce(reference, ''), order_id, attempt, 'open', 0, amount, currency, captured_at from payments where buyer = 'Ben'",
+        // One that cannot be read now, and one that was given up.
+        "insert into disputes (provider, reference, order_id, attempt, status, needs_answer, amount, currency, reason, due_at, opened_at, unread_since)
+            select 'stripe', 'du_1MtJUT2eZvKYlo2CNaw2Hv10', order_id, attempt, 'open', 1, amount, currency, 'duplicate',
+                captured_at + 700000000, captured_at, captured_at from payments where buyer = 'Cem'",
+        "insert into disputes (provider, reference, order_id, attempt, status, needs_answer, amount, currency, opened_at, unread_since, given_up_at)
+            select 'stripe', coalesce(reference, ''), order_id, attempt, 'open', 1, amount, currency, captured_at - 1300000000,
+                captured_at - 1300000000, captured_at from payments where buyer = 'Dan'",
     ] {
         shop.change(sql).await;
     }
@@ -66,6 +73,8 @@ async fn evening_payments_of_the_days_are_seen_and_lead_to_their_orders() {
     host.sees("payments-disputes", "Not received").await;
     host.sees("payments-disputes", "Answer until").await;
     host.sees("payments-disputes", "Your answer was sent").await;
+    host.sees("dispute-unread", "has not answered since").await;
+    host.sees("dispute-given-up", "does not ask any more").await;
     host.sees("payments-owed", "could not give it back").await;
     host.sees("total-fees", "not known: 2").await;
     looks_good(&host, Window::Desktop, "payments").await;
@@ -120,6 +129,31 @@ async fn evening_payments_of_the_days_are_seen_and_lead_to_their_orders() {
         looks_good(&browser, window, &format!("payments-{window:?}-{language}").to_lowercase()).await;
         browser.close().await;
     }
+}
+
+/// Days, periods and deadlines are those of the shop.
+#[tokio::test]
+async fn wrong_clock_and_time_zone_of_a_device_change_no_day_and_no_deadline() {
+    let shop = shop_with_history().await;
+    let days = shop.host.get("/v1/shop/payment-days").await.expect(200);
+    let driver = Driver::start();
+    let browser = Browser::open(&driver, Window::Desktop, "en").await;
+    let clock = json!({"source": "Date.now = () => Date.UTC(2040, 0, 1)"});
+    browser.devtools("Page.addScriptToEvaluateOnNewDocument", clock).await;
+    browser.devtools("Emulation.setTimezoneOverride", json!({"timezoneId": "Pacific/Kiritimati"})).await;
+    open(&browser, &shop, "en").await;
+    browser.until("thirty days", &format!("{TABLE} === 30"), SOON).await;
+    browser.sees("payments-disputes", "Answer until").await;
+    assert_eq!(browser.count(&format!("{} strong.bad:not([data-test])", named("payments-disputes"))).await, 0);
+    browser.press("payments-week").await;
+    browser.until("seven days", &format!("{TABLE} === 7"), SOON).await;
+    let last = browser.script("return document.querySelector('#payments-last').value", &[]).await;
+    assert_eq!(last, days["today"]);
+    let day = "return document.querySelector('[data-test^=orders-of-]').closest('th').firstChild.textContent";
+    let day = browser.script(day, &[]).await;
+    browser.click("[data-test^=orders-of-]").await;
+    browser.sees("desk-day", day.as_str().unwrap()).await;
+    browser.close().await;
 }
 
 #[tokio::test]

@@ -66,6 +66,7 @@ mod stock_alert;
 mod stream;
 mod stripe;
 mod stripe_card;
+mod stripe_erased_card;
 mod stripe_keys;
 mod stripe_refund;
 mod stripe_saved_card;

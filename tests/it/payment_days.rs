@@ -34,6 +34,9 @@ async fn day_shows_what_was_paid_and_given_back() {
         let days = shop.host.get("/v1/shop/payment-days").await.expect(200);
         let all = days["days"].as_array().unwrap();
         assert_eq!((&days["time_zone"], all.len()), (&json!("Asia/Riyadh"), 30));
+        assert_eq!(days["today"], days["last_day"], "of the shop, by the clock of the server");
+        let (since, until) = (all[0]["since"].as_i64().unwrap(), all[0]["until"].as_i64().unwrap());
+        assert!((since..until).contains(&days["now"].as_i64().unwrap()), "{}", days["now"]);
         assert_eq!((&all[0]["date"], &all[29]["date"]), (&days["last_day"], &days["first_day"]));
         // A purchase around midnight falls on one of two days.
         let busy: Vec<&Value> = all.iter().filter(|day| day["sums"] != json!([])).collect();

@@ -104,14 +104,14 @@ export class CouponList {
   }
 
   /** @param {Coupon} coupon */
-  rulesOf({ minimum, currency, per_person, products, stream, starts_at, ends_at, ended_at }) {
+  rulesOf({ minimum, currency, per_person, products, stream, starts_at, ends_at, ended_at, now }) {
     const show = this.shows.find(({ id }) => id === stream);
     return [
       t('coupons.per_person_n', { n: per_person }),
       minimum > 0 && t('coupons.from', { amount: formatMoney(minimum, currency) }),
       products.length > 0 && t('coupons.products_n', { n: products.length }),
       stream && t('coupons.in_show', { show: show?.title ?? '' }),
-      starts_at > Date.now() && t('coupons.starts', { at: formatDateTime(starts_at) }),
+      starts_at > now && t('coupons.starts', { at: formatDateTime(starts_at) }),
       ended_at
         ? t('coupons.ended_at', { at: formatDateTime(ended_at) })
         : ends_at && t('coupons.until', { at: formatDateTime(ends_at) }),

@@ -18,6 +18,8 @@ export const VIEWS = /** @type {Record<string, Record<string, string>>} */ ({
 });
 
 const SEARCH_DELAY_MS = 300;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 export class OrderFilters {
   /**
@@ -95,9 +97,8 @@ export class OrderFilters {
 
   paintDay() {
     this.day.hidden = !this.since && !this.until;
-    // The middle of the day is in that day wherever this device is.
-    const middle = (Number(this.since || this.until) + Number(this.until || this.since)) / 2;
-    const placed = t('desk.placed_on', { day: formatDay(middle) });
+    const start = this.since ? Number(this.since) : Number(this.until) - DAY_MS;
+    const placed = t('desk.placed_on', { day: formatDay(start) });
     this.day.replaceChildren(placed, icon('close'));
     this.day.setAttribute('aria-label', `${placed}. ${t('desk.every_day')}`);
     this.day.title = t('desk.every_day');
@@ -153,9 +154,15 @@ export class OrderFilters {
 /** A time of the address, in milliseconds; what is none filters nothing. @param {string | null} asked */
 const timeOf = (asked) => (asked && /^\d{1,15}$/.test(asked) ? asked : '');
 
-/** @param {number} ms */
-const formatDay = (ms) =>
-  new Intl.DateTimeFormat(locale, { weekday: 'short', day: 'numeric', month: 'short' }).format(ms);
+/**
+ * The day of the shop that begins at this time, whatever the time zone of this device is: thirteen hours later it is that day in UTC too,
+ * for every shop from UTC−11 to UTC+13.
+ * @param {number} start
+ */
+const formatDay = (start) =>
+  new Intl.DateTimeFormat(locale, { weekday: 'short', day: 'numeric', month: 'short', timeZone: 'UTC' }).format(
+    start + 13 * HOUR_MS,
+  );
 
 /**
  * @param {string} test

@@ -38,3 +38,19 @@ export const dayText = (day, locale) =>
   new Intl.DateTimeFormat(locale, { weekday: 'short', day: 'numeric', month: 'short', timeZone: 'UTC' }).format(
     at(day),
   );
+
+/**
+ * A time in words, in a time zone.
+ * @param {number} ms
+ * @param {string} locale
+ * @param {string} timeZone
+ */
+export const timeText = (ms, locale, timeZone) =>
+  new Intl.DateTimeFormat(locale, {
+    weekday: 'short',
+    day: 'numeric',
+    month: 'short',
+    hour: 'numeric',
+    minute: '2-digit',
+    timeZone,
+  }).format(ms);

@@ -2,10 +2,10 @@
 
 import { asRefusal, get } from '../api.js';
 import { download } from '../host/download.js';
-import { formatDateTime, formatMoney, hasText, load, locale, refusalText, t } from '../i18n.js';
+import { formatMoney, hasText, load, locale, refusalText, t } from '../i18n.js';
 import { withBusy } from '../sheet.js';
 import { el, queryAll, setText, setVisible, style, toast } from '../ui.js';
-import { PERIODS, dayText, daysOf } from './payment_period.js';
+import { PERIODS, dayText, daysOf, timeText } from './payment_period.js';
 
 /** @import { CountedMoney, Dispute, OwedRefund, PaymentDay, PaymentDays, PaymentSums, Refusal } from '../types.d.ts' */
 /** @import { Period } from './payment_period.js' */
@@ -22,8 +22,10 @@ export class PaymentsPage {
     this.mayOpenOrders = mayOpenOrders;
     /** Counts the reloads: an answer for an earlier period is ignored. */
     this.turn = 0;
-    /** The day that it is in the time zone of the shop, once that is known. */
+    /** The day and the time of the server, in the time zone of the shop, once they are known: the clock of this device may be wrong. */
     this.today = '';
+    this.now = 0;
+    this.zone = 'UTC';
     const asked = new URLSearchParams(location.search);
     this.first = dayField('payments-first', t('payments.first_day'), asked.get('first_day'), () => this.chose());
     this.last = dayField('payments-last', t('payments.last_day'), asked.get('last_day'), () => this.chose());
@@ -108,9 +110,9 @@ export class PaymentsPage {
     this.say('');
     this.first.input.value = answer.first_day;
     this.last.input.value = answer.last_day;
-    this.today ||= new Intl.DateTimeFormat('en-CA', { timeZone: answer.time_zone, dateStyle: 'short' }).format(
-      Date.now(),
-    );
+    this.today = answer.today;
+    this.now = answer.now;
+    this.zone = answer.time_zone;
     const isAsked = (/** @type {Period} */ period) => {
       const { first, last } = daysOf(period, this.today);
       return first === answer.first_day && last === answer.last_day;
@@ -154,13 +156,13 @@ export class PaymentsPage {
 
   /** @param {Dispute} dispute */
   dispute(dispute) {
-    const { amount, currency, reason, due_at, needs_answer, opened_at, reference, provider } = dispute;
-    const isLate = due_at !== null && due_at < Date.now();
+    const { amount, currency, reason, due_at, needs_answer, opened_at, reference, provider, given_up } = dispute;
+    const isLate = due_at !== null && due_at < this.now;
     const why = reason && hasText(`payments.reason.${reason}`) ? t(`payments.reason.${reason}`) : reason;
     const todo = !needs_answer
       ? t('payments.answered')
       : t(reference ? 'payments.answer' : 'payments.answer_unknown', { provider: nameOf(provider) });
-    const due = due_at !== null && t(isLate ? 'payments.due_over' : 'payments.due', { time: formatDateTime(due_at) });
+    const due = due_at !== null && t(isLate ? 'payments.due_over' : 'payments.due', { time: this.time(due_at) });
     return el(
       'li.payment-row',
       { 'data-test': 'dispute' },
@@ -169,11 +171,25 @@ export class PaymentsPage {
         {},
         el('span.row-title', {}, this.order(dispute), ' · ', formatMoney(amount, currency)),
         needs_answer && due && el(isLate ? 'strong.bad' : 'strong', {}, due),
-        el('span', {}, todo),
-        el('small', {}, [why, t('payments.since', { time: formatDateTime(opened_at) })].filter(Boolean).join(' · ')),
+        !given_up && el('span', {}, todo),
+        this.unread(dispute),
+        el('small', {}, [why, t('payments.since', { time: this.time(opened_at) })].filter(Boolean).join(' · ')),
         reference && el('small', {}, el('bdi', { dir: 'ltr' }, reference)),
       ),
     );
+  }
+
+  /** What of a dispute may be old. One without details says so already. @param {Dispute} dispute */
+  unread({ unread_since, given_up, reference, provider }) {
+    if (unread_since === null && !given_up) return false;
+    const facts = { provider: nameOf(provider), time: unread_since === null ? '' : this.time(unread_since) };
+    if (given_up) return el('strong.bad', { 'data-test': 'dispute-given-up' }, t('payments.given_up', facts));
+    return reference !== null && el('span', { 'data-test': 'dispute-unread' }, t('payments.unread', facts));
+  }
+
+  /** A time, as the clocks of the shop show it. @param {number} ms */
+  time(ms) {
+    return timeText(ms, locale, this.zone);
   }
 
   /** @param {OwedRefund} owed */
@@ -190,7 +206,7 @@ export class PaymentsPage {
         {},
         el('span.row-title', {}, this.order(owed), ' · ', formatMoney(amount, currency)),
         needs_person ? el('strong.bad', {}, todo) : el('span', {}, todo),
-        el('small', {}, t('payments.since', { time: formatDateTime(owed_at) })),
+        el('small', {}, t('payments.since', { time: this.time(owed_at) })),
         reference && el('small', {}, el('bdi', { dir: 'ltr' }, reference)),
       ),
     );

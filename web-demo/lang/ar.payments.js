@@ -9,7 +9,7 @@ export default {
   'payments.period.month': 'هذا الشهر',
   'payments.period.last_month': 'الشهر الماضي',
   'payments.csv': 'تنزيل CSV',
-  'payments.bad_period': 'اختر 92 يومًا على الأكثر، والتاريخ الأقدم أولًا.',
+  'payments.bad_period': 'اختر 92 يومًا على الأكثر، ويجب ألا يأتي اليوم الأول بعد اليوم الأخير.',
   'payments.none': 'لا مدفوعات ولا مبالغ مُعادة في هذه الفترة.',
   'payments.nothing': 'لا مدفوعات',
   'payments.zone':
@@ -20,12 +20,16 @@ export default {
   'payments.answer':
     'أرسل أدلّتك من لوحة تحكم {provider}: ما طُلب، والعنوان، وإثبات التسليم. لا تردّ مبلغ الطلب في هذه الأثناء.',
   'payments.answer_unknown': 'انظر لدى {provider} على ماذا يعترض المشتري وحتى متى يمكنك الرد.',
+  'payments.unread': 'قد تكون هذه المعلومات قديمة: لم يصل رد من {provider} منذ {time}. سيسأل الخادم مرة أخرى.',
+  'payments.given_up':
+    'لم يستطع الخادم قراءة هذا الاعتراض لدى {provider} ولن يسأل عنه بعد الآن. انظر هناك إلى أين وصل وحتى متى يمكنك الرد.',
   'payments.provider': 'مزوّد الدفع',
   'payments.answered': 'أُرسل ردّك، والقرار الآن لبنك المشتري.',
   'payments.due': 'آخر موعد للرد: {time}',
   'payments.due_over': 'انتهى وقت الرد في {time}',
   'payments.since': 'منذ {time}',
-  'payments.owed_waits': 'أُخذ هذا المبلغ وهو ليس لأي طلب. يردّه الخادم من تلقاء نفسه (المحاولة {n})، ولا يلزمك فعل شيء.',
+  'payments.owed_waits':
+    'دفع المشتري هذا المبلغ، لكنه لا يخصّ أي طلب. يعيده الخادم الآن (المحاولة {n})، ولا يلزمك فعل شيء.',
   'payments.owed_by_hand': 'لم يستطع الخادم ردّه. أعد هذه الدفعة من لوحة تحكم {provider}، وسيلاحظ الخادم ذلك.',
   'payments.totals': 'المجموع بعملة {currency}',
   'payments.orders': 'طلبات اليوم',

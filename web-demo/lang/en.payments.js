@@ -9,7 +9,7 @@ export default {
   'payments.period.month': 'This month',
   'payments.period.last_month': 'Last month',
   'payments.csv': 'Download CSV',
-  'payments.bad_period': 'Choose at most 92 days, the earlier one first.',
+  'payments.bad_period': 'Choose at most 92 days. The first day must not be after the last day.',
   'payments.none': 'Nothing was paid or given back in this time.',
   'payments.nothing': 'No payments',
   'payments.zone':
@@ -20,13 +20,16 @@ export default {
   'payments.answer':
     'Send your evidence in the dashboard of {provider}: what was ordered, the address and the proof of delivery. Do not refund the order meanwhile.',
   'payments.answer_unknown': 'Check at {provider} what the buyer disputes and by when you must answer.',
+  'payments.unread': 'This may be old: {provider} has not answered since {time}. The server asks again.',
+  'payments.given_up':
+    'The server could not read this dispute at {provider} and does not ask any more. Look there how it stands and by when you must answer.',
   'payments.provider': 'your payment provider',
   'payments.answered': 'Your answer was sent. The bank of the buyer decides.',
   'payments.due': 'Answer until {time}',
   'payments.due_over': 'The time to answer was over on {time}',
   'payments.since': 'since {time}',
   'payments.owed_waits':
-    'The money was taken and is for no order. The server gives it back by itself (try {n}); you need not do anything.',
+    'The buyer paid this amount, but no order belongs to it. The server is giving it back (try {n}). You do not have to do anything.',
   'payments.owed_by_hand':
     'The server could not give it back. Refund this payment in the dashboard of {provider}; the server notices it.',
   'payments.totals': 'Totals in {currency}',

@@ -9,7 +9,7 @@ export default {
   'payments.period.month': 'Bulan ini',
   'payments.period.last_month': 'Bulan lalu',
   'payments.csv': 'Unduh CSV',
-  'payments.bad_period': 'Pilih paling banyak 92 hari, tanggal yang lebih awal dulu.',
+  'payments.bad_period': 'Pilih paling banyak 92 hari. Hari pertama tidak boleh setelah hari terakhir.',
   'payments.none': 'Tidak ada pembayaran atau pengembalian dana pada periode ini.',
   'payments.nothing': 'Tidak ada pembayaran',
   'payments.zone':
@@ -20,13 +20,16 @@ export default {
   'payments.answer':
     'Kirim bukti Anda di dasbor {provider}: apa yang dipesan, alamatnya, dan bukti pengiriman. Jangan kembalikan dana pesanan ini sementara itu.',
   'payments.answer_unknown': 'Lihat di {provider} apa yang disengketakan pembeli, dan sampai kapan Anda bisa menjawab.',
+  'payments.unread': 'Data ini mungkin lama: {provider} tidak menjawab sejak {time}. Server akan bertanya lagi.',
+  'payments.given_up':
+    'Server tidak dapat membaca sengketa ini di {provider} dan tidak bertanya lagi. Lihat di sana bagaimana statusnya dan sampai kapan Anda harus menjawab.',
   'payments.provider': 'penyedia pembayaran Anda',
   'payments.answered': 'Jawaban Anda sudah dikirim. Bank pembeli yang memutuskan.',
   'payments.due': 'Jawab sebelum {time}',
   'payments.due_over': 'Waktu menjawab habis pada {time}',
   'payments.since': 'sejak {time}',
   'payments.owed_waits':
-    'Dana ini terambil dan bukan untuk pesanan mana pun. Server mengembalikannya sendiri (percobaan {n}); Anda tidak perlu melakukan apa pun.',
+    'Pembeli membayar jumlah ini, tetapi tidak ada pesanannya. Server sedang mengembalikannya (percobaan {n}). Anda tidak perlu melakukan apa pun.',
   'payments.owed_by_hand':
     'Server tidak bisa mengembalikan dana ini. Kembalikan di dasbor {provider}; server akan mengetahuinya.',
   'payments.totals': 'Jumlah dalam {currency}',

@@ -231,22 +231,29 @@ impl Checkout {
         let (done, pending) = sums().await?;
         let name = named(&intent.reference, payment.order);
         let amount = |minor: Minor| format!("{} {}", decimal_text(minor, &payment.currency), payment.currency);
-        if pending > 0 && !is_trial {
+        let (done, pending, refunded) = if pending > 0 && !is_trial {
             self.check_refunds(payment.order).await?;
-        }
-        let (done, pending) = if pending > 0 && !is_trial { sums().await? } else { (done, pending) };
+            // It may have been sent only now.
+            let ProviderOutcome::Done(Some(now)) = self.provider.fetch(payment).await else {
+                return Err(Error::OutcomeUnknown);
+            };
+            let (done, pending) = sums().await?;
+            (done, pending, now.refunded)
+        } else {
+            (done, pending, intent.refunded)
+        };
         // The provider may count a refund that the bank has not done, or not.
-        if (done..=done + pending).contains(&intent.refunded) {
+        if (done..=done + pending).contains(&refunded) {
             return Ok(());
         }
-        let text = if intent.refunded > done + pending {
-            let more = amount(intent.refunded - done - pending);
+        let text = if refunded > done + pending {
+            let more = amount(refunded - done - pending);
             format!(
                 "{name}: {more} more was given back at the provider than in the books; note the units at the desk by a refund of the \
                  amount 0, which gives no money"
             )
         } else {
-            let less = amount(done - intent.refunded);
+            let less = amount(done - refunded);
             format!(
                 "{name}: {less} less was given back at the provider than in the books; look at its refunds at the provider"
             )

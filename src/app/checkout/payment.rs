@@ -196,7 +196,7 @@ impl Checkout {
             // The keys of Stripe were removed since it answered. Without them its answer says nothing.
             let livemode = provider.livemode().ok_or(Error::OutcomeUnknown)?;
             let step = payment.next_step(intent.as_ref(), livemode, age);
-            self.keep_or_drop_card(&payment, intent.as_ref(), step).await?;
+            self.keep_or_drop_card(&payment, intent.as_ref(), step).await;
             match step {
                 PaymentStep::Record(status) => {
                     if payment.status != status {

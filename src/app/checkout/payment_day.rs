@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use super::Checkout;
 use super::owed_refund::RETURN_TRIES_MAX;
 use crate::app::error::Result;
-use crate::domain::payment_day::{days, fill_days};
+use crate::domain::payment_day::{GIVEN_UP_SHOWN_MS, date_of, days, fill_days};
 use crate::domain::{Actor, OpenDispute, OpenOwedRefund, Permission};
 use crate::protocol::{DisputeView, OwedRefundView, PaymentDays};
 
@@ -24,26 +24,34 @@ impl Checkout {
         self.stream_cache.authorize_in_shop(actor, Permission::ViewReports).await?;
         let zone: Tz = self.context.profile().time_zone.as_deref().unwrap_or("UTC").parse().unwrap_or(Tz::UTC);
         let store = &self.context.store;
-        let spans = days(first_day, last_day, zone, store.now().await?)?;
+        let now = store.now().await?;
+        let spans = days(first_day, last_day, zone, now)?;
         let (mut days, totals) = fill_days(&spans, &store.payment_figures(&spans).await?);
         let date = |span: Option<&crate::domain::DaySpan>| span.map(|span| span.date.to_string()).unwrap_or_default();
         let (first_day, last_day) = (date(spans.first()), date(spans.last()));
         days.reverse();
         Ok(PaymentDays {
             time_zone: zone.name().to_owned(),
+            now,
+            today: date_of(now, zone).to_string(),
             first_day,
             last_day,
             currency: self.context.shop().currency.clone(),
             totals,
             days,
-            disputes: store.open_disputes(LISTED_MAX).await?.into_iter().map(dispute_view).collect(),
+            disputes: store
+                .open_disputes(now - GIVEN_UP_SHOWN_MS, LISTED_MAX)
+                .await?
+                .into_iter()
+                .map(dispute_view)
+                .collect(),
             owed_refunds: store.open_owed_refunds(LISTED_MAX).await?.into_iter().map(owed_view).collect(),
         })
     }
 }
 
 fn dispute_view(open: OpenDispute) -> DisputeView {
-    let OpenDispute { order, order_number, provider, dispute, has_details } = open;
+    let OpenDispute { order, order_number, provider, dispute, has_details, unread_since, is_given_up } = open;
     DisputeView {
         order,
         order_number,
@@ -55,6 +63,8 @@ fn dispute_view(open: OpenDispute) -> DisputeView {
         reason: dispute.reason,
         due_at: dispute.due_at,
         opened_at: dispute.opened_at,
+        unread_since,
+        given_up: is_given_up,
     }
 }
 

@@ -2,6 +2,7 @@
 //! the background, and kept in the books, where the page of payments by day reads them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,6 +11,7 @@ use super::Checkout;
 use super::provider_call::ProviderOutcome;
 use crate::app::error::{Error, Result};
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
+use crate::domain::payment_day::{DISPUTE_END_MAX_MS, DISPUTE_UNREAD_MAX_MS};
 use crate::domain::{DisputeStatus, Millis, Payment, ProviderDispute};
 
 /// Payments that one run asks for, of each kind.
@@ -23,7 +25,7 @@ const DISPUTE_LOOK_SOON_MS: Millis = 60_000;
 
 impl Checkout {
     /// Notes what an event says of the disputes of a payment. The provider is asked; one that gives no details says with its event that
-    /// a dispute began, and how it ended.
+    /// a dispute began, and how it ended; if that event never comes, the dispute is given up in the end.
     pub(super) async fn note_dispute_event(&self, payment: &Payment, kind: &str) -> Result<()> {
         let store = &self.context.store;
         let now = store.now().await?;
@@ -31,7 +33,8 @@ impl Checkout {
             ProviderOutcome::Done(all) => store.note_disputes(payment, &all, Some(now + DISPUTE_LOOK_MS)).await?,
             ProviderOutcome::Refused(_) => {
                 let status = self.provider.end_of_dispute(kind).unwrap_or(DisputeStatus::Open);
-                store.note_disputes(payment, &[without_details(payment, status, now)], None).await?;
+                let end = Some(now + DISPUTE_END_MAX_MS);
+                store.note_disputes(payment, &[without_details(payment, status, now)], end).await?;
             }
             ProviderOutcome::Unknown => {
                 let known = store.disputes_of(payment).await?;
@@ -57,11 +60,7 @@ impl Checkout {
             if is_over() {
                 return Ok(false);
             }
-            if payment.provider == self.provider.name()
-                && let ProviderOutcome::Done(all) = self.provider.disputes(&payment).await
-            {
-                store.note_disputes(&payment, &all, Some(now + DISPUTE_LOOK_MS)).await?;
-            }
+            self.look_at_disputes(&payment, now).await?;
         }
         let due = store.payments_without_fee(now, ASKED_TOGETHER_MAX).await?;
         let has_more = due.len() as i64 == ASKED_TOGETHER_MAX;
@@ -74,6 +73,37 @@ impl Checkout {
             }
         }
         Ok(has_more)
+    }
+
+    /// Asks for the disputes of a payment. One that cannot be read is asked for again for some time, and then given up: only a person can
+    /// see at the provider how it ends.
+    async fn look_at_disputes(&self, payment: &Payment, now: Millis) -> Result<()> {
+        let store = &self.context.store;
+        let outcome = if payment.provider == self.provider.name() {
+            self.provider.disputes(payment).await
+        } else {
+            // The shop has changed its provider, and the one before cannot be asked.
+            ProviderOutcome::Unknown
+        };
+        let unread_before = now - DISPUTE_UNREAD_MAX_MS;
+        let (read, unread_before) = match outcome {
+            ProviderOutcome::Done(all) => (all, unread_before),
+            ProviderOutcome::Unknown => (Vec::new(), unread_before),
+            // The event of its end would have come long ago.
+            ProviderOutcome::Refused(_) => (Vec::new(), Millis::MAX),
+        };
+        if !read.is_empty() {
+            store.note_disputes(payment, &read, Some(now + DISPUTE_LOOK_MS)).await?;
+        }
+        let given_up = store.note_unread_disputes(payment, &read, unread_before).await?;
+        if given_up > 0 {
+            self.context.counters.disputes_given_up.fetch_add(given_up, Ordering::Relaxed);
+            tracing::error!(
+                order.id = %payment.order, payment.reference,
+                "a dispute could not be read at the payment provider and is not asked for any more; look there how it stands"
+            );
+        }
+        Ok(())
     }
 
     async fn ask_for_fee(&self, payment: &Payment) -> Result<()> {

@@ -27,7 +27,7 @@ use crate::store::ProviderRemoval;
 /// For removals that another node asked for, or an erasure.
 const REMOVAL_INTERVAL: Duration = Duration::from_secs(15);
 const REMOVAL_RUN_DEADLINE: Duration = Duration::from_secs(300);
-/// Removals of one run. Each may wait for its turn and for the provider.
+/// Removals of one run, and those that it ends. Each may wait for its turn and for the provider.
 const REMOVALS_MAX: i64 = 10;
 
 /// What a buyer pays with.
@@ -137,7 +137,9 @@ impl Checkout {
     }
 
     async fn customer_of(&self, stripe: &StripeProvider, is_live: bool, payment: &Payment) -> Result<Option<String>> {
-        let (id, known) = self.context.store.payment_customer(payment, is_live).await?;
+        let Some((id, known)) = self.context.store.payment_customer(payment, is_live).await? else {
+            return Ok(None);
+        };
         if known.is_some() {
             return Ok(known);
         }
@@ -153,35 +155,33 @@ impl Checkout {
         }
     }
 
-    /// Saves the card of an attempt that has paid, and has the provider forget the card of one that will not.
-    pub(super) async fn keep_or_drop_card(
-        &self,
-        payment: &Payment,
-        intent: Option<&PaymentIntent>,
-        step: PaymentStep,
-    ) -> Result<()> {
-        let Some(intent) = intent.filter(|_| payment.card.saves && payment.card.customer.is_some()) else {
-            return Ok(());
-        };
+    /// Saves the card of an attempt that has paid, and has the provider forget the card of one that will not. The payment goes on whatever
+    /// comes of this: a card that cannot be saved is removed at the provider, and one that cannot be removed is in the log.
+    pub(super) async fn keep_or_drop_card(&self, payment: &Payment, intent: Option<&PaymentIntent>, step: PaymentStep) {
+        let Some(intent) = intent.filter(|_| payment.card.saves && payment.card.customer.is_some()) else { return };
         // Until the bank has agreed, the provider saves nothing.
         let is_agreed = !matches!(intent.status, PaymentIntentStatus::NeedsAction | PaymentIntentStatus::Declined);
-        let Some(method) = intent.method.as_ref().filter(|_| is_agreed) else { return Ok(()) };
-        let (store, is_live) = (&self.context.store, intent.livemode);
+        let Some(method) = intent.method.as_ref().filter(|_| is_agreed) else { return };
+        let (store, is_live, fingerprint) = (&self.context.store, intent.livemode, intent.fingerprint.as_deref());
         match step {
             PaymentStep::MarkPaid => {
-                let fingerprint = intent.fingerprint.as_deref();
-                retry_transient(|| store.keep_card(payment, method, fingerprint, is_live)).await?;
+                let Err(error) = retry_transient(|| store.keep_card(payment, method, fingerprint, is_live)).await
+                else {
+                    return;
+                };
+                tracing::warn!(order.id = %payment.order, error = %error, "the card of a payment could not be saved");
             }
-            PaymentStep::Void | PaymentStep::FailOrder | PaymentStep::Owe => {
-                retry_transient(|| store.drop_card(method, is_live)).await?;
-            }
-            PaymentStep::Record(PaymentStatus::Captured) => {}
-            PaymentStep::Record(next) if next.is_final() && next != payment.status => {
-                retry_transient(|| store.drop_card(method, is_live)).await?;
-            }
-            _ => {}
+            PaymentStep::Void | PaymentStep::FailOrder | PaymentStep::Owe => {}
+            PaymentStep::Record(PaymentStatus::Captured) => return,
+            PaymentStep::Record(next) if next.is_final() && next != payment.status => {}
+            _ => return,
         }
-        Ok(())
+        if let Err(error) = retry_transient(|| store.drop_card(method, is_live)).await {
+            tracing::error!(
+                order.id = %payment.order, method.reference, error = %error,
+                "the payment provider still has a card that the shop does not list; remove it there by hand"
+            );
+        }
     }
 
     /// The provider refused a payment with a customer: perhaps the card, or the customer, is not there any more. Then the buyer must not
@@ -204,7 +204,7 @@ impl Checkout {
     async fn remove_at_provider(&self, stripe: &StripeProvider, removal: &ProviderRemoval) -> Result<()> {
         let ProviderRemoval { id, kind, reference, tries, created_at } = removal;
         let outcome = match kind {
-            // A key keeps a failure of the provider, so each try has its own. To do it twice changes nothing.
+            // The provider keeps a failure under its key, so each try has a key of its own. Detaching a card again has no effect.
             RemovalKind::Card => {
                 call_with_deadline(stripe.calls(), stripe.detach_card(reference, &format!("det:{id}:{tries}"))).await
             }
@@ -213,18 +213,22 @@ impl Checkout {
         let is_over = self.context.now() - created_at > REMOVAL_END_MS;
         match outcome {
             ProviderOutcome::Done(()) | ProviderOutcome::Refused(_) => {}
-            ProviderOutcome::Unknown if is_over => {
-                tracing::error!(
-                    kind = kind.name(),
-                    reference,
-                    "the payment provider never deleted this; delete it there by hand"
-                );
-            }
+            ProviderOutcome::Unknown if is_over => log_lapsed_removal(removal),
             ProviderOutcome::Unknown => {
                 return Ok(self.context.store.postpone_removal(removal).await?);
             }
         }
         Ok(self.context.store.finish_removal(removal).await?)
+    }
+
+    /// Ends what this shop could not have deleted for 30 days: its key is of the other mode, or it has another provider now. Gives how
+    /// much it was.
+    async fn end_lapsed_removals(&self) -> Result<usize> {
+        let own = self.card_keeper().map(|(_, is_live)| is_live);
+        let before = self.context.now() - REMOVAL_END_MS;
+        let ended = self.context.store.end_lapsed_removals(own, before, REMOVALS_MAX).await?;
+        ended.iter().for_each(log_lapsed_removal);
+        Ok(ended.len())
     }
 
     /// Deletes what is due at the provider. Gives how much was tried.
@@ -240,10 +244,16 @@ impl Checkout {
                 self.remove_at_provider(stripe, &removal).await?;
             }
         }
+        let ended = self.end_lapsed_removals().await?;
         let oldest = self.context.store.oldest_removal().await?.unwrap_or(0);
         self.context.counters.oldest_removal_at.store(oldest, Ordering::Relaxed);
-        Ok(tried)
+        Ok(tried.max(ended))
     }
+}
+
+fn log_lapsed_removal(removal: &ProviderRemoval) {
+    let ProviderRemoval { kind, reference, .. } = removal;
+    tracing::error!(kind = kind.name(), reference, "the payment provider never deleted this; delete it there by hand");
 }
 
 fn has_account(actor: &Actor) -> bool {

@@ -3,8 +3,11 @@
 use std::process::Command;
 
 use livesouk::app::{App, DifferenceState};
-use livesouk::domain::{OrderId, OrderStatus, OwedStatus};
+use livesouk::domain::order::request_hash;
+use livesouk::domain::{OrderId, OrderStatus, OwedStatus, PaymentStatus, RefundScope};
+use livesouk::store::NewRefund;
 
+use super::builders::{key, user};
 use super::fixture::{Fixture, facts};
 use super::payment_adapter::{Adapter, press};
 use super::stripe::Stripe;
@@ -15,6 +18,8 @@ facts! {
     payment_that_the_books_lost_is_left_to_a_person
     payment_that_the_provider_does_not_know_is_left_to_a_person
     refund_that_the_books_do_not_have_is_left_to_a_person
+    attempt_that_the_provider_never_had_ends_and_a_trial_only_says_so
+    refund_that_waits_is_settled_and_a_trial_leaves_it
     books_of_stripe_are_compared_by_its_list
 }
 
@@ -129,6 +134,52 @@ async fn refund_that_the_books_do_not_have_is_left_to_a_person(shop: Fixture) {
     press(&format!("{}/pay/{payment}", adapter.sample.url), "refund").await;
     let text = "147.00 SAR more was given back at the provider than in the books";
     assert_one(&compare(&adapter.app, false).await, DifferenceState::Left, order, text);
+    adapter.end().await;
+}
+
+/// Nobody asks the provider for money that it does not know.
+async fn attempt_that_the_provider_never_had_ends_and_a_trial_only_says_so(shop: Fixture) {
+    let adapter = adapter_of(&shop).await;
+    let order = adapter.hold(&shop, "ann").await;
+    adapter.page("ann", order).await;
+    let other = adapter_of(&shop).await;
+    // The answer was lost some hours ago, and the request never arrived.
+    shop.run(
+        "update payments set status = 'creating', reference = null, call_due_at = 4102444800000,
+            created_at = created_at - 100000000, called_at = called_at - 100000000",
+    )
+    .await;
+    let status = async || shop.store.payment(order, 1).await.unwrap().unwrap().status;
+    let text = "the provider has no such payment; the attempt ends as cancelled";
+    assert_one(&compare(&other.app, true).await, DifferenceState::Repairable, order, text);
+    assert_eq!(status().await, PaymentStatus::Creating, "a trial changes nothing");
+    assert_one(&compare(&other.app, false).await, DifferenceState::Repaired, order, text);
+    assert_eq!(status().await, PaymentStatus::Cancelled);
+    other.end().await;
+    adapter.end().await;
+}
+
+async fn refund_that_waits_is_settled_and_a_trial_leaves_it(shop: Fixture) {
+    let adapter = adapter_of(&shop).await;
+    let order = adapter.hold(&shop, "ann").await;
+    adapter.pay("ann", order, "mada", "pay-00001").await.unwrap();
+    let new = NewRefund {
+        order,
+        by: user("noura"),
+        key: key("refund-00001"),
+        hash: request_hash(&["refund"]),
+        scope: RefundScope::Whole,
+        restock: true,
+        reason: None,
+    };
+    shop.store.begin_refund(&new).await.unwrap();
+    let pending = "select count(*) from refunds where status = 'pending'";
+    assert_eq!(compare(&adapter.app, true).await, Vec::<String>::new());
+    assert_eq!(adapter.payments().await, [("captured".to_owned(), 14_700, 0)], "a trial gives nothing back");
+    assert_eq!(shop.number(pending).await, 1);
+    assert_eq!(compare(&adapter.app, false).await, Vec::<String>::new());
+    assert_eq!(adapter.payments().await, [("captured".to_owned(), 14_700, 14_700)]);
+    assert_eq!(shop.number(pending).await, 0);
     adapter.end().await;
 }
 

@@ -398,11 +398,11 @@ async fn dispute_at_the_provider_calls_a_person(shop: Fixture) {
     let called = async || (adapter.app.counters().disputes.load(Ordering::Relaxed) == 1).then_some(());
     until_some("alarm", SOON, called).await;
     assert_eq!(shop.order(order).await.status, OrderStatus::Paid);
-    let open = until_some("the dispute", SOON, async || shop.store.open_disputes(10).await.unwrap().pop()).await;
+    let open = until_some("the dispute", SOON, async || shop.store.open_disputes(0, 10).await.unwrap().pop()).await;
     assert_eq!((open.order, open.has_details, open.dispute.amount), (order, false, 14_700));
     send("dispute.lost").await;
     let lost = async || (shop.number("select count(*) from disputes where status = 'lost'").await == 1).then_some(());
     until_some("its end", SOON, lost).await;
-    assert_eq!(shop.store.open_disputes(10).await.unwrap(), []);
+    assert_eq!(shop.store.open_disputes(0, 10).await.unwrap(), []);
     adapter.end().await;
 }

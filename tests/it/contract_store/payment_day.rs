@@ -206,7 +206,7 @@ async fn dispute_that_has_ended_stays_so(shop: Fixture) {
     note(Open).await;
     note(Won).await;
     assert_eq!(shop.store.disputes_of(&payment).await.unwrap()[0].status, Lost);
-    assert_eq!(shop.store.open_disputes(10).await.unwrap(), []);
+    assert_eq!(shop.store.open_disputes(0, 10).await.unwrap(), []);
     assert_eq!(shop.store.claim_disputed_payments(i64::MAX, 1, 10).await.unwrap().len(), 0);
     let (days, totals) = filled(&shop).await;
     assert_eq!(of(&days, 1, |sums| sums.disputes_lost), Some(money(1, 4_900)));
@@ -220,7 +220,7 @@ async fn dispute_without_details_gives_way_to_those_of_the_provider(shop: Fixtur
     let note = async |reference, due| {
         let known = [dispute(reference, DisputeStatus::Open, due)];
         shop.store.note_disputes(&payment, &known, None).await.unwrap();
-        let open = shop.store.open_disputes(10).await.unwrap();
+        let open = shop.store.open_disputes(0, 10).await.unwrap();
         assert_eq!(open.len(), 1);
         (open[0].has_details, open[0].order_number.is_some(), open[0].dispute.due_at)
     };
@@ -240,7 +240,7 @@ async fn open_disputes_are_in_the_order_of_their_deadlines(shop: Fixture) {
         dispute("soon", DisputeStatus::Open, Some(1)),
     ];
     shop.store.note_disputes(&payment, &all, None).await.unwrap();
-    let open = shop.store.open_disputes(10).await.unwrap();
+    let open = shop.store.open_disputes(0, 10).await.unwrap();
     let names: Vec<_> = open.iter().map(|open| open.dispute.reference.as_str()).collect();
     assert_eq!(names, ["soon", "unknown", "later", "answered"]);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fake_stripe::{Call, Fault};
 use livesouk::app::{Error, PaymentSource};
-use livesouk::domain::{AccountId, Actor, OrderId, OrderStatus, PaymentStatus, Refusal, SavedCardId};
+use livesouk::domain::{Actor, Language, Name, OrderId, OrderStatus, PaymentStatus, Refusal, SavedCardId};
 
 use super::builders::{actor, key};
 use super::fixture::{Fixture, facts};
@@ -24,23 +24,26 @@ facts! {
     removed_card_is_deleted_at_the_provider_also_after_it_was_away
     erasure_deletes_the_customer_at_the_provider
     card_that_is_gone_at_the_provider_is_not_offered_again
+    payment_is_paid_although_its_card_cannot_be_saved
+    removal_that_this_shop_cannot_carry_out_ends_after_thirty_days
 }
 
 const VISA: &str = "4242424242424242";
 const MASTERCARD: &str = "5555555555554444";
 
-fn account() -> Actor {
-    Actor { user: AccountId::new().user(), ..actor("Ann") }
+pub async fn account(shop: &Fixture) -> Actor {
+    let account = shop.store.create_account_without_email(&Name::parse("Ann").unwrap(), Language::English).await;
+    Actor { user: account.unwrap().id.user(), ..actor("Ann") }
 }
 
 impl Stripe {
-    async fn hold_for(&self, shop: &Fixture, buyer: &Actor) -> OrderId {
+    pub async fn hold_for(&self, shop: &Fixture, buyer: &Actor) -> OrderId {
         let offer = shop.offer(1, 1).await;
         let bought = self.app.checkout.buy(buyer, offer, 1, key(&format!("buy-{}", offer.0.simple()))).await;
         bought.unwrap().order.id
     }
 
-    async fn pay_by(
+    pub async fn pay_by(
         &self,
         buyer: &Actor,
         order: OrderId,
@@ -56,7 +59,7 @@ impl Stripe {
     }
 
     /// Buys and pays, and saves the card.
-    async fn save(&self, shop: &Fixture, buyer: &Actor, card: &str) -> SavedCardId {
+    pub async fn save(&self, shop: &Fixture, buyer: &Actor, card: &str) -> SavedCardId {
         let order = self.hold_for(shop, buyer).await;
         assert_eq!(self.pay_by(buyer, order, &self.saving(card), "pay-00001").await, Ok(OrderStatus::Paid));
         self.cards(buyer).await[0]
@@ -68,7 +71,7 @@ impl Stripe {
     }
 
     /// Until nothing is left to be deleted at the provider.
-    async fn remove_all(&self, shop: &Fixture) {
+    pub async fn remove_all(&self, shop: &Fixture) {
         until_some("the provider to delete everything", SOON, async || {
             shop.run("update provider_removals set due_at = 0").await;
             self.app.checkout.remove_due_at_provider().await.unwrap();
@@ -87,7 +90,7 @@ impl Stripe {
 
 async fn card_that_paid_is_saved_and_pays_again(shop: Fixture) {
     let stripe = Stripe::start(&shop).await;
-    let ann = account();
+    let ann = account(&shop).await;
     assert!(stripe.app.checkout.saved_cards(&ann).await.unwrap().can_save);
     let card = stripe.save(&shop, &ann, VISA).await;
     let saved = stripe.app.checkout.saved_cards(&ann).await.unwrap().cards.remove(0);
@@ -116,7 +119,7 @@ async fn card_that_paid_is_saved_and_pays_again(shop: Fixture) {
 
 async fn nothing_is_saved_without_the_wish_or_without_an_account(shop: Fixture) {
     let stripe = Stripe::start(&shop).await;
-    let ann = account();
+    let ann = account(&shop).await;
     let order = stripe.hold_for(&shop, &ann).await;
     let plain = PaymentSource::token(&stripe.token(VISA));
     assert_eq!(stripe.pay_by(&ann, order, &plain, "pay-00001").await, Ok(OrderStatus::Paid));
@@ -134,7 +137,7 @@ async fn nothing_is_saved_without_the_wish_or_without_an_account(shop: Fixture) 
 
 async fn payment_that_fails_saves_nothing(shop: Fixture) {
     let stripe = Stripe::start(&shop).await;
-    let ann = account();
+    let ann = account(&shop).await;
     // Declined; the capture refused; authorised when the hold was over.
     let order = stripe.hold_for(&shop, &ann).await;
     let declined = stripe.pay_by(&ann, order, &stripe.saving("4000000000000002"), "pay-00001").await;
@@ -159,7 +162,7 @@ async fn payment_that_fails_saves_nothing(shop: Fixture) {
 
 async fn saved_card_of_somebody_else_is_refused_like_one_that_does_not_exist(shop: Fixture) {
     let stripe = Stripe::start(&shop).await;
-    let (ann, ben) = (account(), account());
+    let (ann, ben) = (account(&shop).await, account(&shop).await);
     let card = stripe.save(&shop, &ann, VISA).await;
     let order = stripe.hold_for(&shop, &ben).await;
     let refused = |answer: Result<OrderStatus, Error>| assert_eq!(answer, Err(Error::Refused(Refusal::NoSuchCard)));
@@ -177,7 +180,7 @@ async fn saved_card_of_somebody_else_is_refused_like_one_that_does_not_exist(sho
 async fn bank_asks_about_a_saved_card_too(shop: Fixture) {
     let stripe = Stripe::start(&shop).await;
     stripe.receive_events().await;
-    let ann = account();
+    let ann = account(&shop).await;
     let agree = async |order: OrderId, asked: Result<OrderStatus, Error>| {
         assert!(matches!(asked, Err(Error::Refused(Refusal::NeedsAction { .. }))), "{asked:?}");
         let intent = stripe.fake.intents().last().unwrap()["id"].as_str().unwrap().to_owned();
@@ -200,7 +203,7 @@ async fn bank_asks_about_a_saved_card_too(shop: Fixture) {
 
 async fn same_card_is_saved_once_and_ten_cards_at_most(shop: Fixture) {
     let stripe = Stripe::start(&shop).await;
-    let ann = account();
+    let ann = account(&shop).await;
     let first = stripe.save(&shop, &ann, VISA).await;
     let again = stripe.save(&shop, &ann, VISA).await;
     assert_ne!(first, again);
@@ -223,7 +226,7 @@ async fn same_card_is_saved_once_and_ten_cards_at_most(shop: Fixture) {
 async fn payment_goes_on_where_no_customer_can_be_made(shop: Fixture) {
     let stripe = Stripe::start(&shop).await;
     for fault in [Fault::CutBefore, Fault::CutAfter, Fault::Slow(Duration::from_secs(6))] {
-        let ann = account();
+        let ann = account(&shop).await;
         let order = stripe.hold_for(&shop, &ann).await;
         stripe.fake.plan_fault(Call::CreateCustomer, fault, 1);
         let paid = stripe.pay_by(&ann, order, &stripe.saving(VISA), "pay-00001").await;
@@ -240,7 +243,7 @@ async fn payment_goes_on_where_no_customer_can_be_made(shop: Fixture) {
 
 async fn lost_answer_is_repeated_with_the_same_bytes(shop: Fixture) {
     let stripe = Stripe::start(&shop).await;
-    let ann = account();
+    let ann = account(&shop).await;
     for (n, fault) in [Fault::CutBefore, Fault::CutAfter, Fault::HalfAnswer].into_iter().enumerate() {
         let order = stripe.hold_for(&shop, &ann).await;
         let source = stripe.saving(if n == 0 { VISA } else { MASTERCARD });
@@ -266,7 +269,7 @@ async fn lost_answer_is_repeated_with_the_same_bytes(shop: Fixture) {
 
 async fn removed_card_is_deleted_at_the_provider_also_after_it_was_away(shop: Fixture) {
     let stripe = Stripe::start(&shop).await;
-    let ann = account();
+    let ann = account(&shop).await;
     let card = stripe.save(&shop, &ann, VISA).await;
     stripe.fake.set_down(true);
     stripe.app.checkout.remove_saved_card(&ann, card).await.unwrap();
@@ -289,7 +292,7 @@ async fn removed_card_is_deleted_at_the_provider_also_after_it_was_away(shop: Fi
 
 async fn erasure_deletes_the_customer_at_the_provider(shop: Fixture) {
     let stripe = Stripe::start(&shop).await;
-    let (ann, ben) = (account(), account());
+    let (ann, ben) = (account(&shop).await, account(&shop).await);
     stripe.save(&shop, &ann, VISA).await;
     let bens = stripe.save(&shop, &ben, VISA).await;
     shop.store.erase_user_data(&ann.user).await.unwrap();
@@ -305,7 +308,7 @@ async fn erasure_deletes_the_customer_at_the_provider(shop: Fixture) {
 
 async fn card_that_is_gone_at_the_provider_is_not_offered_again(shop: Fixture) {
     let stripe = Stripe::start(&shop).await;
-    let ann = account();
+    let ann = account(&shop).await;
     let (visa, mastercard) = (stripe.save(&shop, &ann, VISA).await, stripe.save(&shop, &ann, MASTERCARD).await);
     let method = stripe.fake.saved_methods()[0]["id"].as_str().unwrap().to_owned();
     assert!(stripe.fake.detach(&method), "somebody does that in the dashboard");
@@ -319,5 +322,49 @@ async fn card_that_is_gone_at_the_provider_is_not_offered_again(shop: Fixture) {
     assert_eq!(gone, Err(Error::Refused(Refusal::Declined)));
     assert_eq!(stripe.cards(&ann).await, []);
     stripe.save(&shop, &ann, VISA).await;
+    stripe.end().await;
+}
+
+async fn payment_is_paid_although_its_card_cannot_be_saved(shop: Fixture) {
+    let stripe = Stripe::start(&shop).await;
+    let ann = account(&shop).await;
+    let order = stripe.hold_for(&shop, &ann).await;
+    let asked = stripe.pay_by(&ann, order, &stripe.saving("4000000000003220"), "pay-00001").await;
+    assert!(matches!(asked, Err(Error::Refused(Refusal::NeedsAction { .. }))), "{asked:?}");
+    let intent = stripe.fake.intents()[0]["id"].as_str().unwrap().to_owned();
+    shop.run("alter table saved_cards rename column brand to make").await;
+    assert!(stripe.fake.authenticate(&intent, true));
+    shop.run("update payments set tried_at = 0").await;
+    stripe.app.checkout.reconcile(0).await.unwrap();
+    assert_eq!(shop.order(order).await.status, OrderStatus::Paid);
+    shop.run("alter table saved_cards rename column make to brand").await;
+    assert_eq!(stripe.cards(&ann).await, []);
+    stripe.remove_all(&shop).await;
+    assert_eq!(stripe.fake.saved_methods().len(), 0, "nobody could see it or remove it there");
+    stripe.end().await;
+}
+
+/// Of the other mode, which has keys of its own.
+async fn removal_that_this_shop_cannot_carry_out_ends_after_thirty_days(shop: Fixture) {
+    let stripe = Stripe::start(&shop).await;
+    let (now, day) = (shop.store.now().await.unwrap(), 86_400_000);
+    for (reference, live, age) in [("pm_lapsed", 1, 31), ("pm_young", 1, 29), ("pm_own", 0, 31)] {
+        shop.run(&format!(
+            "insert into provider_removals (id, kind, reference, live, due_at, created_at)
+                values ({}, 'card', '{reference}', {live}, {now}, {})",
+            shop.id(SavedCardId::new().0),
+            now - age * day
+        ))
+        .await;
+    }
+    stripe.app.checkout.remove_due_at_provider().await.unwrap();
+    let left = "select count(*) from provider_removals where reference = 'pm_young'";
+    until_some("the end of the others", SOON, async || {
+        let all = shop.number("select count(*) from provider_removals").await;
+        (all == 1 && shop.number(left).await == 1).then_some(())
+    })
+    .await;
+    let asked: Vec<_> = stripe.fake.received().into_iter().filter(|call| call.path.contains("pm_")).collect();
+    assert!(asked.iter().all(|call| call.path.contains("pm_own")), "{asked:?}");
     stripe.end().await;
 }

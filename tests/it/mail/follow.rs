@@ -210,6 +210,34 @@ async fn answer_does_not_tell_whether_an_address_follows_and_a_mailbox_gets_thre
     rest.post("/v1/follows", nothing).await.expect_problem(404, "no_such_product");
 }
 
+/// Each request may be for another mailbox, so the address of the client has limits too.
+#[tokio::test]
+async fn one_client_asks_for_twenty_mails_and_tries_sixty_links_at_once() {
+    let server = MailServer::start(MailMode::Accept).await;
+    let shop = shop(&server).await;
+    let rest = shop.server.rest();
+    let (mut asked, mut tried) = (0, 0);
+    let refused = loop {
+        let answer = rest.post("/v1/follows", json!({"email": format!("reader-{asked}@example.com")})).await;
+        if answer.status != 202 || asked == 30 {
+            break answer;
+        }
+        asked += 1;
+    };
+    refused.expect_problem(429, "too_many_requests");
+    assert!(asked >= 20, "{asked}");
+    assert_eq!(shop.number("select count(*) from follow_requests").await, asked);
+    let refused = loop {
+        let answer = rest.post("/v1/follows/confirm", json!({"secret": "A".repeat(43)})).await;
+        if answer.status != 404 || tried == 1_000 {
+            break answer;
+        }
+        tried += 1;
+    };
+    refused.expect_problem(429, "too_many_requests");
+    assert!(tried >= 60, "{tried}");
+}
+
 #[tokio::test]
 async fn link_of_a_confirmation_ends_after_two_days() {
     let server = MailServer::start(MailMode::Accept).await;
@@ -256,8 +284,12 @@ async fn account_with_a_proven_address_follows_at_once_and_its_erasure_ends_it()
     eve.post("/v1/session/guest", json!({"name": "Eve"})).await.expect(201);
     assert_eq!(eve.get("/v1/follows").await.expect(200)["items"], json!([]));
     let shop_follow = id(&made["follow"]);
-    eve.delete(&format!("/v1/follows/{shop_follow}")).await.expect(204);
-    assert_eq!(shop.number("select count(*) from follows").await, 2, "nobody ends what is not theirs");
+    let ben = CookiePage::at(&shop.server.url, BASE);
+    sign_in(&ben, &server, 4, "ben@example.com").await;
+    for other in [eve, ben] {
+        other.delete(&format!("/v1/follows/{shop_follow}")).await.expect(204);
+        assert_eq!(shop.number("select count(*) from follows").await, 2, "nobody ends what is not theirs");
+    }
     page.delete(&format!("/v1/follows/{shop_follow}")).await.expect(204);
     assert_eq!(page.get("/v1/follows").await.expect(200)["items"][0]["product"]["id"], json!(product));
     page.delete("/v1/me").await.expect(200);

@@ -27,7 +27,8 @@ pub(super) async fn all(c: &Calls, payment: &Payment) {
     };
     call!(c, note_disputes(payment, &[dispute], Some(1)));
     call!(c, disputes_of(payment));
-    call!(c, open_disputes(100));
+    call!(c, note_unread_disputes(payment, &[], 0));
+    call!(c, open_disputes(0, 100));
     call!(c, claim_disputed_payments(10, 20, 50));
     call!(c, payments_without_fee(i64::MAX, 50));
     call!(c, claim_fee_look(payment, 0));

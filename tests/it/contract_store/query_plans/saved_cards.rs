@@ -1,17 +1,22 @@
 //! The queries about saved cards.
 
-use livesouk::domain::{CardFacts, CardUse, Payment, SavedCardId, UsedMethod};
+use livesouk::domain::{CardFacts, CardUse, Language, Name, Payment, SavedCardId, UsedMethod};
 
 use super::every_query::{Calls, call};
 use super::large_tables::OLD_USER;
 use crate::contract_store::builders::user;
 
 pub(super) async fn all(c: &Calls, payment: &Payment) {
-    let (old, payer) = (user(OLD_USER), user("payer"));
+    let old = user(OLD_USER);
     call!(c, saved_cards(&old, true));
     call!(c, saved_card(&old, true, SavedCardId::new()));
     call!(c, remove_saved_card(&old, SavedCardId::new()));
-    let (id, _) = call!(c, payment_customer(payment, false)).expect("a row");
+    let account = c.shop.store.create_account_without_email(&Name::parse("Ann").unwrap(), Language::English).await;
+    let payer = account.unwrap().id.user();
+    c.shop
+        .run(&format!("update payments set saves_card = 1, buyer = '{payer}' where order_id = '{}'", payment.order))
+        .await;
+    let (id, _) = call!(c, payment_customer(payment, false)).flatten().expect("a row");
     call!(c, note_payment_customer(id, false, "cus_new"));
     call!(c, decide_card(payment, Some("cus_new")));
     let facts = CardFacts { brand: "visa".into(), last4: "4242".into(), exp_month: 12, exp_year: 2034 };
@@ -27,5 +32,6 @@ pub(super) async fn all(c: &Calls, payment: &Payment) {
     let due = call!(c, take_removals(false, 10)).expect("a list");
     call!(c, postpone_removal(&due[0]));
     call!(c, finish_removal(&due[0]));
+    call!(c, end_lapsed_removals(Some(false), 0, 10));
     call!(c, forget_lost_cards("cus_new", None));
 }
