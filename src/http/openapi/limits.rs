@@ -104,10 +104,13 @@ fn fields_mut<'a>(value: &'a mut Value, key: &str) -> impl Iterator<Item = (&'a 
     value.get_mut(key).and_then(Value::as_object_mut).into_iter().flatten()
 }
 
+/// What clients send under a name that does not say so.
+const INPUTS: [&str; 7] =
+    ["Address", "BlockedWord", "BlocklistBody", "Consignment", "OrderNoteForm", "ParcelForm", "TestPaymentApproval"];
+
 /// Is this a schema of what clients send?
 fn is_input(owner: &str) -> bool {
-    owner.ends_with("Request")
-        || ["Address", "BlockedWord", "BlocklistBody", "Consignment", "TestPaymentApproval"].contains(&owner)
+    owner.ends_with("Request") || INPUTS.contains(&owner)
 }
 
 struct Limiter {
@@ -193,8 +196,9 @@ impl Limiter {
             (_, "legal_name") => line_or_nothing(SELLER_LINE_MAX),
             (_, "legal_address") => visible(SELLER_LINE_MAX),
             (_, "vat_number") => line_or_nothing(VAT_NUMBER_MAX),
-            (_, "carrier") => visible(60),
-            (_, "tracking") => visible(80),
+            (_, "carrier") => line_or_nothing(60),
+            (_, "tracking") => line_or_nothing(80),
+            ("OrderNoteForm", "text") => visible(1_000),
             (_, "cost") => range(limits::PRICE),
             (_, "weight_g") => range(limits::WEIGHT_G),
             (_, "version") => range((1, SAFE_INTEGER)),
