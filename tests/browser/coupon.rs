@@ -177,26 +177,28 @@ async fn newer_coupon_stands_beside_what_was_typed_and_is_saved_over_on_purpose(
     assert_eq!(read().await, [20, 2, 3], "what was typed, and what somebody else has typed");
 
     // Both typed the same field: nothing of it is lost, and the newer value is one tap away.
-    for (window, language, quota, taken) in
-        [(Window::Desktop, "en", 30, false), (Window::Mobile, "ar", 40, true), (Window::Mobile, "id", 50, false)]
-    {
+    for (window, language, typed, quota, taken) in [
+        (Window::Desktop, "en", 97, 30, false),
+        (Window::Mobile, "ar", 98, 40, true),
+        (Window::Mobile, "id", 99, 50, false),
+    ] {
         desk.resize(window).await;
         desk.goto(&format!("{}/admin?section=coupons&lang={language}", shop.server.url)).await;
         desk.press(&format!("coupon-change-{id}")).await;
-        desk.fill(&named("coupon-quota"), "99").await;
+        desk.fill(&named("coupon-quota"), &typed.to_string()).await;
         let version = read().await[2];
         change(version, json!({ "quota": quota, "ends_at": 4_000_000_000_000_i64 + version * 60_000 })).await;
         desk.press("coupon-save").await;
         desk.sees("newer-quota", &quota.to_string()).await;
         desk.find(&named("newer-ends_at")).await;
         draw(&desk, window, &format!("conflict-{language}")).await;
-        let typed = desk.script("return document.querySelector('[data-test=coupon-quota]').value", &[]).await;
-        assert_eq!(typed, "99");
+        let kept = desk.script("return document.querySelector('[data-test=coupon-quota]').value", &[]).await;
+        assert_eq!(kept, typed.to_string());
         if taken {
             desk.press("take-quota").await;
         }
         desk.press("coupon-save").await;
-        let expected = if taken { quota } else { 99 };
+        let expected = if taken { quota } else { typed };
         desk.sees("coupon-uses", &expected.to_string()).await;
         assert_eq!(read().await[0], expected);
     }
