@@ -31,7 +31,7 @@ from_row!(OfferedCouponRow { claimed_at } and coupon);
 
 /// The coupon of an order, or those that its buyer has claimed for it, the newest first.
 pub(super) enum OfferedCoupons {
-    Set(Coupon),
+    Set(Box<Coupon>),
     Claimed(Vec<Coupon>),
 }
 
@@ -42,7 +42,7 @@ impl OfferedCoupons {
         for row in rows {
             let coupon = row.coupon.into_coupon()?;
             if row.claimed_at == 0 {
-                return Ok(Self::Set(coupon));
+                return Ok(Self::Set(Box::new(coupon)));
             }
             claimed.push(coupon);
         }
