@@ -39,7 +39,7 @@ const SIGN_IN_ATTEMPTS_BURST: f64 = 60.0;
 /// Codes by e-mail that one client address may ask for. A mailbox has a limit of its own.
 const CODE_REQUESTS_PER_S: f64 = 0.1;
 const CODE_REQUESTS_BURST: f64 = 20.0;
-/// Codes that no coupon has: many people behind one address mistype, and who guesses gets nowhere.
+/// Codes that no coupon has. Many people may share one address and mistype; a code of eight letters or digits cannot be guessed at this rate.
 const WRONG_CODES_PER_S: f64 = 1.0;
 const WRONG_CODES_BURST: f64 = 60.0;
 /// A metrics collector needs one or two connections.

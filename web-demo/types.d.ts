@@ -287,8 +287,8 @@ export interface ShopOrderDetail extends ShopOrder {
     created_at: number;
     lines: { reservation: string; qty: number; amount: number }[];
   }[];
-  /** `step`: amounts must be a multiple of it. */
-  refundable: { amount: number; delivery: number; whole: number; step: number };
+  /** `step`: amounts must be a multiple of it. `carried`: what rounding kept so far, which the next part gives back. */
+  refundable: { amount: number; delivery: number; whole: number; step: number; carried: number };
   documents: BillingDocument[];
   notes: { id: string; at: number; by: string; by_name: string; text: string }[];
   mails: Mail[];

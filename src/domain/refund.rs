@@ -81,6 +81,8 @@ pub struct Refundable {
     pub whole: Minor,
     /// Amounts are given back in steps of so many minor units: providers take no others in this currency.
     pub step: Minor,
+    /// What refunds so far kept because they were rounded down to the step: the next refund of a line or of the delivery adds it.
+    pub carried: Minor,
 }
 
 impl PaidOrder<'_> {
@@ -105,7 +107,7 @@ impl PaidOrder<'_> {
         let whole = in_steps(amount - kept, amount, step);
         // A rest of less than a step would be given back as 0, again and again.
         let delivery = if delivery_left == amount { amount } else { delivery_left - delivery_left.rem_euclid(step) };
-        Refundable { amount, delivery, whole, step }
+        Refundable { amount, delivery, whole, step, carried: self.kept_by_rounding() }
     }
 
     /// Plans a refund.
@@ -142,8 +144,7 @@ impl PaidOrder<'_> {
             return Err(Refusal::invalid_value("delivery", "was not paid, or was given back already."));
         }
         let delivery = if part.delivery { left.delivery } else { 0 };
-        let parts = lines.iter().map(|line| line.amount).fold(delivery, Minor::saturating_add);
-        let sum = parts.saturating_add(self.kept_by_rounding());
+        let sum = lines.iter().map(|line| line.amount).fold(delivery.saturating_add(left.carried), Minor::saturating_add);
         if part.amount.is_some_and(|amount| amount % left.step != 0 && amount != left.amount) {
             return Err(Refusal::bad_field("amount", format!("must be a multiple of {} minor units.", left.step)));
         }
@@ -160,15 +161,12 @@ impl PaidOrder<'_> {
         Ok(RefundPlan { lines, delivery: delivery.min(amount), amount })
     }
 
-    /// What refunds of lines kept so far because they were rounded down to the step. The next refund of a line or the delivery gives it
-    /// back, so that all of them together give back what was paid. A larger difference was chosen by the seller.
+    /// What refunds kept so far because they were rounded down to the step, so that all of them together give back what was paid. A
+    /// difference that the seller chose is a whole number of steps, and does not count.
     fn kept_by_rounding(&self) -> Minor {
         let so_far = &self.so_far;
         let shares = so_far.lines.iter().map(|line| line.amount).fold(so_far.delivery, Minor::saturating_add);
-        let units: i64 = so_far.lines.iter().map(|line| line.qty).sum();
-        let most = (self.step() - 1).saturating_mul(units);
-        let kept = shares.saturating_sub(so_far.amount);
-        if (1..=most).contains(&kept) { kept } else { 0 }
+        shares.saturating_sub(so_far.amount).max(0).rem_euclid(self.step())
     }
 
     /// The units of a line that refunds before this one give back.
@@ -341,7 +339,7 @@ mod tests {
         assert_eq!(of(pending, false).plan(&part(&[(a, 1)], false, None)).unwrap().amount, 1_150 - 767);
         // Others travel in its parcel: the delivery stays paid, until it is named.
         let shared = of(RefundedSoFar::default(), true);
-        assert_eq!(shared.refundable(), Refundable { amount: 2_875, delivery: 1_150, whole: 1_725, step: 1 });
+        assert_eq!(shared.refundable(), Refundable { amount: 2_875, delivery: 1_150, whole: 1_725, step: 1, carried: 0 });
         let whole = shared.plan(&RefundScope::Whole).unwrap();
         assert_eq!((whole.amount, whole.delivery, whole.lines.len()), (1_725, 0, 2));
         assert_eq!(shared.plan(&part(&[], true, None)).unwrap().amount, 1_150);

@@ -50,7 +50,7 @@ impl StripeKeyField {
         }
     }
 
-    /// Has the text the form of such a key?
+    /// Whether the text has the form of such a key.
     fn fits(self, text: &str) -> bool {
         let is_plain = text.len() <= STRIPE_KEY_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
         is_plain && self.prefixes().iter().any(|prefix| text.len() > prefix.len() && text.starts_with(prefix))
@@ -258,9 +258,9 @@ impl StoredStripeKeys {
 /// How long after the removal of keys no node uses them any more. A payment that a node began with them is in the books by then.
 pub const KEYS_REMOVED_MS: Millis = 30_000;
 
-/// May the shop take keys that do not know its payments? Only when nothing is left to do with the account before: its answers are not to be had
-/// with other keys, and a payment that Stripe "does not know" would look like one that was never made. `open`: payments and refunds of it
-/// that are not finished.
+/// Checks whether the shop may take keys that do not know its payments: only when nothing is left to do with the previous account. Other keys
+/// cannot read its answers, and a payment that Stripe "does not know" would look like one that was never made. `open`: payments and
+/// refunds of it that are not finished.
 pub fn check_account_change(setting: &StripeKeysSetting, open: i64, now: Millis) -> Result<(), StripeKeyProblem> {
     let is_just_removed = setting.removed_at.is_some_and(|at| now < at + KEYS_REMOVED_MS);
     if setting.stored.is_some() || is_just_removed {

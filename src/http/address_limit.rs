@@ -49,6 +49,28 @@ fn lock(bucket: &Mutex<TokenBucket>) -> MutexGuard<'_, TokenBucket> {
     bucket.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A request that is counted until this is dropped, also when its client has hung up; [`keep`](Self::keep) leaves it in the count.
+pub struct CountedRequest<'a> {
+    limit: &'a AddressLimit,
+    address: Option<IpAddr>,
+    now: Millis,
+}
+
+impl CountedRequest<'_> {
+    pub fn keep(mut self) {
+        self.address = None;
+    }
+}
+
+impl Drop for CountedRequest<'_> {
+    fn drop(&mut self) {
+        let bucket = |address| self.limit.0.bucket(&AddressKey::from(address), self.now).ok();
+        if let Some(bucket) = self.address.and_then(bucket) {
+            lock(&bucket).give_back();
+        }
+    }
+}
+
 pub struct AddressLimit(Limit<AddressKey>);
 
 impl AddressLimit {
@@ -62,11 +84,10 @@ impl AddressLimit {
         address.map_or(Ok(()), |address| self.0.take(&AddressKey::from(address), now))
     }
 
-    /// The request that was counted turned out to be none that counts.
-    pub fn give_back(&self, address: Option<IpAddr>, now: Millis) {
-        if let Some(bucket) = address.and_then(|address| self.0.bucket(&AddressKey::from(address), now).ok()) {
-            lock(&bucket).give_back();
-        }
+    /// The same for requests that may not count after all: dropping the result takes the request out of the count.
+    pub fn count(&self, address: Option<IpAddr>, now: Millis) -> Result<CountedRequest<'_>, Refusal> {
+        self.take(address, now)?;
+        Ok(CountedRequest { limit: self, address, now })
     }
 
     /// Refused when the next request would be, without counting one.

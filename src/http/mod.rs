@@ -151,7 +151,7 @@ pub struct AppState {
     pub sign_in_attempts: Arc<AddressLimit>,
     /// Codes by e-mail that one client address may ask for.
     pub code_requests: Arc<AddressLimit>,
-    /// Codes of coupons that no coupon has, by client address: guests who guess cost nothing, so a limit of each is none.
+    /// Codes of coupons that no coupon has, by client address: a new guest costs nothing, so a limit per guest stops nobody.
     pub wrong_codes: Arc<AddressLimit>,
     /// API keys that are not in force, by client address.
     pub wrong_keys: Arc<AddressLimit>,

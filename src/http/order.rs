@@ -154,10 +154,10 @@ pub async fn change(
         Some(None) => state.app.checkout.set_coupon(&actor, order, None).await?,
         Some(Some(code)) => {
             // Counted before it is looked up, so that requests at the same time are counted too.
-            state.wrong_codes.take(client, state.app.now())?;
+            let counted = state.wrong_codes.count(client, state.app.now())?;
             let set = state.app.checkout.set_coupon(&actor, order, Some(&code)).await;
-            if !matches!(set, Err(Error::Refused(Refusal::Coupon(CouponProblem::Unknown)))) {
-                state.wrong_codes.give_back(client, state.app.now());
+            if matches!(set, Err(Error::Refused(Refusal::Coupon(CouponProblem::Unknown)))) {
+                counted.keep();
             }
             set?;
         }
@@ -165,8 +165,8 @@ pub async fn change(
     Ok(Json(state.app.checkout.order_detail(&actor, order).await?))
 }
 
-/// One of my orders, with its history and its address. While it is open and has no coupon, the first read sets one that I claimed in its
-/// show; another read changes nothing.
+/// One of my orders, with its history and its address. The quote of an open order that has no coupon shows the newest one that I claimed in
+/// its show and that fits. Reading changes nothing; the payment takes the use.
 #[utoipa::path(get, path = "/v1/orders/{order}", tag = "orders", params(("order" = OrderId, Path)),
     responses((status = 200, body = OrderDetail), (status = "default", body = Problem)))]
 pub async fn show(

@@ -13,7 +13,7 @@ use crate::app::StripeKeysCheck;
 use crate::domain::stripe_keys::{StripeKeyHint, StripeKeysRequest};
 use crate::domain::{StripeKeysFixed, StripeMode};
 
-/// The keys of Stripe. Of each only its beginning and its last four characters are shown, to nobody more.
+/// The keys of Stripe: the beginning and the last four characters of each. Only owners see them here.
 #[derive(Serialize, ToSchema)]
 #[schema(as = StripeKeys)]
 pub struct StripeKeysView {
@@ -26,7 +26,7 @@ pub struct StripeKeysView {
     key: Option<StripeKeyHint>,
     publishable_key: Option<StripeKeyHint>,
     webhook_secret: Option<StripeKeyHint>,
-    /// Payments and refunds at Stripe that are not finished; those of more than eight days are not counted, and at most 1,000 of each kind.
+    /// Payments of the last eight days and refunds at Stripe that are not finished; at most 1,000 of each kind are counted.
     open_payments: i64,
     /// Where the webhook endpoint at Stripe sends its events; null without `--base-url`.
     webhook_url: Option<String>,

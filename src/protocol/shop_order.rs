@@ -85,11 +85,14 @@ pub struct RefundableView {
     /// Amounts must be a multiple of so many minor units: 10 in currencies in which the last of three decimals must be 0.
     #[schema(example = 1)]
     pub step: Minor,
+    /// What refunds so far kept because they were rounded down to the step. The next refund of a line or of the delivery adds it.
+    #[schema(example = 0)]
+    pub carried: Minor,
 }
 
 impl From<Refundable> for RefundableView {
-    fn from(Refundable { amount, delivery, whole, step }: Refundable) -> Self {
-        Self { amount, delivery, whole, step }
+    fn from(Refundable { amount, delivery, whole, step, carried }: Refundable) -> Self {
+        Self { amount, delivery, whole, step, carried }
     }
 }
 

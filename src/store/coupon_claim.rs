@@ -166,10 +166,12 @@ impl Store {
     }
 }
 
-/// Notes that a person wants none of the coupons that they have claimed on this order. Other orders get them.
-pub(super) async fn decline_claims(tx: &mut Transaction<'_>, order: OrderId, person: &PersonKey) -> Result<()> {
-    let decline = "update coupon_claims set declined_order = $2 where person = $1";
-    tx.query(decline).bind(person.as_str()).bind(order.0).execute().await.map(drop)
+/// Notes that the buyer wants none of the claimed coupons on this order. Other orders get them. A claim remembers the last such order only.
+pub(super) async fn decline_claims(tx: &mut Transaction<'_>, order: OrderId) -> Result<()> {
+    // The persons of the lines, as the quote reads them: a guest may have signed in since.
+    let decline = "update coupon_claims set declined_order = $1 where person in
+        (select person from reservations where id = $1 union select person from reservations where order_id = $1)";
+    tx.query(decline).bind(order.0).execute().await.map(drop)
 }
 
 /// Forgets the claim that became the coupon of this paid order.

@@ -67,12 +67,12 @@ impl Store {
         .await
     }
 
-    /// Takes the coupon away from a held order, which gets none that this person has claimed until it is claimed again. The claims stay. To do
-    /// it again changes nothing.
-    pub async fn remove_coupon(&self, id: OrderId, person: &PersonKey) -> Result<()> {
+    /// Takes the coupon away from a held order, which gets none that its buyer has claimed until it is claimed again. The claims stay. A
+    /// second removal has no effect.
+    pub async fn remove_coupon(&self, id: OrderId) -> Result<()> {
         self.transaction(async |tx| {
             lock_changeable(tx, id).await?;
-            decline_claims(tx, id, person).await?;
+            decline_claims(tx, id).await?;
             let Some(coupon) = coupon_of(tx, id).await? else { return Ok(()) };
             end_use(tx, id, coupon).await?;
             // An attempt to pay that failed may have written them.

@@ -162,6 +162,12 @@ impl Store {
             let (Some(customer), Some(card)) = (customer, &method.card) else {
                 return queue_removal(tx, RemovalKind::Card, &method.reference, live).await;
             };
+            // An earlier try could not save it, and the provider is about to delete it.
+            let removed = "select cast(count(*) as bigint) from provider_removals where reference = $1";
+            let removed: i64 = tx.query(removed).bind(&method.reference).fetch_value().await?;
+            if removed > 0 {
+                return Ok(());
+            }
             let read = "select id, reference, fingerprint from saved_cards where customer = $1";
             let saved: Vec<(Uuid, String, Option<String>)> = tx.query(read).bind(customer).fetch_all().await?;
             if saved.iter().any(|(_, reference, _)| *reference == method.reference) {

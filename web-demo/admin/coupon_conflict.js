@@ -2,6 +2,7 @@
 
 import { localTime } from '../host/form.js';
 import { formatDateTime, t } from '../i18n.js';
+import { markSetByCode } from '../host/unsaved.js';
 import { conflictBox } from './conflict_box.js';
 
 /** @import { Field } from '../host/form.js' */
@@ -27,7 +28,10 @@ export function takeOver({ base, newer, fields }) {
   const differences = changed.map((name) => {
     const [one, text] = [fields[name], textOf(newer, name)];
     const isTaken = one.control.value === textOf(base, name) || one.control.value === text;
-    if (isTaken) one.control.value = text;
+    if (isTaken) {
+      one.control.value = text;
+      markSetByCode(one.control);
+    }
     const shown = name === 'ends_at' && newer.ends_at ? formatDateTime(newer.ends_at) : text;
     return { name, label: t(`coupons.${name}`), newer: text, shown, field: one, isTaken };
   });

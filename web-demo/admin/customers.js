@@ -129,7 +129,8 @@ class CustomerSheet {
     this.user = user;
     this.path = `/shop/customers/${encodeURIComponent(user)}`;
     this.body = el('div.order-sheet', {}, el('p.empty', {}, t('loading')));
-    this.dialog = guardTyped(openSheet(this.body, { title: t('customers.one'), test: 'customer', className: 'side' }));
+    const sheet = openSheet(this.body, { title: t('customers.one'), test: 'customer', className: 'side' });
+    this.dialog = guardTyped(sheet, { hasDraft: () => Boolean(this.note.trim()) });
     /** What is typed and not saved yet; a repaint keeps it. */
     this.note = '';
     /** The id of the note that is typed: a retry adds it once. */

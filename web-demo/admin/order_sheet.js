@@ -46,7 +46,8 @@ class OrderSheet {
     this.shows = shows;
     this.onchange = onchange;
     this.body = el('div.order-sheet', {}, el('p.empty', {}, t('loading')));
-    guardTyped(openSheet(this.body, { title: t('desk.order'), test: 'order', className: 'side' }));
+    const sheet = openSheet(this.body, { title: t('desk.order'), test: 'order', className: 'side' });
+    guardTyped(sheet, { hasDraft: () => this.hasDraft() });
     /** What is typed and not saved yet; a repaint keeps it. */
     this.drafts = {
       carrier: /** @type {string | null} */ (null),
@@ -56,6 +57,15 @@ class OrderSheet {
     };
     /** The id of the note that is typed: a retry adds it once. */
     this.noteId = newKey();
+  }
+
+  /** Whether something was typed that is not saved yet. */
+  hasDraft() {
+    const { carrier, tracking, note, tag } = this.drafts;
+    const saved = this.order?.fulfilment;
+    const isOther = (/** @type {string | null} */ draft, /** @type {string | null | undefined} */ was) =>
+      draft !== null && draft !== (was ?? '');
+    return Boolean(note.trim() || tag.trim()) || isOther(carrier, saved?.carrier) || isOther(tracking, saved?.tracking);
   }
 
   async load() {

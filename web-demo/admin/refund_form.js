@@ -109,7 +109,7 @@ export function openRefund(order, onrefunded) {
       return [line.id, one];
     }),
   );
-  const { amount: left, delivery: fee, whole, step } = order.refundable;
+  const { amount: left, delivery: fee, whole, step, carried } = order.refundable;
   const delivery = tick({
     label: t('desk.refund_delivery', { amount: formatMoney(fee, order.currency) }),
     test: 'refund-delivery',
@@ -146,7 +146,8 @@ export function openRefund(order, onrefunded) {
       (total, { line, qty }) => total + lineShare(order, line, Math.min(qty, unitsLeft(line))),
       0,
     );
-    return inSteps(sum + (delivery.box.checked ? fee : 0), left, step);
+    const parts = sum + (delivery.box.checked ? fee : 0);
+    return parts > 0 ? inSteps(parts + carried, left, step) : 0;
   };
   const follow = () => {
     const due = computed();

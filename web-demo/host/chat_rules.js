@@ -51,7 +51,9 @@ export function chatRulesSheet({ stream, rules, onrefused }) {
     el('p', {}, t('blocklist.hint')),
     words,
   );
-  guardTyped(openSheet(content, { title: t('rules.title'), test: 'rules-sheet', className: 'side' }), words);
+  guardTyped(openSheet(content, { title: t('rules.title'), test: 'rules-sheet', className: 'side' }), {
+    within: words,
+  });
   loadBlocklist(`${path}/blocklist`, words, onrefused);
 }
 

@@ -10,7 +10,7 @@ import { el, setText, setVisible, toast } from '../ui.js';
 import { addOnce } from './add_once.js';
 import { anyText, field, localTime, readAll, required, showFieldError, webAddress, wholeNumber } from './form.js';
 import { positionText, replayFields, replayRequest } from './replay_fields.js';
-import { guardTyped } from './unsaved.js';
+import { guardTyped, markSetByCode } from './unsaved.js';
 
 /** @import { Field } from './form.js' */
 /** @import { Refusal, Stream } from '../types.d.ts' */
@@ -184,7 +184,7 @@ function formSheet({ title, save, test, show, send }) {
 const openConsole = (id) => location.assign(route(`/host?stream=${encodeURIComponent(id)}`));
 
 export function newShowSheet() {
-  formSheet({
+  const dialog = formSheet({
     title: t('host.new_show'),
     save: t('host.new_show'),
     test: 'show-create',
@@ -193,6 +193,7 @@ export function newShowSheet() {
       const given = Object.fromEntries(Object.entries(form).filter(([, value]) => value !== null));
       /** @type {Stream} */
       const stream = await post('/streams', given);
+      dialog.close();
       openConsole(stream.id);
     },
   });
@@ -240,7 +241,9 @@ export function editShowSheet(show, onsaved) {
 function takeOver(fields, base, newer) {
   const [before, now] = [textsOf(base), textsOf(newer)];
   for (const [name, { control }] of Object.entries(fields)) {
-    if (name in before && control.value === before[name]) control.value = now[name];
+    if (!(name in before) || control.value !== before[name]) continue;
+    control.value = now[name];
+    markSetByCode(control);
   }
 }
 
@@ -294,6 +297,7 @@ export function copyShowSheet(show, ondone) {
       }
       /** @type {{ stream: Stream, copied: number, skipped: number }} */
       const { stream, skipped } = await addOnce(`/streams/${show.id}/copies`, body);
+      dialog.close();
       if (!skipped) return openConsole(stream.id);
       const text = t('show.copy_skipped', { n: skipped });
       await confirmDialog({ title: t('show.copied'), text, yes: t('host.open_console') });

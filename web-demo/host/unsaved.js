@@ -5,24 +5,32 @@ import { confirmDialog } from '../sheet.js';
 
 /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control */
 
+/** A control that the code has set, such as to what somebody else saved meanwhile: nobody typed it. */
+const SET_BY_CODE = 'set-by-code';
+
+/** @param {Control} control */
+export const markSetByCode = (control) => control.dispatchEvent(new CustomEvent(SET_BY_CODE, { bubbles: true }));
+
 /**
  * Asks before Esc, the cross or a press beside the sheet lose what was typed in it, and before the page is left. Closing by the code, as after
- * a save, asks nothing. What was typed and saved does not count: its field is empty again, or was painted anew.
+ * a save, asks nothing. What was typed and saved does not count: its field is empty again.
  * @template {HTMLDialogElement} T
  * @param {T} dialog that `openSheet` opened
- * @param {HTMLElement} within the part of it in which nothing is saved before a button is pressed
+ * @param {{ within?: HTMLElement, hasDraft?: () => boolean }} [options] `within`: the part of it in which nothing is saved before a button is
+ *   pressed; `hasDraft`: whether a sheet that paints itself again keeps something that was typed and not saved
  * @returns {T}
  */
-export function guardTyped(dialog, within = dialog) {
-  /** What each control had when it got the focus first. @type {Map<Control, string>} */
+export function guardTyped(dialog, { within = dialog, hasDraft = () => false } = {}) {
+  /** What each control had when it was touched first. @type {Map<Control, string>} */
   const before = new Map();
-  const isChanged = () => [...before].some(([control, state]) => control.isConnected && stateOf(control) !== state);
-  const remember = (/** @type {Event} */ { target }) => {
-    if (isControl(target) && within.contains(target) && !before.has(target)) before.set(target, stateOf(target));
+  const isChanged = () =>
+    hasDraft() || [...before].some(([control, state]) => control.isConnected && stateOf(control) !== state);
+  const remember = (/** @type {unknown} */ node) => {
+    if (isControl(node) && within.contains(node) && !before.has(node)) before.set(node, stateOf(node));
   };
   let isAsking = false;
   const ask = async (/** @type {Event} */ event) => {
-    if (!isChanged()) return;
+    if (!isChanged() || !event.cancelable) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     if (isAsking) return;
@@ -32,10 +40,16 @@ export function guardTyped(dialog, within = dialog) {
     isAsking = false;
     if (isGivenUp) dialog.close();
   };
-  const leave = (/** @type {Event} */ event) => isChanged() && event.preventDefault();
-  dialog.addEventListener('focusin', remember);
-  // A press on a box to tick changes it before it may have the focus.
-  dialog.addEventListener('pointerdown', remember);
+  // A sheet that was closed by the code stays for a moment, in which the page may already leave.
+  const leave = (/** @type {Event} */ event) => dialog.open && isChanged() && event.preventDefault();
+  dialog.addEventListener('focusin', ({ target }) => remember(target));
+  // A press on a box, or on its label, changes it, and in some browsers never gives it the focus.
+  dialog.addEventListener('pointerdown', ({ target }) =>
+    remember((target instanceof Element && target.closest('label')?.control) || target),
+  );
+  dialog.addEventListener(SET_BY_CODE, ({ target }) => isControl(target) && before.set(target, stateOf(target)));
+  // A browser lets a page prevent the closing of a sheet only once for each press elsewhere, but any key.
+  dialog.addEventListener('keydown', (event) => event.key === 'Escape' && !event.isComposing && ask(event));
   dialog.addEventListener('cancel', (event) => event.target === dialog && ask(event));
   const isClosing = (/** @type {EventTarget | null} */ target) =>
     target === dialog || (target instanceof Element && target.closest('dialog > header button'));
@@ -43,9 +57,7 @@ export function guardTyped(dialog, within = dialog) {
   globalThis.addEventListener('beforeunload', leave);
   dialog.addEventListener('close', () => globalThis.removeEventListener('beforeunload', leave));
   // The field that has the focus from the beginning.
-  if (isControl(document.activeElement) && within.contains(document.activeElement)) {
-    before.set(document.activeElement, stateOf(document.activeElement));
-  }
+  remember(document.activeElement);
   return dialog;
 }
 

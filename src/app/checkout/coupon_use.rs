@@ -40,7 +40,7 @@ impl Checkout {
         self.context
             .spawn_write(async move {
                 let (store, person) = (&this.context.store, actor.person());
-                let Some(code) = code else { return Ok(store.remove_coupon(order.id, &person).await?) };
+                let Some(code) = code else { return Ok(store.remove_coupon(order.id).await?) };
                 let id = store.set_coupon(&actor.user, order.id, &person, &code).await?;
                 if order.first_line().order.is_none() {
                     // The purchase became a line of an order: the buyer's other pages show it there.

@@ -162,8 +162,10 @@ impl Checkout {
         let account = place.account(keys.clone()).ok_or(Refusal::StripeKeys(StripeKeyProblem::StandIn))?;
         let stripe = self.stripe_provider().ok_or(Error::Unavailable)?;
         let _one = self.key_checks.try_acquire().map_err(|_| Refusal::Busy { retry_ms: CHECK_RETRY_MS })?;
-        let newest = self.account_payments().await?.newest;
+        let AccountPayments { newest, open } = self.account_payments().await?;
         let is_known = stripe.check_keys(account, newest.as_deref()).await.map_err(Refusal::StripeKeys)?;
+        // Without an answered payment nothing tells which account has those that are under way.
+        let is_known = is_known && (newest.is_some() || open == 0);
         if !is_known {
             // Read again: payments may have begun meanwhile.
             let (now, open) = (self.context.store.now().await?, self.account_payments().await?.open);

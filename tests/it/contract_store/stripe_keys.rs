@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fake_stripe::{FakeStripe, Options};
+use fake_stripe::{Call, FakeStripe, Fault, Options};
 use livesouk::app::{App, Error, Settings, StripePlace};
 use livesouk::domain::secrets_key::SecretsKey;
 use livesouk::domain::stripe_keys::StripeKeysRequest;
@@ -15,6 +15,7 @@ use crate::support::process::Process;
 
 facts! {
     keys_of_another_account_are_taken_only_when_nothing_is_left_of_the_one_before
+    first_payment_whose_answer_was_lost_keeps_its_account
     payment_under_way_waits_for_the_keys_of_its_account
     live_key_is_used_neither_with_a_stand_in_nor_beside_payments_for_tests
 }
@@ -111,6 +112,20 @@ async fn keys_of_another_account_are_taken_only_when_nothing_is_left_of_the_one_
     // Its own payment is the newest now.
     assert_eq!(set(&app, "test_other2").await, Ok(false));
     shop.assert_consistent().await;
+    end(app).await;
+}
+
+/// No payment has a reference by which its account is known again, and one may have taken money.
+async fn first_payment_whose_answer_was_lost_keeps_its_account(shop: Fixture) {
+    let (fake, app) = start(&shop, true).await;
+    set(&app, "test_first").await.unwrap();
+    let offer = shop.offer(5, 5).await;
+    let order = app.checkout.buy(&actor("ann"), offer, 1, key("buy-00001")).await.unwrap().order.id;
+    fake.plan_fault(Call::Create, Fault::CutAfter, 1);
+    let token = fake.confirmation_token("4242424242424242").unwrap();
+    app.checkout.pay(&actor("ann"), order, &token, None, key("pay-00001")).await.unwrap_err();
+    assert_eq!(shop.store.payment(order, 1).await.unwrap().unwrap().reference, None);
+    assert_eq!(set(&app, "test_other").await, problem(StripeKeyProblem::AccountChanges));
     end(app).await;
 }
 

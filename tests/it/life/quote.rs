@@ -127,16 +127,16 @@ async fn later_order_joins_the_open_parcel_of_its_buyer_and_pays_no_delivery() {
     // The delivery of the first order is that of the second too: a refund of the whole order leaves it, until it is named.
     let refundable =
         async || shop.host.get(&format!("/v1/shop/orders/{first}")).await.expect(200)["refundable"].clone();
-    assert_eq!(refundable().await, json!({"amount": 3_000, "delivery": 2_000, "whole": 1_000, "step": 1}));
+    assert_eq!(refundable().await, json!({"amount": 3_000, "delivery": 2_000, "whole": 1_000, "step": 1, "carried": 0}));
     let refund = format!("/v1/orders/{first}/refund");
     let back = shop.host.post_keyed(&refund, &key(), json!({"restock": false})).await.expect(200);
     assert_eq!(back["status"], "refunded");
-    assert_eq!(refundable().await, json!({"amount": 2_000, "delivery": 2_000, "whole": 0, "step": 1}));
+    assert_eq!(refundable().await, json!({"amount": 2_000, "delivery": 2_000, "whole": 0, "step": 1, "carried": 0}));
     let again = shop.host.post_keyed(&refund, &key(), json!({"restock": false})).await;
     again.expect_problem(409, "already_refunded");
     let delivery = json!({"delivery": true, "restock": false});
     shop.host.post_keyed(&format!("{refund}s"), &key(), delivery).await.expect(200);
-    assert_eq!(refundable().await, json!({"amount": 0, "delivery": 0, "whole": 0, "step": 1}));
+    assert_eq!(refundable().await, json!({"amount": 0, "delivery": 0, "whole": 0, "step": 1, "carried": 0}));
     assert_eq!(shop.number("select sum(refunded) from test_intents").await, 3_000);
 
     // Once the parcel is sent, another one costs its fee again. Other buyers never join it.

@@ -36,7 +36,7 @@ pub(super) async fn all(c: &Calls) {
         let code = CouponCode::parse(code).unwrap();
         call!(c, set_coupon(&buyer, order, &person("coupon-buyer"), &code)).unwrap();
     }
-    call!(c, remove_coupon(order, &person("coupon-buyer"))).unwrap();
+    call!(c, remove_coupon(order)).unwrap();
     let unknown = CouponCode::parse("unknown").unwrap();
     call!(c, set_coupon(&buyer, order, &person("coupon-buyer"), &unknown));
     let shown = first.shown(c.shop.stream, "SAR", now).unwrap();
