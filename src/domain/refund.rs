@@ -144,7 +144,8 @@ impl PaidOrder<'_> {
             return Err(Refusal::invalid_value("delivery", "was not paid, or was given back already."));
         }
         let delivery = if part.delivery { left.delivery } else { 0 };
-        let sum = lines.iter().map(|line| line.amount).fold(delivery.saturating_add(left.carried), Minor::saturating_add);
+        let sum =
+            lines.iter().map(|line| line.amount).fold(delivery.saturating_add(left.carried), Minor::saturating_add);
         if part.amount.is_some_and(|amount| amount % left.step != 0 && amount != left.amount) {
             return Err(Refusal::bad_field("amount", format!("must be a multiple of {} minor units.", left.step)));
         }
@@ -339,7 +340,10 @@ mod tests {
         assert_eq!(of(pending, false).plan(&part(&[(a, 1)], false, None)).unwrap().amount, 1_150 - 767);
         // Others travel in its parcel: the delivery stays paid, until it is named.
         let shared = of(RefundedSoFar::default(), true);
-        assert_eq!(shared.refundable(), Refundable { amount: 2_875, delivery: 1_150, whole: 1_725, step: 1, carried: 0 });
+        assert_eq!(
+            shared.refundable(),
+            Refundable { amount: 2_875, delivery: 1_150, whole: 1_725, step: 1, carried: 0 }
+        );
         let whole = shared.plan(&RefundScope::Whole).unwrap();
         assert_eq!((whole.amount, whole.delivery, whole.lines.len()), (1_725, 0, 2));
         assert_eq!(shared.plan(&part(&[], true, None)).unwrap().amount, 1_150);

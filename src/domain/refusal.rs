@@ -433,15 +433,15 @@ error_codes! {
     Refusal::StripeKeys(StripeKeyProblem::Rights(_)) =>
         "stripe_key_rights", 422, "The restricted key lacks a right that payments need. Nothing was stored.", "error.stripe_key_rights";
     Refusal::StripeKeys(StripeKeyProblem::OtherAccount) =>
-        "stripe_key_account", 422, "The publishable key belongs to another account than the secret. Nothing was stored.", "error.stripe_key_account";
+        "stripe_key_account", 422, "The publishable key and the secret key belong to different accounts. Nothing was stored.", "error.stripe_key_account";
     Refusal::StripeKeys(StripeKeyProblem::Unreachable) =>
         "stripe_unreachable", 503, "Stripe did not answer, so the keys could not be checked. Nothing was stored.", "error.stripe_unreachable";
     Refusal::StripeKeys(StripeKeyProblem::StandIn) =>
         "stripe_stand_in", 422, "This server speaks to a stand-in of Stripe (--stripe-api-base or --stripe-element-js), which must not get a live key.", "error.stripe_stand_in";
     Refusal::StripeKeys(StripeKeyProblem::AccountChanges) =>
-        "stripe_account_changes", 409, "The shop was paid with another account or mode, whose keys are in use. Remove them first, and set these half a minute later.", "error.stripe_account_changes";
+        "stripe_account_changes", 409, "The shop was paid with another account or mode. Remove its keys if they are still set, wait half a minute, and then set these.", "error.stripe_account_changes";
     Refusal::StripeKeys(StripeKeyProblem::PaymentsOpen(_)) =>
-        "stripe_payments_open", 409, "Payments or refunds of the account before are not finished, and these keys do not know them.", "error.stripe_payments_open";
+        "stripe_payments_open", 409, "Payments or refunds of the previous account are not finished, and these keys do not know them.", "error.stripe_payments_open";
     Refusal::StripeKeys(StripeKeyProblem::Fixed(_)) =>
         "stripe_keys_fixed", 409, "The keys of Stripe cannot be set here.", "error.stripe_keys_fixed";
     Refusal::NameNeeded => "name_needed", 422, "A new account needs a name.", "error.name_needed";

@@ -81,7 +81,7 @@ pub enum StripeKeyProblem {
     Unreachable,
     /// This server speaks to a stand-in of Stripe, which must not get a live key.
     StandIn,
-    /// The payments of the shop were made with another account or mode, whose keys are in use.
+    /// The payments of the shop were made with another account or mode, whose keys are in use, or were half a minute ago.
     AccountChanges,
     /// So many payments, and refunds, of the account before are not finished.
     PaymentsOpen(i64),

@@ -54,7 +54,7 @@ pub struct DisputeView {
     pub opened_at: Millis,
     /// Since when the server could not read it at the provider, so that the rest may be old; null: the last look could read it.
     pub unread_since: Option<Millis>,
-    /// The server does not ask for it any more: only the provider knows how it stands, or how it ended.
+    /// The server does not ask for it any more: only the provider knows its status, or how it ended.
     pub given_up: bool,
 }
 

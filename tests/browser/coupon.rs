@@ -114,6 +114,10 @@ async fn coupon_is_made_changed_and_ended_at_the_desk() {
     desk.key("\u{e00c}").await;
     desk.sees("confirm", "isn’t saved yet").await;
     draw(&desk, Window::Desktop, "desk-unsaved").await;
+    // Esc closes the question, and the next one asks again.
+    desk.key("\u{e00c}").await;
+    desk.until("the question to close", "!document.querySelector('[data-test=confirm]')", SOON).await;
+    desk.key("\u{e00c}").await;
     desk.press("confirm-no").await;
     let typed = "return document.querySelector('[data-test=coupon-code]').value";
     assert_eq!(desk.script(typed, &[]).await, json!("eid2026"));

@@ -74,7 +74,13 @@ async fn evening_desk_on_a_desktop() {
     host.fill(&named("order-tracking"), "A-1").await;
     host.press("do-sent").await;
     host.sees("order", "Undo").await;
+    // A note that is typed stays over a repaint, and closing the sheet asks before it is lost.
     host.fill(&named("order-note"), "Call before you send it.").await;
+    host.fill(&named("order-tag"), "gift").await;
+    host.press("add-tag").await;
+    host.sees("order-tags", "gift").await;
+    host.press("order-close").await;
+    host.press("confirm-no").await;
     host.press("add-note").await;
     host.sees("order-notes", "Call before").await;
     host.fill(&named("order-tag"), "gift").await;

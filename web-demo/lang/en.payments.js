@@ -22,7 +22,7 @@ export default {
   'payments.answer_unknown': 'Check at {provider} what the buyer disputes and by when you must answer.',
   'payments.unread': 'This may be old: {provider} has not answered since {time}. The server asks again.',
   'payments.given_up':
-    'The server could not read this dispute at {provider} and does not ask any more. Look there how it stands and by when you must answer.',
+    'The server could not read this dispute at {provider} and does not ask any more. Check there what its status is and when your answer is due.',
   'payments.provider': 'your payment provider',
   'payments.answered': 'Your answer was sent. The bank of the buyer decides.',
   'payments.due': 'Answer until {time}',

@@ -45,18 +45,18 @@ export default {
   'stripe.other_field': 'This is a key of another field: {is}.',
   'stripe.begins': 'It must begin with {with}.',
   'stripe.needs_right':
-    'The restricted key lacks a right that payments need: {right}. Add it in the dashboard of Stripe.',
+    'The restricted key lacks rights that payments need: {right}. Add them in the dashboard of Stripe.',
   'error.stripe_key_kind': 'This is not a key of the kind that this field needs.',
   'error.stripe_key_mode': 'One of the keys is for tests, and the other for real money. Use two of the same kind.',
   'error.stripe_key_rejected': 'Stripe does not accept this key: it is mistyped, revoked, or has expired.',
   'error.stripe_key_rights': 'The restricted key lacks a right that payments need.',
-  'error.stripe_key_account': 'The publishable key belongs to another account than the secret.',
+  'error.stripe_key_account': 'The publishable key and the secret key belong to different accounts.',
   'error.stripe_unreachable': 'Stripe did not answer, so the keys could not be checked. Nothing was saved. Try again.',
   'error.stripe_stand_in':
     'This server speaks to a stand-in of Stripe for tests (--stripe-api-base or --stripe-element-js), so it takes no live key.',
   'error.stripe_account_changes':
-    'The shop was paid with another account or mode, whose keys are in use. Remove them first, and set these half a minute later.',
+    'The shop was paid with another account or mode. Remove its keys if they are still set, wait half a minute, and then set these.',
   'error.stripe_payments_open':
-    'Payments or refunds of the account before are not finished, and these keys do not know them. Wait until they are, or set keys of that account.',
+    'Payments or refunds of the previous account are not finished, and these keys do not know them. Wait until they are, or set keys of that account.',
   'error.stripe_keys_fixed': 'The keys of Stripe cannot be set here.',
 };

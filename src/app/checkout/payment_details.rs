@@ -100,7 +100,7 @@ impl Checkout {
             self.context.counters.disputes_given_up.fetch_add(given_up, Ordering::Relaxed);
             tracing::error!(
                 order.id = %payment.order, payment.reference,
-                "a dispute could not be read at the payment provider and is not asked for any more; look there how it stands"
+                "a dispute could not be read at the payment provider and is not asked for any more; check its status there"
             );
         }
         Ok(())

@@ -126,7 +126,8 @@ async fn erasure_waits_for_a_card_that_is_saved_at_the_same_moment(shop: Fixture
     let erasure = tokio::spawn(async move { store.erase_user_data(&user).await });
     if shop.is_postgres() {
         until_some("the erasure to wait", SOON, async || {
-            let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+            let waiting =
+                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
             (shop.number(waiting).await > 0).then_some(())
         })
         .await;

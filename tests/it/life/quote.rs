@@ -127,7 +127,10 @@ async fn later_order_joins_the_open_parcel_of_its_buyer_and_pays_no_delivery() {
     // The delivery of the first order is that of the second too: a refund of the whole order leaves it, until it is named.
     let refundable =
         async || shop.host.get(&format!("/v1/shop/orders/{first}")).await.expect(200)["refundable"].clone();
-    assert_eq!(refundable().await, json!({"amount": 3_000, "delivery": 2_000, "whole": 1_000, "step": 1, "carried": 0}));
+    assert_eq!(
+        refundable().await,
+        json!({"amount": 3_000, "delivery": 2_000, "whole": 1_000, "step": 1, "carried": 0})
+    );
     let refund = format!("/v1/orders/{first}/refund");
     let back = shop.host.post_keyed(&refund, &key(), json!({"restock": false})).await.expect(200);
     assert_eq!(back["status"], "refunded");
