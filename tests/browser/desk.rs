@@ -78,14 +78,11 @@ async fn evening_desk_on_a_desktop() {
     host.fill(&named("order-note"), "Call before you send it.").await;
     host.fill(&named("order-tag"), "gift").await;
     host.press("add-tag").await;
-    host.sees("order-tags", "gift").await;
+    host.until("the tag", "document.querySelector('.order-sheet .tag')?.textContent.includes('gift')", SOON).await;
     host.press("order-close").await;
     host.press("confirm-no").await;
     host.press("add-note").await;
     host.sees("order-notes", "Call before").await;
-    host.fill(&named("order-tag"), "gift").await;
-    host.press("add-tag").await;
-    host.until("the tag", "document.querySelector('.order-sheet .tag')?.textContent.includes('gift')", SOON).await;
     host.screenshot("desk-order").await;
     assert_eq!(host.faults(Window::Desktop, false).await, Vec::<String>::new());
     let detail = shop.host.get(&format!("/v1/shop/orders/{order}")).await.expect(200);
