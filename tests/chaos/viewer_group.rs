@@ -223,10 +223,11 @@ impl ViewerGroup {
         self.pending.is_empty()
     }
 
-    /// The position of the newest acknowledged message.
+    /// The position of the message that was acknowledged last. Epochs are numbered as viewers see them first, and a node whose link is slow
+    /// shows an ended epoch after the one that follows it: so the highest position is not the newest.
     pub fn newest_acknowledged(&self) -> Option<(Epoch, u64)> {
         let heard = self.received();
-        heard.acknowledged.iter().filter_map(|(id, _)| heard.delivered.get(id)).max().copied()
+        heard.acknowledged.iter().rev().find_map(|(id, _)| heard.delivered.get(id)).copied()
     }
 
     /// Messages that were acknowledged and that no viewer received.
@@ -239,9 +240,11 @@ impl ViewerGroup {
         self.received().probes.get(text).copied()
     }
 
-    /// Viewers that have not reached this position.
-    pub fn behind(&self, at: (Epoch, u64)) -> Vec<usize> {
-        let is_there = |place: &Mutex<Option<(Epoch, u64)>>| place.lock().unwrap().is_some_and(|place| at <= place);
+    /// Viewers that have not reached this position, or are in another epoch.
+    pub fn behind(&self, (epoch, seq): (Epoch, u64)) -> Vec<usize> {
+        let is_there = |place: &Mutex<Option<(Epoch, u64)>>| {
+            place.lock().unwrap().is_some_and(|place| place.0 == epoch && seq <= place.1)
+        };
         self.positions.iter().enumerate().filter(|(_, place)| !is_there(place)).map(|(viewer, _)| viewer).collect()
     }
 
