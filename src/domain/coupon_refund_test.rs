@@ -76,7 +76,7 @@ fn three_lamps_in_dinars_come_back_to_the_last_fils() {
     assert_eq!((quote.total, given), (8_990, vec![2_990, 3_000, 3_000]));
 }
 
-/// Whoever chose to give back less keeps the rest: only what rounding kept is given back later.
+/// A seller who chose to give back less keeps the rest: only what rounding kept is given back later.
 #[test]
 fn amount_that_the_seller_chose_is_not_made_up_for() {
     for (code, chosen, next) in [("SAR", 3_326, 3_330), ("KWD", 3_000, 3_330)] {

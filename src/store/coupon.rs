@@ -201,7 +201,7 @@ async fn check_parts(tx: &mut Transaction<'_>, new: &Coupon) -> Result<()> {
     let currency = "select currency from shops order by created_at limit 1";
     let currency: Option<String> = tx.query(currency).fetch_optional_value().await?;
     if currency.is_some_and(|currency| currency != new.currency) {
-        // Another node has changed it, and this one hears of it in a moment.
+        // Another node has changed it, and this node receives the change in a moment.
         return Err(Refusal::Busy { retry_ms: 1_000 }.into());
     }
     let count = tx.choose(

@@ -309,7 +309,7 @@ async fn queue_removal(tx: &mut Transaction<'_>, kind: RemovalKind, reference: &
 }
 
 /// Erases a buyer's saved cards; the provider forgets the buyer with them later. One whose id there is not known has no cards, and the
-/// provider knows nothing personal of them. Nothing is saved afterwards: an attempt that waits in the queue is told so here, a later one
+/// provider knows nothing personal of them. Nothing is saved afterwards: an attempt that waits in the queue is marked here, a later one
 /// finds no account, and one that is under way finds no customer, so its card is removed ([`Store::keep_card`]).
 pub(super) async fn erase_saved_cards(tx: &mut Transaction<'_>, user: &UserId) -> Result<()> {
     if let Some(account) = AccountId::of_user(user) {

@@ -197,7 +197,7 @@ pub(super) async fn write_profile(tx: &mut Transaction<'_>, shop: &Shop, profile
             }
             .into());
         }
-        // Whoever makes a coupon meanwhile waits, and finds the new currency.
+        // A coupon that is made meanwhile waits, and gets the new currency.
         tx.lock_name("coupons").await?;
         let count = "select cast(count(*) as bigint) from coupons
             where ended_at is null and currency <> $1 and (amount is not null or minimum > 0)";

@@ -1,6 +1,6 @@
 //! How often a test repeats itself: once in the short form, and on every device and in every language with `scripts/test --all`.
 
-/// Whether this is the long form, which takes many minutes more. Whoever wants the screenshots wants all of them.
+/// Whether this is the long form, which takes many minutes more. A run that keeps the screenshots is always the long form.
 pub fn is_long_form() -> bool {
     ["LIVESOUK_TEST_ALL_SCREENS", "LIVESOUK_SHOTS"].iter().any(|name| std::env::var_os(name).is_some())
 }

@@ -164,7 +164,7 @@ impl Checkout {
         let _one = self.key_checks.try_acquire().map_err(|_| Refusal::Busy { retry_ms: CHECK_RETRY_MS })?;
         let AccountPayments { newest, open } = self.account_payments().await?;
         let is_known = stripe.check_keys(account, newest.as_deref()).await.map_err(Refusal::StripeKeys)?;
-        // Without an answered payment nothing tells which account has those that are under way.
+        // If no payment was answered yet, nothing shows which account has the payments that are under way.
         let is_known = is_known && (newest.is_some() || open == 0);
         if !is_known {
             // Read again: payments may have begun meanwhile.

@@ -35,16 +35,16 @@ fn form([secret, public, webhook]: [&str; 3]) -> Value {
 
 async fn until_form(shop: &Shop, publishable_key: &str) {
     let there = async || {
-        let told = shop.server.rest().get("/v1/shop").await.expect(200);
-        (told["payments"] == "stripe" && told["stripe"]["publishable_key"] == publishable_key).then_some(())
+        let shown = shop.server.rest().get("/v1/shop").await.expect(200);
+        (shown["payments"] == "stripe" && shown["stripe"]["publishable_key"] == publishable_key).then_some(())
     };
     until_some("the keys at a node", IN_FORCE_WITHIN, there).await;
 }
 
 async fn until_off(shop: &Shop) {
     let gone = async || {
-        let told = shop.server.rest().get("/v1/shop").await.expect(200);
-        (told["payments"].is_null() && told["stripe"].is_null()).then_some(())
+        let shown = shop.server.rest().get("/v1/shop").await.expect(200);
+        (shown["payments"].is_null() && shown["stripe"].is_null()).then_some(())
     };
     until_some("the end of the keys at a node", IN_FORCE_WITHIN, gone).await;
 }
