@@ -1,6 +1,5 @@
 //! A PostgreSQL, a Redis, a single node, and two nodes that are connected by Redis.
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use testkit::bench_servers::{BenchPostgres, BenchRedis, LIMITS_OFF};
+use testkit::ports::free_address;
 
 const AUTH_KEY: &str = "a key that only this benchmark signs with";
 const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -60,7 +60,7 @@ pub struct BenchNode {
 impl BenchNode {
     /// `joins_per_second`: 0 for no limit.
     pub async fn start(store: &str, joins_per_second: &str, more: &[&str]) -> anyhow::Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let address = free_address();
         let child = Command::new(env!("CARGO_BIN_EXE_livesouk"))
             .args(["serve", "--log", "error", "--listen", &address, "--auth-key", AUTH_KEY, "--store", store])
             .args(["--chat-per-second", "0", "--room-chat-per-second", "0", "--joins-per-second", joins_per_second])

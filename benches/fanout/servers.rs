@@ -1,7 +1,7 @@
 //! The servers that are measured, each a process on processor 0 with one worker, and their cost according to the
 //! kernel.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use loadtest::shop_client::ShopClient;
 use testkit::bench_servers::LIMITS_OFF;
+use testkit::ports::free_port;
 
 const START_DEADLINE: Duration = Duration::from_secs(20);
 const AUTH_KEY: &str = "a key that only this benchmark signs with";
@@ -29,7 +30,7 @@ impl BenchServer {
     /// `more` are flags besides those that switch the chat rate limits off.
     pub fn livesouk(more: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("livesouk-bench.").tempdir_in("/tmp")?;
-        let address = free_address()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut command = pinned_command(env!("CARGO_BIN_EXE_livesouk").as_ref());
         command.args(["serve", "--log", "warn", "--listen", &address.to_string(), "--auth-key", AUTH_KEY, "--store"]);
         command.arg(format!("sqlite:{}", folder.path().join("shop.db").display()));
@@ -42,7 +43,7 @@ impl BenchServer {
 
     pub fn naive() -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("livesouk-bench.").tempdir_in("/tmp")?;
-        let address = free_address()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut command = pinned_command(&std::env::current_exe()?);
         command.args(["naive", &address.to_string()]);
         Self::start(command, address, folder, None)
@@ -130,8 +131,4 @@ pub fn pin_this_process() -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

@@ -8,7 +8,8 @@ use serde_json::json;
 use crate::support::browser::{Browser, Window};
 use crate::support::driver::Driver;
 use crate::support::outside::SOON;
-use crate::support::outside::process::{Process, free_address};
+use crate::support::outside::ports::free_address;
+use crate::support::outside::process::Process;
 use crate::support::outside::shop::{KEY, Shop};
 use crate::support::page::Page;
 

@@ -1,11 +1,12 @@
 //! A node of the cluster: `livesouk serve` as a process, with a faulty network between it and what it needs.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::postgres::{Postgres, free_address};
+use crate::postgres::Postgres;
+use crate::support::ports::free_port;
 use crate::support::process::{Process, Signal};
 use crate::support::proxy::Proxy;
 use crate::support::rest::Rest;
@@ -41,7 +42,8 @@ pub struct NodeSettings {
 impl ChaosNode {
     pub async fn start(number: usize, postgres: SocketAddr, more: NodeSettings) -> ChaosNode {
         let proxy = Proxy::start(postgres).await;
-        let (address, folder) = (free_address(), tempfile::tempdir().expect("a temporary folder"));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let process = serve(address, &proxy, &folder, &more);
         let (earlier, ended_by_itself) = (Vec::new(), Vec::new());
         let mut node = ChaosNode {

@@ -1,3 +1,3 @@
 //! The run's own PostgreSQL, because it is crashed and restarted.
 
-pub use crate::support::cluster::{Postgres, connect, free_address};
+pub use crate::support::cluster::{Postgres, connect};

@@ -1,6 +1,5 @@
 //! A PostgreSQL and a Redis for benchmarks: free ports, a temporary folder, and ended when the values are dropped.
 
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use super::ports::free_port;
 
 /// A benchmark measures the server, not its limits: one user buys thousands of times, and all viewers have one address.
 pub const LIMITS_OFF: [&str; 4] = ["--request-limits", "false", "--connections-per-address", "0"];
@@ -40,7 +41,7 @@ impl BenchPostgres {
             .arg(&data)
             .output()?;
         ensure!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let port = free_port()?;
+        let port = free_port();
         let child = as_postgres(root, &bin.join("postgres"))
             .arg("-D")
             .arg(&data)
@@ -82,7 +83,7 @@ pub struct BenchRedis {
 impl BenchRedis {
     /// Stores nothing: no snapshots, no append-only file. This is the ceiling that people quote.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
-        let port = free_port()?;
+        let port = free_port();
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"])
             .arg(folder)
@@ -130,10 +131,6 @@ fn as_postgres(root: bool, program: &Path) -> Command {
     command.arg("--pdeathsig=INT").arg("--").arg(program).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
     command.process_group(0);
     command
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 async fn wait_until_ready(name: &str, check: impl AsyncFn() -> anyhow::Result<()>) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
+use super::ports::free_port;
 use super::process::{Process, Signal};
 use super::{SOON, until_some};
 
@@ -58,7 +59,7 @@ impl Postgres {
         if is_root() {
             run(Command::new("chown").arg("postgres:").arg(&home))?;
         }
-        Ok(Postgres { bin, folder, address: free_address(), process: None })
+        Ok(Postgres { bin, folder, address: SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())), process: None })
     }
 
     async fn started(mut self) -> Postgres {
@@ -150,13 +151,6 @@ impl Postgres {
 pub async fn connect(address: SocketAddr) -> Result<PgConnection, sqlx::Error> {
     let url = Postgres::url_at(address);
     timeout(SOON, PgConnection::connect(&url)).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
-}
-
-/// A free address below the range of ports that the kernel gives to clients: the port must still be free when a process is
-/// started again.
-pub fn free_address() -> SocketAddr {
-    let tried = (0..1_000).map(|_| SocketAddr::from((Ipv4Addr::LOCALHOST, rand::random_range(12_000..32_000))));
-    tried.into_iter().find(|address| std::net::TcpListener::bind(address).is_ok()).expect("a free port")
 }
 
 pub fn newest_bin() -> Option<PathBuf> {

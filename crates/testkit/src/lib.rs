@@ -18,6 +18,7 @@ pub mod new_shop;
 pub mod oidc_provider;
 pub mod page_limits;
 pub mod payment_adapter;
+pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod proxy;

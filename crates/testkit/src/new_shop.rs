@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::cookie_page::CookiePage;
-use super::process::{Process, Signal, free_address};
+use super::ports::free_address;
+use super::process::{Process, Signal};
 use super::rest::Rest;
 use super::{SOON, until_some};
 

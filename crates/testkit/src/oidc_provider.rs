@@ -5,7 +5,8 @@ use std::process::Command;
 use reqwest::redirect::Policy;
 use serde_json::Value;
 
-use super::process::{Process, free_address};
+use super::ports::free_address;
+use super::process::Process;
 use super::python::python_with;
 use super::{SOON, until_some};
 

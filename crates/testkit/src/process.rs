@@ -260,9 +260,3 @@ impl Server {
         self.process.end(SOON).await
     }
 }
-
-/// A free address. Another process may take it first; then the start of the server fails and reports it.
-pub fn free_address() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound port").to_string()
-}

@@ -9,7 +9,8 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
-use super::process::{Process, Signal, free_address};
+use super::ports::free_port;
+use super::process::{Process, Signal};
 use super::{SOON, until_some};
 
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Redis {
         let mut folder = tempfile::tempdir().expect("a temporary folder");
         // Another process may have taken the free port in the meantime; then another port is tried.
         for _ in 0..5 {
-            let port = free_address().parse::<SocketAddr>().expect("an address").port();
+            let port = free_port();
             let mut redis = Redis { process: spawn(port, &args, &folder), port, args: args.clone(), folder };
             if redis.answers().await {
                 return redis;
@@ -185,7 +186,7 @@ impl Tls {
         openssl(&format!(
             "req -x509 {ec} -CA ca.crt -CAkey ca.key -keyout server.key -out server.crt -subj /CN=redis {usage}"
         ));
-        let port = free_address().parse::<SocketAddr>().expect("an address").port();
+        let port = free_port();
         Tls { folder, port }
     }
 
@@ -226,7 +227,7 @@ impl Cluster {
     }
 
     async fn member() -> Redis {
-        let gossip = free_address().parse::<SocketAddr>().expect("an address").port().to_string();
+        let gossip = free_port().to_string();
         let args = ["--save", "", "--cluster-enabled", "yes", "--cluster-port", &gossip];
         Redis::with(&[&args[..], &["--cluster-node-timeout", "2000"]].concat()).await
     }

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::process::{Process, free_address};
+use super::ports::free_address;
+use super::process::Process;
 use super::{SOON, until_some};
 
 /// A proxy ends when its value is dropped.

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use super::process::{Process, free_address};
+use super::ports::free_address;
+use super::process::Process;
 use super::python::python_with;
 use super::{SOON, until_some};
 

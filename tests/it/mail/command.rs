@@ -4,7 +4,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::support::mail_server::{MailMode, MailServer};
-use crate::support::process::{Process, free_address};
+use crate::support::ports::free_address;
+use crate::support::process::Process;
 
 /// Runs the command, with this URL in its variable, and gives its exit code, stdout and stderr.
 async fn run(url: &str, more: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String, String) {

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::fixture::{Nodes, events_until, receives, say};
+use crate::support::ports::free_address;
 use crate::support::postgres::Database;
-use crate::support::process::{Process, free_address};
+use crate::support::process::Process;
 use crate::support::redis::{Redis, Tls};
 use crate::support::rest::Rest;
 use crate::support::shop::{KEY, Shop, id, key, sign};

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::support::ports::free_address;
 use crate::support::postgres::Database;
-use crate::support::process::{Process, free_address};
+use crate::support::process::Process;
 use crate::support::redis::Redis;
 use crate::support::rest::Rest;
 use crate::support::shop::{KEY, id, sign};

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::metrics::Metrics;
+use crate::support::ports::free_address;
 use crate::support::postgres::Database;
-use crate::support::process::{Server, free_address};
+use crate::support::process::Server;
 use crate::support::redis::Redis;
 use crate::support::rest::Rest;
 use crate::support::shop::{KEY, Shop, id, key, sign};

@@ -3,8 +3,9 @@
 
 use std::process::Command;
 
+use crate::support::ports::free_address;
 use crate::support::postgres::Database;
-use crate::support::process::{Process, free_address};
+use crate::support::process::Process;
 use crate::support::shop::KEY;
 use crate::support::{SOON, until_some};
 

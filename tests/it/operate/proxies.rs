@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::support::process::{Process, free_address};
+use crate::support::ports::free_address;
+use crate::support::process::Process;
 use crate::support::rest::Rest;
 use crate::support::shop::{Shop, key};
 use crate::support::socket::Live;

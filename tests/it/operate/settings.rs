@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use testkit::ports::free_address;
 use testkit::postgres::Database;
-use testkit::process::{Process, free_address};
+use testkit::process::Process;
 use testkit::redis::Redis;
 use testkit::rest::Rest;
 use testkit::shop::{KEY, sign};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::support::SOON;
+use crate::support::ports::free_address;
 use crate::support::postgres::Database;
-use crate::support::process::{Process, Server, free_address};
+use crate::support::process::{Process, Server};
 use crate::support::proxy::Proxy;
 use crate::support::rest::Rest;
 use crate::support::shop::{KEY, Shop, id, key, migrate, sign};

@@ -13,8 +13,9 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto};
 
+use crate::support::ports::free_address;
 use crate::support::postgres::Database;
-use crate::support::process::{Process, Server, free_address};
+use crate::support::process::{Process, Server};
 use crate::support::rest::Rest;
 use crate::support::shop::{KEY, Shop, now_ms, sign_claims};
 use crate::support::{SOON, until_some};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test reports a failure by a panic")]
 
 mod chaos;
+mod ports;
 mod position;
 mod postgres;
 mod process;
