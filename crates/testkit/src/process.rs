@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::ports::free_address;
 use super::rest::Rest;
 use super::{SOON, until_some};
 
