@@ -150,6 +150,11 @@ async fn coupon_is_made_changed_and_ended_at_the_desk() {
     desk.close().await;
 }
 
+/// The list behind the form shows the newest values before they are saved.
+async fn form_is_closed(desk: &Browser) {
+    desk.until("the form is closed", "!document.querySelector('[data-test=coupon-change-form]')", SOON).await;
+}
+
 /// Two members of the team change one coupon at the same time.
 #[tokio::test]
 async fn newer_coupon_stands_beside_what_was_typed_and_is_saved_over_on_purpose() {
@@ -177,6 +182,7 @@ async fn newer_coupon_stands_beside_what_was_typed_and_is_saved_over_on_purpose(
     desk.sees("newer-quota", "Taken over").await;
     draw(&desk, Window::Desktop, "conflict-taken").await;
     desk.press("coupon-save").await;
+    form_is_closed(&desk).await;
     desk.sees("coupon-uses", "0 of 20").await;
     assert_eq!(read().await, [20, 2, 3], "what was typed, and what somebody else has typed");
 
@@ -202,6 +208,7 @@ async fn newer_coupon_stands_beside_what_was_typed_and_is_saved_over_on_purpose(
             desk.press("take-quota").await;
         }
         desk.press("coupon-save").await;
+        form_is_closed(&desk).await;
         let expected = if taken { quota } else { typed };
         desk.sees("coupon-uses", &expected.to_string()).await;
         assert_eq!(read().await[0], expected);
@@ -212,7 +219,7 @@ async fn newer_coupon_stands_beside_what_was_typed_and_is_saved_over_on_purpose(
     change(read().await[2], json!({"ended": true})).await;
     desk.press("coupon-save").await;
     desk.sees("coupon-ended-meanwhile", "EID").await;
-    desk.until("the form is closed", "!document.querySelector('[data-test=coupon-change-form]')", SOON).await;
+    form_is_closed(&desk).await;
     desk.assert_no_faults_except("host", &REFUSALS).await;
     desk.close().await;
 }

@@ -80,7 +80,7 @@ fn closed_or_full_standard_streams_do_not_panic() {
 /// Starts the demo through a shell that changes its streams or signals.
 async fn demo_in_shell(before: &str, after: &str) -> (Process, Rest, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let listen = testkit::ports::free_address();
+    let listen = free_address();
     let line = format!("{before} exec '{BINARY}' demo --listen {listen} --data data --log debug {after}");
     let mut process = Process::start(Command::new("bash").args(["-c", &line]).current_dir(folder.path()));
     let rest = Rest::new(&format!("http://{listen}"));
