@@ -4,7 +4,8 @@
 //! may cache them forever; only the HTML page is requested again. A node with another version serves its own files under that
 //! name, with `no-cache`.
 
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -31,6 +32,8 @@ struct WebAssets;
 const TITLE: &str = "<title>Livesouk</title>";
 /// Pages with a head of their own that are kept.
 const HEADS_MAX: usize = 256;
+/// How old the hash of the files may be in a debug build: a changed file is in the next page that is loaded after this time.
+const DIGEST_AGE_MAX: Duration = Duration::from_secs(1);
 /// Where a page finds the address of hls.js; empty where it is not installed.
 const HLS_JS: &str = "name=\"hls-js\" content=\"\"";
 
@@ -306,10 +309,25 @@ fn is_assets_version(folder: &str) -> bool {
     folder.strip_prefix("v-").is_some_and(|digits| digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// A hash of the content of all pages. Debug builds read the files from disk, so they compute it each time.
+/// A hash of the content of all pages.
 fn assets_version() -> String {
     static VERSION: OnceLock<String> = OnceLock::new();
-    if cfg!(debug_assertions) { assets_digest() } else { VERSION.get_or_init(assets_digest).clone() }
+    if cfg!(debug_assertions) { recent_digest() } else { VERSION.get_or_init(assets_digest).clone() }
+}
+
+/// Debug builds read the files from disk, so they compute the hash again and again. It takes some milliseconds, and a page asks for it
+/// with each of its files.
+fn recent_digest() -> String {
+    static MADE: Mutex<Option<(Instant, String)>> = Mutex::new(None);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*made {
+        Some((at, digest)) if at.elapsed() < DIGEST_AGE_MAX => digest.clone(),
+        _ => {
+            let digest = assets_digest();
+            *made = Some((Instant::now(), digest.clone()));
+            digest
+        }
+    }
 }
 
 fn assets_digest() -> String {
