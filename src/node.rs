@@ -340,8 +340,8 @@ impl Node {
     }
 }
 
-/// The router, made on a worker thread. Its API document leaves nine megabytes of free memory with the thread that makes it, and only a
-/// worker thread uses them again: for the viewers.
+/// The router, made on a worker thread. The description of its routes leaves megabytes of free memory with the thread that makes it, and
+/// only a worker thread uses them again: for the viewers.
 async fn router_from_worker(state: AppState) -> axum::Router {
     match tokio::spawn(async move { http::router(state) }).await {
         Ok(router) => router,

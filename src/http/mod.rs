@@ -14,6 +14,7 @@ pub mod server;
 mod account;
 mod address;
 mod address_limit;
+mod api_documents;
 mod api_key;
 mod asyncapi;
 mod audit_log;
@@ -107,7 +108,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::HeaderMap;
 use axum::routing::get;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -116,9 +116,9 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::domain::{Actor, Refusal};
 use admission::Admission;
+use api_documents::{ApiDocument, ApiDocuments};
 use auth::TokenAuth;
 use connection_limit::ConnectionLimiter;
-use document::Document;
 use openapi::BearerSecurity;
 use request_metrics::RequestMetrics;
 
@@ -196,8 +196,8 @@ impl AppState {
 )]
 struct ApiDoc;
 
-/// All routes, and the OpenAPI and AsyncAPI documents that describe them. The routes of live verbs come from their registry.
-pub fn router(state: AppState) -> Router {
+/// The routes that the OpenAPI document describes, but for those of live verbs.
+fn described_routes(state: &AppState) -> OpenApiRouter<AppState> {
     let mut described = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(stream::shop))
         .routes(routes!(stream::list, stream::create))
@@ -348,14 +348,13 @@ pub fn router(state: AppState) -> Router {
     if state.app.settings().is_test_provider_enabled {
         described = described.routes(routes!(payment::approve));
     }
-    let (routes, openapi) = described.split_for_parts();
-    let mut openapi = serde_json::to_value(&openapi).unwrap_or_default();
-    verb::describe(&mut openapi);
-    let (base_url, with_test_provider) = (state.origins.base_url(), state.app.settings().is_test_provider_enabled);
-    let openapi = openapi::finish(openapi, base_url, with_test_provider);
-    let asyncapi = asyncapi::document(&openapi, base_url, with_test_provider);
-    let [openapi, asyncapi] =
-        [openapi, asyncapi].map(|made| Arc::new(Document::new("application/json", made.to_string())));
+    described
+}
+
+/// All routes. Those of live verbs come from their registry.
+pub fn router(state: AppState) -> Router {
+    let (routes, _) = described_routes(&state).split_for_parts();
+    let documents = ApiDocuments::default();
     let base_path = state.origins.base_path().to_owned();
     let routes = routes
         .merge(verb::routes())
@@ -365,8 +364,8 @@ pub fn router(state: AppState) -> Router {
         // The key may also be a part of the path. These are not in the document: tools find them ambiguous beside `/v1/orders/{order}/…`.
         .route("/v1/orders/by-key/{key}", get(order::by_key_in_path))
         .route("/v1/reservations/by-key/{key}", get(order::reservation_by_key_in_path))
-        .route("/v1/openapi.json", get(move |headers: HeaderMap| ops::json_document(openapi.clone(), headers)))
-        .route("/v1/asyncapi.json", get(move |headers: HeaderMap| ops::json_document(asyncapi.clone(), headers)))
+        .route("/v1/openapi.json", documents.clone().serve(ApiDocument::OpenApi))
+        .route("/v1/asyncapi.json", documents.serve(ApiDocument::AsyncApi))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .route("/metrics", get(metrics::authorized))

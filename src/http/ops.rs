@@ -1,6 +1,4 @@
-//! Health and readiness checks, the API documents, and the responses for unknown paths and methods.
-
-use std::sync::Arc;
+//! Health and readiness checks, and the responses for unknown paths and methods.
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -9,7 +7,6 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::AppState;
-use super::document::Document;
 use super::error::Problem;
 use super::page;
 use crate::domain::ErrorCode;
@@ -43,11 +40,6 @@ pub async fn readyz(State(state): State<AppState>, Query(query): Query<Readiness
         body["limits"] = "off".into();
     }
     (status, axum::Json(body)).into_response()
-}
-
-/// An API document. It is generated from the types once, at start, and never made again.
-pub async fn json_document(document: Arc<Document>, headers: HeaderMap) -> Response {
-    document.response(&headers, "no-cache")
 }
 
 /// A program gets a problem document, and a reader a page in words.
