@@ -23,7 +23,7 @@ use super::picture_storage::PictureStorage;
 use super::stream_cache::StreamCache;
 use crate::domain::{Actor, Permission, PictureHash, PictureSize, Refusal};
 use crate::store::PictureRow;
-use worker::Worker;
+use worker::{Worker, on_idle_thread};
 
 pub use convert::convert as convert_picture;
 pub use orphans::OrphanPictureJob;
@@ -117,8 +117,9 @@ impl Pictures {
 
     /// Converts and stores a file in the task of the caller, which must not be cancelled.
     pub async fn keep(&self, file: Bytes) -> Result<(PictureRow, bool)> {
-        let hash = PictureHash::of(&file);
         let storage = self.storage()?;
+        let hashed = file.clone();
+        let hash = on_idle_thread(move || PictureHash::of(&hashed)).await?.ok_or(Error::Unavailable)?;
         if let Some(known) = self.context.store.keep_picture(hash).await?
             && storage.has(hash).await.map_err(storage_fault)?
         {

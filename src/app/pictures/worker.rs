@@ -18,10 +18,6 @@ pub const UPLOADS_MAX: usize = 8;
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 /// A refused client comes back after this time.
 const RETRY_MS: i64 = 2_000;
-/// How far the thread gives way: 0 is like everything else, 19 is the least.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
-
 pub struct Worker {
     uploads: Arc<Semaphore>,
     turns: Arc<Semaphore>,
@@ -53,20 +49,13 @@ impl Worker {
     pub async fn convert(&self, file: Bytes) -> Result<ConvertedPicture> {
         let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.clone().acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(Refusal::Busy { retry_ms: RETRY_MS }.into()) };
-        let (sender, outcome) = oneshot::channel();
         let began = Instant::now();
         let work = move || {
-            give_way();
-            // Nobody waits any more when the server stops.
-            let _ = sender.send(convert(&file));
+            let converted = convert(&file);
             drop(turn);
+            converted
         };
-        let thread = std::thread::Builder::new().name("picture".to_owned()).spawn(work);
-        if let Err(error) = thread {
-            tracing::error!(%error, "a thread for a picture could not be started");
-            return Err(Error::Unavailable);
-        }
-        let converted = outcome.await.unwrap_or_else(|_| {
+        let converted = on_idle_thread(work).await?.unwrap_or_else(|| {
             tracing::error!("the conversion of a picture panicked");
             Err(Refusal::PictureDamaged)
         });
@@ -75,10 +64,33 @@ impl Worker {
     }
 }
 
-/// Lowers the priority of this thread, where the system has one for each thread.
+/// Runs work that takes milliseconds of a processor on a thread that gives way to everything else. `None`: it panicked.
+pub async fn on_idle_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<Option<T>> {
+    let (sender, outcome) = oneshot::channel();
+    let run = move || {
+        give_way();
+        // Nobody waits any more when the server stops.
+        let _ = sender.send(work());
+    };
+    if let Err(error) = std::thread::Builder::new().name("picture".to_owned()).spawn(run) {
+        tracing::error!(%error, "a thread for a picture could not be started");
+        return Err(Error::Unavailable);
+    }
+    Ok(outcome.await.ok())
+}
+
+/// Lets this thread run only when no other thread wants the processor, where the system can do that. A lower priority is not enough: the
+/// others would still wait until its time slice is over.
 fn give_way() {
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::nice(NICENESS);
+    {
+        use thread_priority::unix::{NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy};
+        use thread_priority::{ThreadPriority, thread_native_id};
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
+            tracing::debug!(?error, "a thread for a picture keeps its priority");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +116,25 @@ mod tests {
         let refused = worker.convert(Bytes::from_static(b"GIF89a")).await.err();
         assert_eq!(refused, Some(Refusal::Busy { retry_ms: RETRY_MS }.into()));
         drop(taken);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn work_on_a_picture_runs_only_when_nothing_else_wants_the_processor() {
+        let policy = || {
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
+            // The name of the thread stands in parentheses; the policy is the 41st field of proc_pid_stat(5).
+            let after_name = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().nth(38).map(str::to_owned));
+            after_name.flatten()
+        };
+        let (normal, idle) = (Some("0".to_owned()), Some("5".to_owned()));
+        assert_eq!(on_idle_thread(policy).await, Ok(Some(idle)));
+        assert_eq!(policy(), normal, "other threads keep their policy");
+    }
+
+    #[tokio::test]
+    async fn panic_of_work_is_no_result() {
+        assert_eq!(on_idle_thread(|| panic!("a file that no decoder expects")).await, Ok(None::<()>));
     }
 
     #[tokio::test]
