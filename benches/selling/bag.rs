@@ -26,6 +26,14 @@ pub struct BagResult {
     pub paid_per_second: f64,
 }
 
+impl std::fmt::Display for BagResult {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [ours, twin] = self.bags_per_second;
+        writeln!(f, "ratio bag_of_3_vs_row_lock {:.1} ({ours:.0} bags a second, and {twin:.0})", self.ratio)?;
+        write!(f, "figure orders_paid_s {:.0}", self.paid_per_second)
+    }
+}
+
 /// Lets the two implementations take turns in each round.
 pub async fn measure(
     contenders: &[Contender],

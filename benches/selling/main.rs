@@ -2,6 +2,7 @@
 //!
 //!   cargo bench --bench selling                 five rounds of three seconds each, about four minutes
 //!   BENCH_ROUNDS=1 BENCH_SECONDS=1 BENCH_ONLY=ac cargo bench --bench selling
+//!   BENCH_BAGS=yes cargo bench --bench selling  only bags and payments
 //!
 //! Every implementation sells one offer that never runs out to buyers that are new each time, with a limit per buyer
 //! and stored idempotency keys. Only the Redis gate stores nothing. Then buyers take bags of three items into one order, beside one
@@ -49,6 +50,10 @@ async fn run(rounds: usize, length: Duration) -> anyhow::Result<()> {
         contenders.push(Contender::open(kind, &postgres, &redis, folder.path()).await?);
     }
     let (mut closed, mut alone, mut slow, mut fast) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    if std::env::var_os("BENCH_BAGS").is_some() {
+        println!("{}", bag::measure(&contenders, rounds, BUYERS, length).await?);
+        return Ok(());
+    }
     for round in 1..=rounds {
         for contender in &mut contenders {
             eprintln!("round {round} of {rounds}: {}", contender.kind.name());
@@ -79,12 +84,6 @@ async fn run(rounds: usize, length: Duration) -> anyhow::Result<()> {
     println!("{}", table(&format!("open loop, {SLOW_RATE} per second"), &slow));
     println!("{}", table(&format!("open loop, {FAST_RATE} per second"), &fast));
     println!("{refusals}");
-    if let Some(bags) = &bags {
-        let [ours, twin] = bags.bags_per_second;
-        println!(
-            "bags of three items in one order: {ours:.0} per second; one transaction that locks three rows: {twin:.0}\n"
-        );
-    }
     let per_second =
         |one, other| MedianOf::of_ratios(&closed, one, other, |measured: &LoadResult| measured.per_second());
     let p99 = MedianOf::of(&closed, ContenderKind::LivesoukPostgres, |measured| measured.p99_ms());
@@ -95,8 +94,7 @@ async fn run(rounds: usize, length: Duration) -> anyhow::Result<()> {
         per_second(ContenderKind::LivesoukPostgres, ContenderKind::RedisGate)
     );
     println!("ratio sqlite_vs_row_lock {:.1}", per_second(ContenderKind::LivesoukSqlite, ContenderKind::RowLock));
-    println!("ratio bag_of_3_vs_row_lock {:.1}", bags.ratio);
-    println!("figure orders_paid_s {:.0}", bags.paid_per_second);
+    println!("{bags}");
     println!("figure p99_ms {p99:.1}");
     println!("figure refusals_per_core_s {:.0}", refusals.per_core_second);
     Ok(())
