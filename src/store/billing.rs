@@ -110,13 +110,28 @@ impl Store {
 
     /// Makes the document of a payment or a refund, with the next number of its kind in the year of the shop.
     pub async fn issue_document(&self, due: &DueDocument, issuer: &Issuer, now: Millis) -> Result<IssuedDocument> {
+        let issued = self.issue_documents(std::slice::from_ref(due), issuer, now).await?;
+        issued.into_iter().next().ok_or_else(|| Error::CorruptRow(format!("order {} got no document", due.order)))
+    }
+
+    /// The same for several in one transaction, which makes all of them or none: what came of each, in their order.
+    pub async fn issue_documents(
+        &self,
+        due: &[DueDocument],
+        issuer: &Issuer,
+        now: Millis,
+    ) -> Result<Vec<IssuedDocument>> {
         self.transaction(async |tx| {
             tx.limit_lock_wait().await?;
             tx.lock_name(NUMBERS).await?;
-            match due.refund {
-                None => issue_invoice(tx, due.order, issuer, now).await,
-                Some(n) => issue_credit_note(tx, due.order, n, issuer, now).await,
+            let mut issued = Vec::with_capacity(due.len());
+            for one in due {
+                issued.push(match one.refund {
+                    None => issue_invoice(tx, one.order, issuer, now).await?,
+                    Some(n) => issue_credit_note(tx, one.order, n, issuer, now).await?,
+                });
             }
+            Ok(issued)
         })
         .await
     }

@@ -114,7 +114,7 @@ impl Store {
     /// Finds orders with a coupon that were decided since: paid, or ended without a payment; at most 500.
     pub async fn decided_coupon_orders(&self) -> Result<Vec<OrderId>> {
         let read = "select u.order_id from coupon_uses u where u.is_final = 0 and (select count(*) from reservations r
-                where r.order_id = u.order_id and r.status in ('held', 'capturing', 'placed')) = 0 order by u.order_id limit $1";
+                where r.order_id = u.order_id and r.status || '' in ('held', 'capturing', 'placed')) = 0 order by u.order_id limit $1";
         let ids: Vec<Uuid> = self.query(read).bind(DECIDED_TOGETHER_MAX as i64).fetch_values().await?;
         Ok(ids.into_iter().map(OrderId).collect())
     }

@@ -44,6 +44,7 @@ mod migration;
 mod offer;
 mod oidc;
 mod oldest_snapshot;
+mod open_new_order;
 mod open_order;
 mod order;
 mod order_end;

@@ -2,18 +2,56 @@
 
 use uuid::Uuid;
 
-use super::order::{insert_order, read_order};
+use super::open_new_order::open_new_order;
+use super::order::read_order;
+use super::quote::quote_of;
 use super::reservation::{ReservationRow, reservations};
+use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Result, Store, ids_to_json};
-use crate::domain::{Millis, Order, OrderId, Refusal, Reservation, ReservationId, UserId, check_joinable};
+use crate::domain::{
+    Order, OrderId, OrderQuote, QuoteRules, Refusal, Reservation, ReservationId, UserId, check_joinable,
+};
+
+/// Whether anything is noted on purchases that join an order. Nothing is noted on most: they were reserved a moment ago.
+macro_rules! is_noted {
+    ($given:literal) => {
+        concat!(
+            "exists (select 1 from addresses where order_id in (",
+            $given,
+            ")) or exists (select 1 from order_links where order_id in (",
+            $given,
+            ")) or exists (select 1 from order_notes where order_id in (",
+            $given,
+            ")) or exists (select 1 from order_tags where order_id in (",
+            $given,
+            "))"
+        )
+    };
+}
+
+pub(super) use is_noted;
+
+const IS_NOTED_ON_POSTGRES: &str =
+    concat!("select ", is_noted!("select value::uuid from json_array_elements_text($1::json)"));
+pub(super) const IS_NOTED_ON_SQLITE: &str = concat!("select ", is_noted!("select unhex(value) from json_each($1)"));
+
+/// A reservation that was given, and the open order of its buyer in its show.
+struct GivenRow {
+    open_order: Option<Uuid>,
+    reservation: ReservationRow,
+}
+
+from_row!(GivenRow { open_order } and reservation);
 
 const SELECT_GIVEN_ON_POSTGRES: &str = reservations!(
-    "select",
-    "from reservations where id = any (array(select value::uuid from json_array_elements_text($1::json))) order by id"
+    "select (select o.id from orders o where o.buyer = r.buyer and o.stream = r.stream and o.status = 'open') as open_order,",
+    "from reservations r where id = any (array(select value::uuid from json_array_elements_text($1::json))) order by id"
 );
-const SELECT_GIVEN_ON_SQLITE: &str =
-    reservations!("select", "from reservations where id in (select unhex(value) from json_each($1)) order by id");
+const SELECT_GIVEN_ON_SQLITE: &str = reservations!(
+    "select (select o.id from orders o where o.buyer = r.buyer and o.stream = r.stream and o.status = 'open') as open_order,",
+    "from reservations r where id in (select unhex(value) from json_each($1)) order by id"
+);
 
 /// Those that were given, and the lines that the order has already, in the order in which everybody locks them.
 const LOCK_LINES_ON_POSTGRES: &str = reservations!(
@@ -32,6 +70,21 @@ impl Store {
     pub async fn open_order(&self, buyer: &UserId, ids: &[ReservationId]) -> Result<Order> {
         self.transaction(async |tx| Ok(open_order(tx, buyer, ids).await?.0)).await
     }
+
+    /// The same, with the quote of the order as of now.
+    pub async fn open_and_quote_order(
+        &self,
+        buyer: &UserId,
+        ids: &[ReservationId],
+        rules: QuoteRules,
+    ) -> Result<(Order, Option<OrderQuote>)> {
+        self.transaction(async |tx| {
+            let (order, _) = open_order(tx, buyer, ids).await?;
+            let quote = quote_of(tx, &order, rules).await?;
+            Ok((order, quote))
+        })
+        .await
+    }
 }
 
 /// Part of a transaction; see [`Store::open_order`]. Gives how many lines it has locked too.
@@ -40,10 +93,13 @@ pub(super) async fn open_order(
     buyer: &UserId,
     ids: &[ReservationId],
 ) -> Result<(Order, usize)> {
+    if let Some(order) = open_new_order(tx, buyer, ids).await? {
+        let locked = order.lines.len();
+        return Ok((order, locked));
+    }
     let given = ids_to_json(ids.iter().map(|id| id.0))?;
     let read = tx.choose(SELECT_GIVEN_ON_POSTGRES, SELECT_GIVEN_ON_SQLITE);
-    let given_rows = reservations(tx.query(read).bind(&given).fetch_all().await?)?;
-    let target = find_target(tx, buyer, &given_rows, ids).await?;
+    let target = find_target(tx.query(read).bind(&given).fetch_all().await?, buyer, ids)?;
     let lock = tx.choose(LOCK_LINES_ON_POSTGRES, LOCK_LINES_ON_SQLITE);
     let lines = reservations(tx.query(lock).bind(&given).bind(target.0).fetch_all().await?)?;
     let joining: Vec<&Reservation> = lines.iter().filter(|line| line.order != Some(target)).collect();
@@ -56,9 +112,9 @@ pub(super) async fn open_order(
         return Err(Refusal::Busy { retry_ms: 100 }.into());
     }
     check_joinable(&lines)?;
-    let now = tx.now().await?;
-    take_open_order(tx, target, &lines, now).await?;
     let joining = ids_to_json(joining.iter().map(|line| line.id.0))?;
+    let now = tx.now().await?;
+    take_open_order(tx, target).await?;
     let join = tx.choose(
         "update reservations set order_id = $2, version = version + 1, changed_at = $3
             where id = any (array(select value::uuid from json_array_elements_text($1::json)))",
@@ -66,23 +122,25 @@ pub(super) async fn open_order(
             where id in (select unhex(value) from json_each($1))",
     );
     tx.query(join).bind(&joining).bind(target.0).bind(now).execute().await?;
-    move_what_was_noted(tx, target, &joining).await?;
+    let is_noted = tx.choose(IS_NOTED_ON_POSTGRES, IS_NOTED_ON_SQLITE);
+    if tx.query(is_noted).bind(&joining).fetch_value().await? {
+        move_what_was_noted(tx, target, &joining).await?;
+    }
     Ok((read_order(tx, target).await?, lines.len()))
 }
 
-fn reservations(rows: Vec<ReservationRow>) -> Result<Vec<Reservation>> {
+pub(super) fn reservations(rows: Vec<ReservationRow>) -> Result<Vec<Reservation>> {
     rows.into_iter().map(ReservationRow::into_reservation).collect()
 }
 
 /// The order that the reservations are to be in.
-async fn find_target(
-    tx: &mut Transaction<'_>,
-    buyer: &UserId,
-    given: &[Reservation],
-    ids: &[ReservationId],
-) -> Result<OrderId> {
+fn find_target(rows: Vec<GivenRow>, buyer: &UserId, ids: &[ReservationId]) -> Result<OrderId> {
+    let open = rows.first().and_then(|row| row.open_order);
+    let given = reservations(rows.into_iter().map(|row| row.reservation).collect())?;
     let is_known = |id: &ReservationId| given.iter().any(|line| line.id == *id && line.buyer == *buyer);
-    let (Some(first), true) = (given.first(), ids.iter().all(is_known)) else { return Err(Refusal::NotYours.into()) };
+    if given.is_empty() || !ids.iter().all(is_known) {
+        return Err(Refusal::NotYours.into());
+    }
     let mut orders: Vec<OrderId> = given.iter().filter_map(|line| line.order).collect();
     orders.sort_unstable();
     orders.dedup();
@@ -91,13 +149,12 @@ async fn find_target(
         [order] => return Ok(order),
         _ => return Err(Refusal::WrongStatus("The reservations are in several orders.").into()),
     }
-    let open = "select id from orders where buyer = $1 and stream = $2 and status = 'open'";
-    let open: Option<Uuid> = tx.query(open).bind(buyer.as_str()).bind(first.stream.0).fetch_optional_value().await?;
-    Ok(open.map_or(first.id, OrderId))
+    // Without an open order they were to become a new one, and something has changed since.
+    Ok(OrderId(open.ok_or(Refusal::Busy { retry_ms: 100 })?))
 }
 
-/// Locks the order's own row, or makes it. Refuses if the order takes no line now.
-async fn take_open_order(tx: &mut Transaction<'_>, id: OrderId, lines: &[Reservation], now: Millis) -> Result<()> {
+/// Locks the order's own row. Refuses if the order takes no line now.
+async fn take_open_order(tx: &mut Transaction<'_>, id: OrderId) -> Result<()> {
     let lock = tx
         .choose("select status from orders where id = $1 for no key update", "select status from orders where id = $1");
     let status: Option<String> = tx.query(lock).bind(id.0).fetch_optional_value().await?;
@@ -113,17 +170,13 @@ async fn take_open_order(tx: &mut Transaction<'_>, id: OrderId, lines: &[Reserva
             }
         }
         Some(_) => Err(Refusal::AlreadyPaid.into()),
-        None => match lines.iter().find(|line| line.id == id) {
-            Some(first) if insert_order(tx, first, "open", now).await? => Ok(()),
-            // Another request of this buyer has opened an order with other reservations at the same moment.
-            _ => Err(Refusal::Busy { retry_ms: 100 }.into()),
-        },
+        None => Err(Refusal::Busy { retry_ms: 100 }.into()),
     }
 }
 
 /// What was noted on the purchases while each was an order of its own is noted on the order now: the newest address, the links, and
 /// the notes and tags of the team.
-async fn move_what_was_noted(tx: &mut Transaction<'_>, order: OrderId, joined: &str) -> Result<()> {
+pub(super) async fn move_what_was_noted(tx: &mut Transaction<'_>, order: OrderId, joined: &str) -> Result<()> {
     let statements = if matches!(tx, Transaction::Postgres(_)) { MOVE_ON_POSTGRES } else { MOVE_ON_SQLITE };
     for statement in statements {
         tx.query(statement).bind(joined).bind(order.0).execute().await?;

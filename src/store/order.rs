@@ -2,6 +2,9 @@
 //!
 //! An order has the id of its first reservation. A purchase that nobody has paid or put together with others has no row of its own:
 //! the selling path writes reservations only. A transaction that changes an order locks its lines in ascending order of their ids.
+//!
+//! A statement about the lines of one order compares `status || ''`, which fits no partial index. Until the first statistics of a new
+//! table are there, PostgreSQL would read the index of all holds for it, and there may be 20,000.
 
 use std::collections::HashMap;
 
@@ -10,7 +13,7 @@ use uuid::Uuid;
 use super::quote::parse_quote;
 use super::reservation::{ReservationRow, reservations};
 use super::row::from_row;
-use super::transaction::Transaction;
+use super::transaction::{Change, Transaction};
 use super::{Error, Result, Store, ids_to_json, to_json};
 use crate::domain::{
     IdempotencyKey, Millis, Order, OrderHeader, OrderId, OrderQuote, Placement, Refusal, RequestHash, Reservation,
@@ -182,6 +185,11 @@ pub(super) async fn lock_lines(tx: &mut Transaction<'_>, id: OrderId) -> Result<
 /// Locks the lines of an order, and gives the order without its number. Every change of an order or of its payment attempts holds
 /// this lock, so what is read after it is current. Busy: lines joined or left the order while the lock was waited for.
 pub(super) async fn lock_order(tx: &mut Transaction<'_>, id: OrderId) -> Result<Order> {
+    Ok(lock_order_now(tx, id).await?.0)
+}
+
+/// The same, with the time at which it was locked.
+pub(super) async fn lock_order_now(tx: &mut Transaction<'_>, id: OrderId) -> Result<(Order, Millis)> {
     let lock = tx.choose(
         reservations!("select", "from reservations where id = $1 or order_id = $1 order by id for no key update"),
         reservations!("select", "from reservations where id = $1 or order_id = $1 order by id"),
@@ -197,37 +205,34 @@ pub(super) async fn lock_order(tx: &mut Transaction<'_>, id: OrderId) -> Result<
         lines.push(line);
     }
     // PostgreSQL rechecks the rows that it found before it waited, and does not look for others.
-    if matches!(tx, Transaction::Postgres(_)) {
-        let count = "select count(*) from reservations where id = $1 or order_id = $1";
-        if tx.query(count).bind(id.0).fetch_value::<i64>().await? != lines.len() as i64 {
-            return Err(Refusal::Busy { retry_ms: 100 }.into());
+    let now = match tx {
+        Transaction::Postgres(_) => {
+            let count = "select count(*), (extract(epoch from clock_timestamp()) * 1000)::bigint
+                from reservations where id = $1 or order_id = $1";
+            let (count, now): (i64, i64) = tx.query(count).bind(id.0).fetch_one().await?;
+            if count != lines.len() as i64 {
+                return Err(Refusal::Busy { retry_ms: 100 }.into());
+            }
+            now
         }
-    }
+        Transaction::Sqlite(..) => tx.now().await?,
+    };
     let mut lines = lines.into_iter();
     let first = lines.next().ok_or(Refusal::NoSuchOrder)?;
-    Ok(Order::of_lines(OrderHeader::default(), first, lines.collect()))
+    Ok((Order::of_lines(OrderHeader::default(), first, lines.collect()), now))
 }
 
-const INSERT_ORDER_ON_POSTGRES: &str =
-    "insert into orders (id, stream, buyer, status, currency, created_at, changed_at)
-    values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing";
-const INSERT_ORDER_ON_SQLITE: &str =
-    "insert into orders (id, number, stream, buyer, status, currency, created_at, changed_at)
-    select $1, (select coalesce(max(o.number), 1000) + 1 from orders o), $2, $3, $4, $5, $6, $7 where true
-    on conflict do nothing";
-
-/// Gives an order a row of its own, with the next number. `false`: the buyer has an open order in that show, and this one was to be
-/// open too. It is called only for an order that has no row: on PostgreSQL a number is used up by each try.
-pub(super) async fn insert_order(
-    tx: &mut Transaction<'_>,
-    line: &Reservation,
-    status: &str,
-    now: Millis,
-) -> Result<bool> {
-    let insert = tx.choose(INSERT_ORDER_ON_POSTGRES, INSERT_ORDER_ON_SQLITE);
-    let insert = tx.query(insert).bind(line.id.0).bind(line.stream.0).bind(line.buyer.as_str()).bind(status);
-    Ok(insert.bind(&line.currency).bind(line.created_at).bind(now).execute().await? > 0)
-}
+/// Gives a purchase its own row as an order that is being paid, and makes it the line of that order.
+const PAY_PURCHASE: Change = Change {
+    postgres: &["with line as (update reservations set order_id = id where id = $1)
+        insert into orders (id, stream, buyer, status, currency, created_at, changed_at, quote, total, joins)
+            values ($1, $2, $3, 'paying', $4, $5, $6, $7, $8, $9)"],
+    sqlite: &[
+        "insert into orders (id, number, stream, buyer, status, currency, created_at, changed_at, quote, total, joins)
+            select $1, (select coalesce(max(o.number), 1000) + 1 from orders o), $2, $3, 'paying', $4, $5, $6, $7, $8, $9",
+        "update reservations set order_id = id where id = $1",
+    ],
+};
 
 /// Notes that a locked order is being paid, and for what amount: from now on no line joins it. It gets its own row if it has none. The split
 /// of a discount is written to the lines, where reports read it.
@@ -237,13 +242,20 @@ pub(super) async fn begin_paying(
     quote: &OrderQuote,
     now: Millis,
 ) -> Result<()> {
-    if order.first_line().order.is_none() {
-        insert_order(tx, order.first_line(), "paying", now).await?;
-        tx.query("update reservations set order_id = id where id = $1").bind(order.id.0).execute().await?;
+    let (frozen, joins) = (to_json(quote)?, quote.joins.map(|parcel| parcel.0));
+    let line = order.first_line();
+    if line.order.is_none() {
+        for text in tx.choose_change(&PAY_PURCHASE) {
+            let insert = tx.query(text).bind(line.id.0).bind(line.stream.0).bind(line.buyer.as_str());
+            let insert = insert.bind(&line.currency).bind(line.created_at).bind(now);
+            insert.bind(&frozen).bind(quote.total).bind(joins).execute().await?;
+        }
+    } else {
+        let set =
+            "update orders set status = 'paying', quote = $2, total = $3, joins = $4, changed_at = $5 where id = $1";
+        let set = tx.query(set).bind(order.id.0).bind(&frozen).bind(quote.total);
+        set.bind(joins).bind(now).execute().await?;
     }
-    let set = "update orders set status = 'paying', quote = $2, total = $3, joins = $4, changed_at = $5 where id = $1";
-    let set = tx.query(set).bind(order.id.0).bind(to_json(quote)?).bind(quote.total);
-    set.bind(quote.joins.map(|parcel| parcel.0)).bind(now).execute().await?;
     if quote.coupon.is_some() {
         for line in &quote.lines {
             let split = "update reservations set discount = $2 where id = $1 and discount <> $2";
@@ -331,10 +343,19 @@ impl Store {
         Ok(events.unsigned_abs())
     }
 
-    /// Removes a delivered event from the outbox. `false`: another node removed it first.
-    pub async fn delete_outbox_event(&self, event: Uuid) -> Result<bool> {
-        self.transaction(async |tx| Ok(tx.query("delete from outbox where id = $1").bind(event).execute().await? > 0))
-            .await
+    /// Removes delivered events from the outbox. Gives the ids of those that this call removed: another node may have removed some
+    /// first.
+    pub async fn delete_outbox_events(&self, events: &[Uuid]) -> Result<Vec<Uuid>> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let delete = self.choose(
+            "delete from outbox
+                where id = any (array(select value::uuid from json_array_elements_text($1::json))) returning id",
+            "delete from outbox where id in (select unhex(value) from json_each($1)) returning id",
+        );
+        let events = ids_to_json(events.iter().copied())?;
+        self.transaction(async |tx| tx.query(delete).bind(events).fetch_values().await).await
     }
 }
 

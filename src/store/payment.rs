@@ -7,13 +7,13 @@ use uuid::Uuid;
 
 use super::card_limit::check_card_limit;
 use super::mail::queue_confirmation;
-use super::order::{begin_paying, lock_order, order_status, read_order};
+use super::order::{begin_paying, lock_order, lock_order_now, order_status, read_order};
 use super::payment_fee::first_fee_look;
 use super::payment_hold::extend_holds_of;
 use super::payment_queue::next_queue_number;
 use super::quote::{parse_quote, quote_to_pay};
 use super::row::from_row;
-use super::transaction::Transaction;
+use super::transaction::{Change, Transaction, change};
 use super::{Error, Result, Store, require_known};
 use crate::domain::payment::CREATE_REPEAT_MAX_MS;
 use crate::domain::{
@@ -145,9 +145,9 @@ macro_rules! payments {
                 p.created_at, case when p.queue_number is null then coalesce(p.called_at, p.created_at) else p.called_at end as called_at,
                 p.queue_number is not null as is_sent_by_queue,
                 coalesce(o.attempt = p.attempt, false) as wins, p.saves_card = 1 as saves_card, p.customer,
-                p.lines <> (select count(*) from reservations h where h.order_id = p.order_id and h.status = 'held')
+                p.lines <> (select count(*) from reservations h where h.order_id = p.order_id and h.status || '' = 'held')
                     or coalesce(p.goods, p.amount) <> (select coalesce(sum(h.amount), 0) from reservations h
-                        where h.order_id = p.order_id and h.status = 'held') as has_lost_lines,
+                        where h.order_id = p.order_id and h.status || '' = 'held') as has_lost_lines,
                 (select w.status from owed_refunds w where w.order_id = p.order_id and w.attempt = p.attempt) as owed, ",
             order_status!("p.order_id"),
             " as order_status
@@ -157,6 +157,25 @@ macro_rules! payments {
     };
 }
 
+/// The attempt `$2` wins the order `$1`, at `$3`. `$4`: its reference. `$5`: the fingerprint of its card.
+const BEGIN_CAPTURE: Change = change!([
+    attempt: "update payments set status = 'authorized', reference = coalesce($4, reference),
+        fingerprint = coalesce($5, fingerprint), changed_at = $3 where order_id = $1 and attempt = $2",
+    lines: "update reservations set status = 'capturing', version = version + 1, changed_at = $3
+        where order_id = $1 and status || '' = 'held'"
+], "update orders set status = 'capturing', attempt = $2, changed_at = $3 where id = $1"
+);
+
+/// The order `$1` is paid, at `$2`. `$3`: when the fee of its payment is looked up. `$4`: the id of the event. `$5`: `$1` as text.
+const FINISH_CAPTURE: Change = change!([
+    lines: "update reservations set status = 'sold', version = version + 1, changed_at = $2
+        where order_id = $1 and status || '' = 'capturing'",
+    attempt: "update payments set status = 'captured', changed_at = $2, captured_at = $2, fee_due_at = $3
+        where order_id = $1 and attempt = (select o.attempt from orders o where o.id = $1)",
+    event: "insert into outbox (id, topic, body, created_at) values ($4, 'order.paid', $5, $2)"
+], "update orders set status = 'paid', paid_at = $2, changed_at = $2 where id = $1"
+);
+
 const SELECT_PAYMENT: &str = payments!("p.order_id = $1 and p.attempt = $2");
 
 impl Store {
@@ -165,7 +184,7 @@ impl Store {
     pub async fn begin_payment(&self, new: &NewPayment) -> Result<BegunPayment> {
         self.transaction(async |tx| {
             // Without the lock, two tabs that pay together would count the attempts and take the same number.
-            let order = lock_order(tx, new.order).await?;
+            let (order, now) = lock_order_now(tx, new.order).await?;
             let find = "select order_id, attempt, hash from payments where buyer = $1 and key = $2";
             let existing: Option<(Uuid, i64, Option<Vec<u8>>)> =
                 tx.query(find).bind(new.buyer.as_str()).bind(new.key.as_str()).fetch_optional().await?;
@@ -175,7 +194,6 @@ impl Store {
                 Some((order, attempt, _)) => (order, attempt, false),
                 None => {
                     order.check_payable()?;
-                    let now = tx.now().await?;
                     let quote = quote_to_pay(tx, &order, new.rules).await?;
                     quote.check_seen(new.quote_version.as_deref(), order.has_expired_lines())?;
                     if quote.total > 0 && new.provider == "none" {
@@ -288,16 +306,17 @@ impl Store {
     }
 
     /// Moves all held lines of an order to `capturing` for this attempt: the one compare-and-set that decides between pay and
-    /// expire, and between two attempts. `None`: another attempt was first, or a line that this attempt was to pay has ended. A card that has
-    /// paid for as many units as one person may have is refused with [`Refusal::CardLimit`], and nothing is changed.
+    /// expire, and between two attempts. Gives the order and the attempt as they are then. `None`: another attempt was first, or a line that
+    /// this attempt was to pay has ended. A card that has paid for as many units as one person may have is refused with
+    /// [`Refusal::CardLimit`], and nothing is changed.
     pub async fn begin_capture<'a>(
         &self,
         payment: &Payment,
         reported: impl Into<Reported<'a>>,
-    ) -> Result<Option<Order>> {
+    ) -> Result<Option<(Order, Payment)>> {
         let Reported { reference, fingerprint, .. } = reported.into();
         self.transaction(async |tx| {
-            let order = lock_order(tx, payment.order).await?;
+            let (order, now) = lock_order_now(tx, payment.order).await?;
             let read = "select p.status, p.lines, o.quote from payments p join orders o on o.id = p.order_id
                 where p.order_id = $1 and p.attempt = $2";
             let (status, lines, quote): (String, i64, Option<String>) =
@@ -315,17 +334,12 @@ impl Store {
             }
             if let Some(card) = fingerprint {
                 check_card_limit(tx, &order, card).await?;
-                let note = "update payments set fingerprint = $3 where order_id = $1 and attempt = $2";
-                tx.query(note).bind(payment.order.0).bind(payment.attempt).bind(card).execute().await?;
             }
-            let now = tx.now().await?;
-            set_payment_status(tx, payment, PaymentStatus::Authorized, reference, now).await?;
-            let lines = "update reservations set status = 'capturing', version = version + 1, changed_at = $2
-                where order_id = $1 and status = 'held'";
-            tx.query(lines).bind(payment.order.0).bind(now).execute().await?;
-            let set = "update orders set status = 'capturing', attempt = $2, changed_at = $3 where id = $1";
-            tx.query(set).bind(payment.order.0).bind(payment.attempt).bind(now).execute().await?;
-            read_order(tx, payment.order).await.map(Some)
+            for text in tx.choose_change(&BEGIN_CAPTURE) {
+                let query = tx.query(text).bind(payment.order.0).bind(payment.attempt).bind(now);
+                query.bind(reference).bind(fingerprint).execute().await?;
+            }
+            Ok(Some((read_order(tx, payment.order).await?, read_payment(tx, payment).await?)))
         })
         .await
     }
@@ -335,20 +349,15 @@ impl Store {
     /// `None`: the order was paid before, or no attempt has won it.
     pub async fn finish_capture(&self, id: OrderId) -> Result<Option<Order>> {
         self.transaction(async |tx| {
-            if lock_order(tx, id).await?.status != OrderStatus::Capturing {
+            let (order, now) = lock_order_now(tx, id).await?;
+            if order.status != OrderStatus::Capturing {
                 return Ok(None);
             }
-            let now = tx.now().await?;
-            let lines = "update reservations set status = 'sold', version = version + 1, changed_at = $2
-                where order_id = $1 and status = 'capturing'";
-            tx.query(lines).bind(id.0).bind(now).execute().await?;
-            let set = "update orders set status = 'paid', paid_at = $2, changed_at = $2 where id = $1";
-            tx.query(set).bind(id.0).bind(now).execute().await?;
-            let captured = "update payments set status = 'captured', changed_at = $2, captured_at = $2, fee_due_at = $3
-                where order_id = $1 and attempt = (select o.attempt from orders o where o.id = $1)";
-            tx.query(captured).bind(id.0).bind(now).bind(first_fee_look(now)).execute().await?;
-            let event = "insert into outbox (id, topic, body, created_at) values ($1, 'order.paid', $2, $3)";
-            tx.query(event).bind(Uuid::now_v7()).bind(id.to_string()).bind(now).execute().await?;
+            let event = Uuid::now_v7();
+            for text in tx.choose_change(&FINISH_CAPTURE) {
+                let query = tx.query(text).bind(id.0).bind(now).bind(first_fee_look(now));
+                query.bind(event).bind(id.to_string()).execute().await?;
+            }
             queue_confirmation(tx, id).await?;
             read_order(tx, id).await.map(Some)
         })

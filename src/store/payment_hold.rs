@@ -27,7 +27,7 @@ macro_rules! extend_for_request {
 }
 
 const EXTEND_ORDER_FOR_REQUEST: &str = extend_for_request!(
-    "where order_id = $4 and status = 'held' and hold_until < $1 and coalesce(extended_ms, 0) < $2"
+    "where order_id = $4 and status || '' = 'held' and hold_until < $1 and coalesce(extended_ms, 0) < $2"
 );
 
 /// Attempts that the provider was asked about, and whose answer is not known yet.
@@ -49,12 +49,12 @@ const EXTEND_CALLED_ON_SQLITE: &str = extend_for_request!(
 const EXTEND_ORDERS_ON_POSTGRES: &str = extend_for_request!(
     "from (select r.id as due from reservations r
         where r.order_id = any (array(select value::uuid from json_array_elements_text($4::json)))
-            and r.status = 'held' and r.hold_until < $1 and coalesce(r.extended_ms, 0) < $2
+            and r.status || '' = 'held' and r.hold_until < $1 and coalesce(r.extended_ms, 0) < $2
         order by r.id for no key update of r skip locked) due where id = due.due returning order_id"
 );
 const EXTEND_ORDERS_ON_SQLITE: &str = extend_for_request!(
     "where order_id in (select unhex(value) from json_each($4))
-        and status = 'held' and hold_until < $1 and coalesce(extended_ms, 0) < $2 returning order_id"
+        and status || '' = 'held' and hold_until < $1 and coalesce(extended_ms, 0) < $2 returning order_id"
 );
 
 /// Attempts that wait for their turn.

@@ -17,11 +17,11 @@ const NODE_FORGOTTEN_MS: Millis = 3_600_000;
 
 const TAKE_ON_POSTGRES: &str = "select order_id, attempt, called_at from payments
     where queue_number is not null and status = 'creating' and provider = $1 and call_due_at <= $2 and created_at > $3
-        and (called_at is null or exists (select 1 from reservations r where r.order_id = payments.order_id and r.status = 'held'))
+        and (called_at is null or exists (select 1 from reservations r where r.order_id = payments.order_id and r.status || '' = 'held'))
     order by queue_number limit $4 for update skip locked";
 const TAKE_ON_SQLITE: &str = "select order_id, attempt, called_at from payments
     where queue_number is not null and status = 'creating' and provider = $1 and call_due_at <= $2 and created_at > $3
-        and (called_at is null or exists (select 1 from reservations r where r.order_id = payments.order_id and r.status = 'held'))
+        and (called_at is null or exists (select 1 from reservations r where r.order_id = payments.order_id and r.status || '' = 'held'))
     order by queue_number limit $4";
 
 const ANSWERED_ON_POSTGRES: &str = "select order_id, attempt from payments

@@ -15,7 +15,7 @@ use crate::domain::{
 /// The verb of the idempotency keys.
 const PLACE: &str = "place";
 const FLASH_UNITS: &str = "select cast(count(*) as bigint) from reservations r join offers o on o.id = r.offer
-    where (r.id = $1 or r.order_id = $1) and r.status = 'held' and o.kind = 'flash'";
+    where (r.id = $1 or r.order_id = $1) and r.status || '' = 'held' and o.kind = 'flash'";
 
 /// What a buyer requests who places an order.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ impl Store {
             let set = tx.query(set).bind(order.id.0).bind(to_json(&placement)?).bind(placement.due_at);
             set.bind(new.person.as_str()).bind(now).execute().await?;
             let lines = "update reservations set status = 'placed', version = version + 1, changed_at = $2
-                where order_id = $1 and status = 'held'";
+                where order_id = $1 and status || '' = 'held'";
             tx.query(lines).bind(order.id.0).bind(now).execute().await?;
             let record =
                 IdempotencyRecord { verb: PLACE, key: new.key.clone(), hash: new.hash, order: order.id, code: None };

@@ -23,16 +23,19 @@ pub(super) const SELECT_NOW: &str = "select (extract(epoch from clock_timestamp(
 const SELECT_EPOCH: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int::bigint";
 
 /// Connections of each pool; docs/operate.md adds them up.
-const MONEY_CONNECTIONS: u32 = 10;
+const MONEY_CONNECTIONS: u32 = 12;
 const READ_CONNECTIONS: u32 = 8;
 const REPORT_CONNECTIONS: u32 = 3;
 /// A report that takes longer would take longer each time.
 const REPORT_TIMEOUT: &str = "3s";
-const ACQUIRE_DEADLINE: Duration = Duration::from_secs(3);
+pub(super) const ACQUIRE_DEADLINE: Duration = Duration::from_secs(3);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
 /// A pooled connection that has not answered a ping by this deadline is dead, whatever its socket says: there may be
 /// another machine behind the address by now.
 const PING_DEADLINE: Duration = Duration::from_secs(1);
+/// It fails on a standby: there its number is divided by zero.
+const BEGIN_ON_PRIMARY: &str = "begin; select 1 / (not pg_is_in_recovery())::int";
+const DIVISION_BY_ZERO: &str = "22012";
 /// A batch waits at most 3 s for its lock; a batch that takes longer than this has lost its connection.
 const BATCH_DEADLINE: Duration = Duration::from_secs(4);
 
@@ -42,6 +45,7 @@ pub struct Postgres {
     reads: PgPool,
     reports: PgPool,
     selling: SellConnections,
+    link: SilentLink,
 }
 
 impl Postgres {
@@ -68,7 +72,7 @@ impl Postgres {
         connect_for_selling(&selling).await?.close().await?;
         let reports = general.clone().options([("statement_timeout", REPORT_TIMEOUT)]);
         let link = SilentLink::default();
-        let pool = |connections| {
+        let pool = |connections, use_check| {
             let link = link.clone();
             PgPoolOptions::new()
                 .max_connections(connections)
@@ -77,20 +81,40 @@ impl Postgres {
                 .after_connect(|connection, _| Box::pin(refuse_standby(connection)))
                 .before_acquire(move |connection, usage| {
                     let link = link.clone();
-                    Box::pin(async move { is_usable(connection, usage.idle_for, &link).await })
+                    Box::pin(async move { is_usable(connection, usage.idle_for, &link, use_check).await })
                 })
         };
         Ok(Self {
-            money: pool(MONEY_CONNECTIONS).connect_with(general.clone()).await?,
-            reads: pool(READ_CONNECTIONS).connect_lazy_with(general),
-            reports: pool(REPORT_CONNECTIONS).connect_lazy_with(reports),
-            selling: SellConnections::new(selling, sell_connections, link),
+            money: pool(MONEY_CONNECTIONS, UseCheck::AtBegin).connect_with(general.clone()).await?,
+            reads: pool(READ_CONNECTIONS, UseCheck::Ping).connect_lazy_with(general),
+            reports: pool(REPORT_CONNECTIONS, UseCheck::Ping).connect_lazy_with(reports),
+            selling: SellConnections::new(selling, sell_connections, link.clone()),
+            link,
         })
     }
 
-    /// For every transaction: payments, releases, what the team does.
+    /// For every transaction: payments, releases, what the team does. Its connections are checked by [`Postgres::begin`].
     pub fn money(&self) -> &PgPool {
         &self.money
+    }
+
+    /// Begins a transaction, and finds out in the same round trip whether the server responds and is the primary. After an error the
+    /// connection must be closed.
+    pub async fn begin<'c>(
+        &self,
+        connection: &'c mut PgConnection,
+    ) -> sqlx::Result<sqlx::Transaction<'c, sqlx::Postgres>> {
+        let asked_at = Instant::now();
+        match tokio::time::timeout(PING_DEADLINE, connection.begin_with(BEGIN_ON_PRIMARY)).await {
+            Ok(Err(sqlx::Error::Database(error))) if error.code().is_some_and(|code| code == DIVISION_BY_ZERO) => {
+                Err(standby_error())
+            }
+            Ok(begun) => begun,
+            Err(_) => {
+                self.link.went_silent(asked_at);
+                Err(sqlx::Error::PoolTimedOut)
+            }
+        }
     }
 
     /// For single look-ups.
@@ -226,11 +250,28 @@ async fn is_primary(connection: &mut PgConnection) -> sqlx::Result<bool> {
     Ok(!row.try_get::<bool, _>(0)?)
 }
 
+/// How a pooled connection shows that it may be used again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum UseCheck {
+    /// It is asked before each use.
+    Ping,
+    /// Each use begins a transaction, which asks; see [`Postgres::begin`].
+    AtBegin,
+}
+
 /// Whether a pooled connection may be used again.
-async fn is_usable(connection: &mut PgConnection, idle_for: Duration, link: &SilentLink) -> sqlx::Result<bool> {
+async fn is_usable(
+    connection: &mut PgConnection,
+    idle_for: Duration,
+    link: &SilentLink,
+    use_check: UseCheck,
+) -> sqlx::Result<bool> {
     let asked_at = Instant::now();
     if asked_at.checked_sub(idle_for).is_some_and(|idle_since| link.includes(idle_since)) {
         return Ok(false);
+    }
+    if use_check == UseCheck::AtBegin {
+        return Ok(true);
     }
     let found = is_primary(connection).await;
     if matches!(found, Err(sqlx::Error::PoolTimedOut)) {

@@ -148,9 +148,18 @@ pub(super) async fn quote_to_pay(tx: &mut Transaction<'_>, order: &Order, rules:
     }
 }
 
+/// What an order costs: as of now while it is held, as it was paid afterwards. `None`: it has ended without a payment, or it was paid
+/// before there were quotes.
+pub(super) async fn quote_of(tx: &mut Transaction<'_>, order: &Order, rules: QuoteRules) -> Result<Option<OrderQuote>> {
+    match &order.quote {
+        Some(quote) => Ok(Some((**quote).clone())),
+        None if order.status == OrderStatus::Held => Ok(Some(read_quote!(tx, order, rules))),
+        None => Ok(None),
+    }
+}
+
 impl Store {
-    /// What an order costs: as of now while it is held, as it was paid afterwards. `None`: it has ended without a payment, or it was paid
-    /// before there were quotes.
+    /// The same outside of a transaction.
     pub async fn quote(&self, order: &Order, rules: QuoteRules) -> Result<Option<OrderQuote>> {
         match &order.quote {
             Some(quote) => Ok(Some((**quote).clone())),

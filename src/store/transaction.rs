@@ -6,15 +6,15 @@
 //! one. Only the selling path uses sqlx directly, because each round trip counts there.
 
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::error::BoxDynError;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{Arguments, Connection, Encode, FromRow, Postgres, Sqlite, Type, query_with};
+use sqlx::{Arguments, Encode, FromRow, Postgres, Sqlite, Type, query_with};
 
-use super::postgres::SELECT_NOW;
+use super::postgres::{self, ACQUIRE_DEADLINE, SELECT_NOW};
 use super::{Error, Result, Store};
 use crate::clock::Clock;
 use crate::domain::Millis;
@@ -211,6 +211,28 @@ impl<'c> Query<'c> {
     }
 }
 
+/// A change of several tables, whose statements all take the same values. On PostgreSQL it is one statement, which saves round trips.
+pub(super) struct Change {
+    pub postgres: &'static [&'static str],
+    pub sqlite: &'static [&'static str],
+}
+
+/// A [`Change`] whose parts have one text for both databases. No part sees on PostgreSQL what another one changes.
+macro_rules! change {
+    ([$first_name:ident: $first:literal $(, $name:ident: $part:literal)*], $last:literal) => {
+        $crate::store::transaction::Change {
+            postgres: &[concat!(
+                "with ", stringify!($first_name), " as (", $first, ")"
+                $(, ", ", stringify!($name), " as (", $part, ")")*,
+                " ", $last
+            )],
+            sqlite: &[$first, $($part,)* $last],
+        }
+    };
+}
+
+pub(super) use change;
+
 /// An open transaction on one of the two databases.
 pub(super) enum Transaction<'t> {
     Postgres(&'t mut PgConnection),
@@ -231,6 +253,14 @@ impl Transaction<'_> {
         match self {
             Transaction::Postgres(_) => postgres,
             Transaction::Sqlite(..) => sqlite,
+        }
+    }
+
+    /// The statements for this database.
+    pub fn choose_change(&self, change: &Change) -> &'static [&'static str] {
+        match self {
+            Transaction::Postgres(_) => change.postgres,
+            Transaction::Sqlite(..) => change.sqlite,
         }
     }
 
@@ -315,34 +345,7 @@ impl Store {
     /// After a fault the state of the connection is not known, so it is closed and not used again.
     pub(super) async fn transaction<T>(&self, body: impl AsyncFnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
         match self {
-            Store::Postgres(db) => {
-                let mut connection = acquire(db.money()).await?;
-                let mut is_committing = false;
-                let ended = with_deadline(async {
-                    let mut transaction = Connection::begin(&mut *connection).await?;
-                    let outcome = body(&mut Transaction::Postgres(&mut transaction)).await;
-                    match outcome {
-                        Ok(_) => {
-                            is_committing = true;
-                            transaction.commit().await?;
-                        }
-                        Err(_) => transaction.rollback().await?,
-                    }
-                    Ok(outcome)
-                })
-                .await;
-                match ended {
-                    Ok(Err(fault)) if fault.is_read_only_server() => {
-                        drop(connection.detach());
-                        Err(fault)
-                    }
-                    Ok(outcome) => outcome,
-                    Err(fault) => {
-                        drop(connection.detach());
-                        Err(if is_committing { fault.of_commit() } else { fault })
-                    }
-                }
-            }
+            Store::Postgres(db) => transaction_on_postgres(db, body).await,
             Store::Sqlite(db) => {
                 let mut writer = db.writer().await?;
                 let mut transaction = writer.begin().await?;
@@ -358,6 +361,47 @@ impl Store {
                     writer.put_back();
                 }
                 outcome
+            }
+        }
+    }
+}
+
+/// A transaction that did not begin, because its pooled connection is dead or leads to a standby, is tried on the next connection.
+async fn transaction_on_postgres<T>(
+    db: &postgres::Postgres,
+    body: impl AsyncFnOnce(&mut Transaction<'_>) -> Result<T>,
+) -> Result<T> {
+    let give_up = Instant::now() + ACQUIRE_DEADLINE;
+    let mut body = Some(body);
+    loop {
+        let mut connection = acquire(db.money()).await?;
+        let mut is_committing = false;
+        let ended = with_deadline(async {
+            let mut transaction = db.begin(&mut connection).await?;
+            let Some(body) = body.take() else { return Err(Error::connection_lost()) };
+            let outcome = body(&mut Transaction::Postgres(&mut transaction)).await;
+            match outcome {
+                Ok(_) => {
+                    is_committing = true;
+                    transaction.commit().await?;
+                }
+                Err(_) => transaction.rollback().await?,
+            }
+            Ok(outcome)
+        })
+        .await;
+        match ended {
+            Ok(Err(fault)) if fault.is_read_only_server() => {
+                drop(connection.detach());
+                return Err(fault);
+            }
+            Ok(outcome) => return outcome,
+            Err(fault) => {
+                drop(connection.detach());
+                let has_begun = body.is_none();
+                if has_begun || Instant::now() >= give_up {
+                    return Err(if is_committing { fault.of_commit() } else { fault });
+                }
             }
         }
     }

@@ -59,15 +59,10 @@ impl Checkout {
         let mut is_full = false;
         for _ in 0..PAGES_PER_RUN_MAX {
             let due = store.due_documents_beyond(left_out, DUE_BATCH_MAX).await?;
-            for one in &due {
-                if self.context.stop.is_cancelled() {
-                    break;
-                }
-                if !self.issue_due_document(one, &issuer).await {
-                    match one.refund {
-                        None => left_out.0 += 1,
-                        Some(_) => left_out.1 += 1,
-                    }
+            for one in self.issue_due_page(&due, &issuer).await {
+                match one.refund {
+                    None => left_out.0 += 1,
+                    Some(_) => left_out.1 += 1,
                 }
             }
             is_full = due.len() as i64 >= DUE_BATCH_MAX;
@@ -80,6 +75,26 @@ impl Checkout {
         self.context.counters.billing_oldest_at.store(oldest, Ordering::Relaxed);
         let has_progress = left_out.0 + left_out.1 < PAGES_PER_RUN_MAX * DUE_BATCH_MAX;
         Ok(if is_full && has_progress { NextRun::Immediately } else { NextRun::AfterInterval })
+    }
+
+    /// Makes a page of documents, in one transaction if none of them is at fault. Gives those that are still to be made.
+    async fn issue_due_page<'d>(&self, due: &'d [DueDocument], issuer: &Issuer) -> Vec<&'d DueDocument> {
+        if due.len() > 1
+            && let Ok(issued) = self.context.store.issue_documents(due, issuer, self.context.now()).await
+        {
+            let pairs = due.iter().zip(issued);
+            return pairs.filter(|(_, issued)| *issued == IssuedDocument::NotYet).map(|(one, _)| one).collect();
+        }
+        let mut left = Vec::new();
+        for one in due {
+            if self.context.stop.is_cancelled() {
+                break;
+            }
+            if !self.issue_due_document(one, issuer).await {
+                left.push(one);
+            }
+        }
+        left
     }
 
     /// Makes one document. `false`: it is still to be made.

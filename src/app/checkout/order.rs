@@ -11,8 +11,9 @@ use crate::app::counters::count_outcome;
 use crate::app::error::{Error, Result, as_outcome_unknown};
 use crate::domain::order::{LINES_PER_ORDER_MAX, request_hash, validate_qty};
 use crate::domain::{
-    Actor, IdempotencyKey, OfferId, Order, OrderId, OrderStatus, Permission, Place, PurchaseRequest, Refusal,
-    RequestHash, Reservation, ReservationId, ReservationStatus, StreamId, UserId, authorize_by_role, check_joinable,
+    Actor, IdempotencyKey, OfferId, Order, OrderId, OrderQuote, OrderStatus, Permission, Place, PurchaseRequest,
+    Refusal, RequestHash, Reservation, ReservationId, ReservationStatus, StreamId, UserId, authorize_by_role,
+    check_joinable,
 };
 use crate::protocol::{OrderView, ReservationView};
 use crate::store::{IdempotencyRecord, ReleaseReason};
@@ -201,9 +202,10 @@ impl Checkout {
         let (this, buyer, ids) = (self.clone(), actor.user.clone(), ids.to_vec());
         self.context
             .spawn_write(async move {
-                let order = this.context.store.open_order(&buyer, &ids).await?;
+                let rules = this.context.profile().quote_rules();
+                let (order, quote) = this.context.store.open_and_quote_order(&buyer, &ids, rules).await?;
                 this.notify_order_changed(&order).await;
-                this.quoted_view(&order).await
+                this.view_with_quote(&order, quote).await
             })
             .await
             .map_err(as_outcome_unknown)
@@ -368,6 +370,10 @@ impl Checkout {
     /// An order with its quote, also while it is held, and with the place of its payment in the queue.
     pub async fn quoted_view(&self, order: &Order) -> Result<OrderView> {
         let quote = self.context.store.quote(order, self.context.profile().quote_rules()).await?;
+        self.view_with_quote(order, quote).await
+    }
+
+    async fn view_with_quote(&self, order: &Order, quote: Option<OrderQuote>) -> Result<OrderView> {
         let payment_place = match &self.queue {
             Some(_) if order.status == OrderStatus::Held => self.context.store.payment_place(order.id).await?,
             _ => None,

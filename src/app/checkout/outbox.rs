@@ -1,6 +1,7 @@
 //! The outbox: delivers the events that were written together with an order: the purchase note, under the name the buyer
 //! chose. The note obeys the blocklist of the show: a name that the chat would not show is left out.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -38,9 +39,7 @@ impl Checkout {
     /// The order that an event is about. `None`: there is none, or it cannot be read, today or later; the other events must not wait
     /// for that one.
     async fn order_of_outbox_event(&self, event: &OutboxEvent) -> Result<Option<Order>> {
-        let ("order.paid" | "order.placed", Ok(id)) = (event.topic.as_str(), event.body.parse::<OrderId>()) else {
-            return Ok(None);
-        };
+        let Some(id) = order_id_of(event) else { return Ok(None) };
         match self.context.store.order(id).await {
             Err(fault) if !fault.is_transient() => {
                 increment(&self.context.counters.outbox_unreadable);
@@ -51,39 +50,50 @@ impl Checkout {
         }
     }
 
+    /// The orders that events are about, read at once. If one of them cannot be read, each is read on its own.
+    async fn orders_of_outbox_events(&self, events: &[OutboxEvent]) -> Result<HashMap<OrderId, Order>> {
+        let ids: Vec<OrderId> = events.iter().filter_map(order_id_of).collect();
+        let orders = match self.context.store.orders_by_id(&ids).await {
+            Err(fault) if !fault.is_transient() => {
+                let mut readable = Vec::new();
+                for event in events {
+                    readable.extend(self.order_of_outbox_event(event).await?);
+                }
+                readable
+            }
+            read => read?,
+        };
+        Ok(orders.into_iter().map(|order| (order.id, order)).collect())
+    }
+
     async fn deliver_outbox_batch(&self) -> Result<NextRun> {
-        let (context, store, counters) = (&self.context, &self.context.store, &self.context.counters);
+        let (store, counters) = (&self.context.store, &self.context.counters);
         let events = store.outbox_events(OUTBOX_BATCH_MAX).await?;
         let is_full = events.len() as i64 == OUTBOX_BATCH_MAX;
         let pending = if is_full { store.count_outbox_events().await? } else { events.len() as u64 };
         counters.outbox_pending.store(pending, Ordering::Relaxed);
         counters.outbox_oldest_at.store(events.first().map_or(0, |oldest| oldest.created_at), Ordering::Relaxed);
         let has_more = pending > events.len() as u64;
-        for event in events {
-            if let Some(order) = self.order_of_outbox_event(&event).await? {
-                let may_show_name = match self.stream_cache.find_stream(order.stream).await {
-                    Ok(cached) => {
-                        cached.charge_sale_event(context.now(), context.settings.chat);
-                        cached.may_show_name(&order.buyer_name)
-                    }
-                    Err(Error::Refused(_)) => false,
-                    Err(fault) => return Err(fault),
-                };
-                let is_of_staff = context.staff_names().would_confuse(&order.buyer, &order.buyer_name);
-                let names = context.settings.purchase_names;
-                let name = if may_show_name && !is_of_staff { names.shown(&order.buyer_name) } else { String::new() };
-                // Another node may have read the same event, or this node may have published it without marking it as
-                // delivered.
-                let is_bought =
-                    |line: &&Reservation| matches!(line.status, ReservationStatus::Placed | ReservationStatus::Sold);
-                for line in order.lines.iter().filter(is_bought) {
-                    let purchased = Event::Purchased { name: name.clone(), qty: line.qty, offer: line.offer };
-                    self.publisher.publish_event_once(order.stream, format!("paid:{}", line.id), &purchased).await?;
-                }
+        let orders = self.orders_of_outbox_events(&events).await?;
+        let (mut delivered, mut fault) = (Vec::with_capacity(events.len()), None);
+        for event in &events {
+            let order = order_id_of(event).and_then(|id| orders.get(&id));
+            if let Some(order) = order
+                && let Err(error) = self.publish_purchase(order).await
+            {
+                fault = Some(error);
+                break;
             }
-            if store.delete_outbox_event(event.id).await? {
-                counters.outbox_delay.observe_ms(context.now() - event.created_at);
-            }
+            delivered.push(event.id);
+        }
+        // A fault of one event takes nothing back: those before it are published.
+        let deleted = store.delete_outbox_events(&delivered).await?;
+        let now = self.context.now();
+        for event in events.iter().filter(|event| deleted.contains(&event.id)) {
+            counters.outbox_delay.observe_ms(now - event.created_at);
+        }
+        if let Some(fault) = fault {
+            return Err(fault);
         }
         if has_more {
             return Ok(NextRun::Immediately);
@@ -92,4 +102,32 @@ impl Checkout {
         counters.outbox_oldest_at.store(0, Ordering::Relaxed);
         Ok(NextRun::AfterInterval)
     }
+
+    /// Tells the viewers of the show who bought what.
+    async fn publish_purchase(&self, order: &Order) -> Result<()> {
+        let context = &self.context;
+        let may_show_name = match self.stream_cache.find_stream(order.stream).await {
+            Ok(cached) => {
+                cached.charge_sale_event(context.now(), context.settings.chat);
+                cached.may_show_name(&order.buyer_name)
+            }
+            Err(Error::Refused(_)) => false,
+            Err(fault) => return Err(fault),
+        };
+        let is_of_staff = context.staff_names().would_confuse(&order.buyer, &order.buyer_name);
+        let names = context.settings.purchase_names;
+        let name = if may_show_name && !is_of_staff { names.shown(&order.buyer_name) } else { String::new() };
+        // Another node may have read the same event, or this node may have published it without marking it as delivered.
+        let is_bought =
+            |line: &&Reservation| matches!(line.status, ReservationStatus::Placed | ReservationStatus::Sold);
+        for line in order.lines.iter().filter(is_bought) {
+            let purchased = Event::Purchased { name: name.clone(), qty: line.qty, offer: line.offer };
+            self.publisher.publish_event_once(order.stream, format!("paid:{}", line.id), &purchased).await?;
+        }
+        Ok(())
+    }
+}
+
+fn order_id_of(event: &OutboxEvent) -> Option<OrderId> {
+    matches!(event.topic.as_str(), "order.paid" | "order.placed").then(|| event.body.parse().ok())?
 }

@@ -211,7 +211,11 @@ impl Checkout {
                     let fingerprint = intent.as_ref().and_then(|intent| intent.fingerprint.as_deref());
                     let authorization = Reported { reference, fingerprint, ..Reported::default() };
                     match retry_transient(|| self.context.store.begin_capture(&payment, authorization)).await {
-                        Ok(Some(won)) => drop(self.notify_order_changed(&won).await),
+                        Ok(Some((won, attempt))) => {
+                            self.notify_order_changed(&won).await;
+                            payment = attempt;
+                            continue;
+                        }
                         Ok(None) => {}
                         Err(Error::Refused(Refusal::CardLimit { offers })) => {
                             self.refuse_card(&payment, reference, &offers).await?;
@@ -242,6 +246,7 @@ impl Checkout {
                         let now = self.context.now();
                         paid.lines.iter().for_each(|line| self.context.counters.record_hold_end(line, now));
                         self.notify_order_changed(&paid).await;
+                        return Ok(Payment { status: PaymentStatus::Captured, order_status: paid.status, ..payment });
                     }
                     return self.reload_payment(&payment).await;
                 }

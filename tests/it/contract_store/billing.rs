@@ -9,6 +9,7 @@ use super::address::address;
 use super::builders::{key, purchase_request, user};
 use super::fixture::{Fixture, SELL_CONNECTIONS, facts};
 use super::placed_order::{placed, receive};
+use crate::support::{SOON, until_some};
 
 facts! {
     numbers_have_no_gap_when_several_nodes_give_them
@@ -17,6 +18,7 @@ facts! {
     parts_of_a_refund_have_notes_that_are_not_more_than_the_invoice
     refund_waits_for_the_invoice_of_its_order
     document_that_cannot_be_made_leaves_no_gap_and_holds_up_nothing
+    job_makes_the_others_of_a_page_in_which_one_cannot_be_made
     what_was_paid_before_there_were_invoices_gets_none
     simulated_and_free_orders_get_none
     placed_order_gets_its_invoice_when_the_shop_has_the_money
@@ -184,11 +186,30 @@ async fn document_that_cannot_be_made_leaves_no_gap_and_holds_up_nothing(shop: F
     let of_broken = shop.id(broken.0);
     shop.run(&format!("create table kept as select quote from orders where id = {of_broken}")).await;
     shop.run(&format!("update orders set quote = '{{' where id = {of_broken}")).await;
+    let due = shop.store.due_documents(50).await.unwrap();
+    shop.store.issue_documents(&due, &issuer(), SUMMER).await.expect_err("one of the page cannot be made");
+    assert_eq!(documents(&shop).await, [], "all of a page or none");
     assert_eq!(numbers(&run(&shop.store, SUMMER).await, DocumentKind::Invoice), [(2026, 1), (2026, 2)]);
     let left = shop.store.due_documents(50).await.unwrap();
     assert_eq!(left.iter().map(|due| due.order).collect::<Vec<_>>(), [broken]);
     shop.run(&format!("update orders set quote = (select quote from kept) where id = {of_broken}")).await;
     assert_eq!(numbers(&run(&shop.store, SUMMER).await, DocumentKind::Invoice), [(2026, 3)]);
+}
+
+async fn job_makes_the_others_of_a_page_in_which_one_cannot_be_made(shop: Fixture) {
+    let offer = shop.offer(9, 1).await;
+    let broken = shop.paid_one(offer, "ann").await;
+    for buyer in ["ben", "cem"] {
+        shop.paid_one(offer, buyer).await;
+    }
+    shop.run(&format!("update orders set quote = '{{' where id = {}", shop.id(broken.0))).await;
+    let app = shop.app().await;
+    let two = async || (documents(&shop).await.len() == 2).then_some(());
+    until_some("two invoices", SOON, two).await;
+    let made = documents(&shop).await;
+    assert!(made.iter().all(|document| document.order != broken), "{made:?}");
+    app.stopping().cancel();
+    app.finish().await;
 }
 
 async fn what_was_paid_before_there_were_invoices_gets_none(shop: Fixture) {

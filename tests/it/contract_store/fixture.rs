@@ -277,7 +277,10 @@ impl Fixture {
     /// Begins an attempt and its capture, as `pay` does once the money is authorized.
     pub async fn begin_capture(&self, id: OrderId) -> livesouk::store::Result<Option<Order>> {
         match self.begin_payment(id, "ok").await {
-            Ok(payment) => self.store.begin_capture(&payment, Some(payment.create_key().as_str())).await,
+            Ok(payment) => {
+                let begun = self.store.begin_capture(&payment, Some(payment.create_key().as_str())).await?;
+                Ok(begun.map(|(order, _)| order))
+            }
             Err(Error::Refused(_)) => Ok(None),
             Err(fault) => Err(fault),
         }

@@ -130,7 +130,7 @@ async fn assert_orders_go_on(store: &Store) {
         };
         let payment = store.begin_payment(&new).await.unwrap().payment;
         assert_eq!((payment.attempt, payment.amount), (attempt, 10));
-        let won = store.begin_capture(&payment, Some(with)).await.unwrap().unwrap();
+        let (won, _) = store.begin_capture(&payment, Some(with)).await.unwrap().unwrap();
         assert_eq!((won.status, won.number), (OrderStatus::Capturing, Some(number)));
     }
     let (known, _) = store.payment_by_key(&UserId::parse("cem").unwrap(), &key("pay-00005")).await.unwrap().unwrap();

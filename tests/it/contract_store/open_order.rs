@@ -104,7 +104,9 @@ async fn all_lines_are_paid_with_one_payment(shop: Fixture) {
     let (order, _) = shop.two_lines().await;
     let payment = shop.begin_payment(order.id, "ok").await.unwrap();
     assert_eq!((payment.amount, payment.order), (3 * 4_900, order.id));
-    let won = shop.store.begin_capture(&payment, Some("reference")).await.unwrap().unwrap();
+    let (won, attempt) = shop.store.begin_capture(&payment, Some("reference")).await.unwrap().unwrap();
+    assert_eq!((attempt.status, attempt.wins), (PaymentStatus::Authorized, true));
+    assert_eq!(shop.store.payment(order.id, payment.attempt).await.unwrap(), Some(attempt));
     assert_eq!(statuses(&won), [ReservationStatus::Capturing; 2]);
     let paid = shop.store.finish_capture(order.id).await.unwrap().unwrap();
     assert_eq!((paid.status, statuses(&paid)), (OrderStatus::Paid, vec![ReservationStatus::Sold; 2]));

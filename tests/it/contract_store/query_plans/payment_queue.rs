@@ -25,5 +25,5 @@ pub(super) async fn payment_queue(c: &Calls, payment: &Payment) {
 pub(super) async fn outbox(c: &Calls) {
     call!(c, outbox_events(100));
     call!(c, count_outbox_events());
-    call!(c, delete_outbox_event(Uuid::now_v7()));
+    call!(c, delete_outbox_events(&[Uuid::now_v7()]));
 }
