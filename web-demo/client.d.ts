@@ -39,9 +39,11 @@ export interface Offer {
   /** The position in the line-up, lowest first. */
   position: number;
   /** When the sale begins by itself; null: when the host starts it. */
+  starts_at: number | null;
   /** Who may buy it; left out: anyone who has signed in. */
   buyers?: 'verified' | 'account';
-  starts_at: number | null;
+  /** Whether it can be paid later, where the shop takes such payments; left out: a regular offer can be, a flash sale as the settings say. */
+  pay_later?: boolean;
   status: OfferStatus;
   v: Version;
 }

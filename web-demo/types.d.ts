@@ -50,6 +50,8 @@ export interface Shop {
   stripe: { publishable_key: string; script: string } | null;
   /** Whether the shop sends e-mails. */
   emails: boolean;
+  /** The ways to pay later that are turned on; left out: none. */
+  manual_methods?: ManualMethod[];
   /** A coupon can be used now. */
   coupons: boolean;
   base_url: string | null;

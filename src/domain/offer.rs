@@ -30,6 +30,11 @@ impl OfferKind {
             OfferKind::Flash => "flash",
         }
     }
+
+    /// The kind with this name. The database has no others.
+    pub fn of_name(name: &str) -> Self {
+        if name == OfferKind::Flash.name() { OfferKind::Flash } else { OfferKind::Regular }
+    }
 }
 
 /// The stage that the host has set. Countdown and sold out are derived from it, the time and the stock: see [`OfferStatus`].
@@ -138,6 +143,7 @@ pub struct Offer {
     pub starts_at: Option<Millis>,
     pub terms: OfferTerms,
     pub buyers: OfferBuyers,
+    pub pay_later: Option<bool>,
     /// There are held or capturing reservations. It is known only when no unit is left, and `false` otherwise.
     pub has_unpaid: bool,
 }
@@ -158,6 +164,7 @@ pub struct NewOffer {
     pub hold_ms: i64,
     pub starts_at: Option<Millis>,
     pub buyers: OfferBuyers,
+    pub pay_later: Option<bool>,
 }
 
 /// The form of a new offer as the client sends it, with times in seconds.
@@ -174,6 +181,9 @@ pub struct OfferForm {
     pub hold_s: Option<i64>,
     pub starts_at: Option<Millis>,
     pub buyers: Option<OfferBuyers>,
+    /// Nothing is written for `None`: the hash of a request that does not say it is that of the version before, whose nodes may get its retry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pay_later: Option<bool>,
 }
 
 /// How far ahead a sale can be scheduled: 90 days.
@@ -242,6 +252,7 @@ impl OfferForm {
             hold_ms,
             starts_at,
             buyers: self.buyers.unwrap_or(OfferBuyers::default_for(self.kind, sends_email)),
+            pay_later: self.pay_later,
         })
     }
 }
@@ -429,11 +440,14 @@ mod tests {
             hold_s: None,
             starts_at: Some(2_000),
             buyers: None,
+            pay_later: None,
         };
         let check = |form: OfferForm| {
             form.validated(OfferId::new(), StreamId::new(), false, 1_000).map(|_| ()).map_err(|r| r.to_string())
         };
         assert_eq!(check(form.clone()), Ok(()));
+        // The hash of a request with an idempotency key is made of it, and a node of the version before may get the retry.
+        assert!(!serde_json::to_string(&form).unwrap().contains("pay_later"));
         for (bad, why) in [
             (OfferForm { countdown_s: Some(9), ..form.clone() }, "countdown_s must be 10 to 300."),
             (OfferForm { duration_s: Some(1_201), ..form.clone() }, "duration_s must be 60 to 1200."),

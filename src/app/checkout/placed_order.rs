@@ -215,11 +215,11 @@ impl Checkout {
         let profile = self.context.profile();
         let settings = &profile.manual_payments;
         // Most shops have none, and need not ask.
-        if order.status != OrderStatus::Held || settings.methods(false).next().is_none() {
+        if order.status != OrderStatus::Held || settings.methods(&[]).next().is_none() {
             return Ok(Vec::new());
         }
-        let has_flash_units = self.context.store.has_flash_units(order.id).await?;
+        let offers = self.context.store.pay_later_of_offers(order.id).await?;
         let view = |method| ManualMethodView { method, days: settings.days(method) };
-        Ok(settings.methods(has_flash_units).map(view).collect())
+        Ok(settings.methods(&offers).map(view).collect())
     }
 }

@@ -94,6 +94,7 @@ fn offer() -> OfferView {
         position: 1,
         starts_at: None,
         buyers: OfferBuyers::Anyone,
+        pay_later: None,
         status: OfferStatus::Open,
         v: VERSION,
     }
