@@ -108,7 +108,7 @@ async fn offer_of_a_node_of_the_version_before_follows_the_shop(shop: Fixture) {
         let offer = OfferId::new();
         shop.run(&format!(
             "insert into offers (id, stream, variant, kind, stage, price, currency, quantity, per_buyer, countdown_ms, hold_ms, opens_at)
-            values ({}, {}, {}, '{kind}', 'open', 4900, 'USD', 5, 5, 0, 300000, 1)",
+            values ({}, {}, {}, '{kind}', 'open', 4900, 'SAR', 5, 5, 0, 300000, 1)",
             shop.id(offer.0),
             shop.id(shop.stream.0),
             shop.id(shop.variant.0)
