@@ -22,7 +22,7 @@ export class PaymentForm {
    * @param {Order} order
    * @param {{
    *   checkout: Checkout,
-   *   onpay: (address: Address, payment: string | (() => Promise<string>)) => void,
+   *   onpay: (address: Address, payment: string | (() => Promise<string>)) => Promise<void>,
    *   oncancel: () => void,
    * }} options
    */
@@ -32,11 +32,15 @@ export class PaymentForm {
     this.payments = checkout.payments;
     /** The card form, which stays in its place, or the way to the page of the provider. */
     this.cards = cards;
-    this.card = cards && !isFramed ? cards.makeForm(cards.shop) : null;
+    this.card = cards && !isFramed ? cards.makeForm(cards.shop, this) : null;
     /** The choice of the card form. */
     this.way = this.card?.way ?? '';
     /** The page of the shop in a tab of its own has a card form, this one has not. */
     this.isCardElsewhere = Boolean(cards) && isFramed;
+    /** @type {Order | null} As it was painted last. */
+    this.order = null;
+    /** @type {OrderQuote | undefined} */
+    this.quote = undefined;
     this.due = 0;
     this.form = el('form.pay', { noValidate: true, onsubmit: (event) => this.submit(event) });
     this.onpay = onpay;
@@ -61,6 +65,8 @@ export class PaymentForm {
     const { address } = this;
     const due = totalOf(order, quote);
     const amount = formatMoney(due, order.currency);
+    this.order = order;
+    this.quote = quote;
     this.due = due;
     this.isPaying = isPaying;
     if (!isPaying) this.place.hidden = true;
@@ -108,9 +114,11 @@ export class PaymentForm {
       const why = el('p.test-payments', { role: 'note', 'data-test': 'payments-off' }, text);
       return el('div.pay', {}, why, total, alert, cancel);
     }
+    const express = this.card && 'express' in this.card ? this.card.express : null;
     const parts = [
       this.payments === 'test' &&
         el('p.test-payments', { role: 'note', 'data-test': 'test-payments' }, t('payment.banner')),
+      express?.root,
       address.root,
       due > 0 && (this.payments === 'test' || methods.length > 0) && this.choices(isPaying, methods),
       this.card?.root,
@@ -124,6 +132,10 @@ export class PaymentForm {
     if (this.cards) this.cards.replaceAround(this.form, parts);
     else this.form.replaceChildren(...el('div', {}, parts).childNodes);
     if (this.card) this.card.root.inert = isPaying;
+    if (express) {
+      setVisible(express.root, due > 0);
+      express.root.inert = isPaying;
+    }
     if (this.checkout.coupons) import('./coupon_field.js').then(({ show }) => show(this, order), showUnreachable);
     this.onchoice();
     if (isPaying) setText(this.payButton, t('order.capturing'));
@@ -136,13 +148,18 @@ export class PaymentForm {
     const checked = this.address.checked();
     const { card } = this;
     if (!checked) return;
-    if (!card || this.payment !== this.way) return this.onpay(checked, this.payment);
+    if (!card || this.payment !== this.way) return void this.onpay(checked, this.payment);
     // What costs nothing needs no card.
-    if (!this.due) return this.onpay(checked, TEST_PAYMENTS[0]);
+    if (!this.due) return void this.onpay(checked, TEST_PAYMENTS[0]);
     const checking = card.check();
     // The payment handles the refusal. When the address is refused first, nothing waits for it.
     checking.catch(() => {});
-    this.onpay(checked, () => card.token(checked.name, checking));
+    void this.onpay(checked, () => card.token(checked.name, checking));
+  }
+
+  /** Why the last attempt to pay the order failed. */
+  failure() {
+    return this.order && this.checkout.failures.get(this.order.id);
   }
 
   /**

@@ -21,6 +21,7 @@ mod desk;
 mod desk_mail;
 mod evening;
 mod example;
+mod express;
 mod focus;
 mod follow;
 mod forms;
