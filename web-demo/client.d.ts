@@ -130,6 +130,8 @@ export interface Order {
   quote?: OrderQuote;
   /** The ways in which a held order can be paid later; in its details only. */
   manual_methods?: { method: ManualMethod; days: number }[];
+  /** The offers because of which it cannot be paid later; in its details only. */
+  paid_at_once?: string[];
   /** How the order was placed; missing: it was not. */
   placement?: { method: ManualMethod; placed_at: number; due_at: number };
   /** Where a placed order is paid by transfer: the text of the shop. */

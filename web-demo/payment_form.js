@@ -5,12 +5,14 @@ import { AddressForm } from './address.js';
 import { session, token } from './api.js';
 import { formatMoney, refusalText, t } from './i18n.js';
 import { showUnreachable } from './lazy.js';
+import { fullTitle } from './offer.js';
+import { linesOf } from './order_lines.js';
 import { quoteTable, totalOf } from './order_quote.js';
 import { MANUAL_METHODS } from './placed_order.js';
 import { el, setText, setVisible } from './ui.js';
 
 /** @import { Address, Order, OrderQuote, Refusal } from './types.d.ts' */
-/** @import { Checkout } from './checkout.js' */
+/** @import { Checkout, PayLater } from './checkout.js' */
 
 /** Banks refuse to ask their customers inside the page of somebody else. */
 const isFramed = window.top !== window;
@@ -58,10 +60,9 @@ export class PaymentForm {
    * The form as it is now. What the buyer typed is kept.
    * @param {Order} order as it is now
    * @param {boolean} isPaying
-   * @param {{ failure?: Refusal, quote?: OrderQuote, methods: NonNullable<Order['manual_methods']> }} known `failure`: why the last attempt
-   *   failed; `quote`: what it costs; `methods`: how it can be paid later
+   * @param {{ failure?: Refusal, quote?: OrderQuote } & PayLater} known `failure`: why the last attempt failed; `quote`: what it costs
    */
-  render(order, isPaying, { failure, quote, methods }) {
+  render(order, isPaying, { failure, quote, methods, atOnce }) {
     const { address } = this;
     const due = totalOf(order, quote);
     const amount = formatMoney(due, order.currency);
@@ -104,6 +105,9 @@ export class PaymentForm {
     );
     const total = quoteTable(order, quote);
     const alert = failure && el('p.alert', { role: 'alert', 'data-test': 'pay-error' }, refusalText(failure));
+    const line = due > 0 && linesOf(order).find(({ offer }) => atOnce.includes(offer));
+    const whyNow =
+      line && el('p.fine', { 'data-test': 'paid-at-once' }, t('payment.at_once', { title: fullTitle(line) }));
     // What costs nothing needs no provider.
     if (this.payments !== 'test' && due > 0 && !ways.length) {
       // The operator gave no publishable key, or another site frames the page.
@@ -112,7 +116,7 @@ export class PaymentForm {
         ? el('a', { href: location.href, target: '_blank', 'data-test': 'pay-own-tab' }, t('payment.own_tab'))
         : reason;
       const why = el('p.test-payments', { role: 'note', 'data-test': 'payments-off' }, text);
-      return el('div.pay', {}, why, total, alert, cancel);
+      return el('div.pay', {}, why, whyNow, total, alert, cancel);
     }
     const express = this.card && 'express' in this.card ? this.card.express : null;
     const parts = [
@@ -121,6 +125,7 @@ export class PaymentForm {
       express?.root,
       address.root,
       due > 0 && (this.payments === 'test' || methods.length > 0) && this.choices(isPaying, methods),
+      whyNow,
       this.card?.root,
       this.coupon,
       total,

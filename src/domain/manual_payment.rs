@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Actor, Millis, OfferBuyers, OfferKind, Refusal, text};
+use super::{Actor, Millis, OfferBuyers, OfferId, OfferKind, Refusal, text};
 
 const DAY_MS: Millis = 86_400_000;
 /// The longest time for a payment, in days.
@@ -64,6 +64,7 @@ impl PaymentMethod {
 /// What decides whether the units of an offer can be paid later.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OfferPayLater {
+    pub offer: OfferId,
     pub kind: OfferKind,
     /// What its host chose. `None`: a regular offer can be, and a flash sale where the shop says so.
     pub choice: Option<bool>,
@@ -256,7 +257,7 @@ mod tests {
     fn flash_sales_are_paid_at_once_unless_the_shop_or_the_offer_says_otherwise() {
         let both = ManualPayments { cash_on_delivery: true, ..on() };
         let with_flash = ManualPayments { for_flash_sales: true, ..both.clone() };
-        let of = |kind| move |choice| OfferPayLater { kind, choice };
+        let of = |kind| move |choice| OfferPayLater { offer: OfferId::new(), kind, choice };
         let (regular, flash) = (of(OfferKind::Regular), of(OfferKind::Flash));
         for (offers, by_default, where_flash_may) in [
             (vec![regular(None)], true, true),
@@ -278,7 +279,7 @@ mod tests {
 
     #[test]
     fn offer_cannot_turn_on_what_the_shop_has_off() {
-        let allowed = [OfferPayLater { kind: OfferKind::Regular, choice: Some(true) }];
+        let allowed = [OfferPayLater { offer: OfferId::new(), kind: OfferKind::Regular, choice: Some(true) }];
         let methods = |settings: &ManualPayments| settings.methods(&allowed).collect::<Vec<_>>();
         assert_eq!(methods(&on()), [ManualMethod::BankTransfer]);
         assert_eq!(methods(&ManualPayments::default()), []);

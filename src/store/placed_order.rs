@@ -8,14 +8,14 @@ use super::quote::quote_to_pay;
 use super::transaction::Transaction;
 use super::{Result, Store, to_json};
 use crate::domain::{
-    IdempotencyKey, ManualMethod, ManualPayments, Millis, Minor, OfferKind, OfferPayLater, Order, OrderId, OrderStatus,
-    PersonKey, QuoteRules, Refusal, RequestHash, ReservationStatus, UserId,
+    IdempotencyKey, ManualMethod, ManualPayments, Millis, Minor, OfferId, OfferKind, OfferPayLater, Order, OrderId,
+    OrderStatus, PersonKey, QuoteRules, Refusal, RequestHash, ReservationStatus, UserId,
 };
 
 /// The verb of the idempotency keys.
 const PLACE: &str = "place";
 const PAY_LATER_OF_OFFERS: &str =
-    "select distinct o.kind, o.pay_later from reservations r join offers o on o.id = r.offer
+    "select distinct o.id, o.kind, o.pay_later from reservations r join offers o on o.id = r.offer
     where (r.id = $1 or r.order_id = $1) and r.status = 'held'";
 
 /// What a buyer requests who places an order.
@@ -168,8 +168,9 @@ impl Store {
     }
 }
 
-fn pay_later(rows: Vec<(String, Option<i64>)>) -> Vec<OfferPayLater> {
-    let offer = |(kind, choice): (String, Option<i64>)| OfferPayLater {
+fn pay_later(rows: Vec<(Uuid, String, Option<i64>)>) -> Vec<OfferPayLater> {
+    let offer = |(id, kind, choice): (Uuid, String, Option<i64>)| OfferPayLater {
+        offer: OfferId(id),
         kind: OfferKind::of_name(&kind),
         choice: choice.map(|choice| choice == 1),
     };

@@ -63,7 +63,7 @@ async fn offer_decides_whether_it_is_paid_later(shop: Fixture) {
         let buyer = format!("ann-{}", offer.0.simple());
         let order = shop.hold_one(offer, &buyer).await.id;
         let read = shop.store.pay_later_of_offers(order).await.unwrap();
-        assert_eq!(read, [OfferPayLater { kind, choice: pay_later }]);
+        assert_eq!(read, [OfferPayLater { offer, kind, choice: pay_later }]);
         let expected = if is_placed { Ok(OrderStatus::Placed) } else { Err(Refusal::MethodOff) };
         let case = format!("{kind:?}, {pay_later:?}, flash sales {for_flash_sales}");
         assert_eq!(shop.place_cash(order, &buyer, for_flash_sales).await, expected, "{case}");
@@ -95,7 +95,7 @@ async fn line_that_has_ended_decides_nothing(shop: Fixture) {
     let expire = "update reservations set status = 'expired', reason = 'hold_ended' where offer = ";
     shop.run(&format!("{expire}{}", shop.id(refused.0))).await;
     let read = shop.store.pay_later_of_offers(order).await.unwrap();
-    assert_eq!(read, [OfferPayLater { kind: Regular, choice: None }]);
+    assert_eq!(read, [OfferPayLater { offer: regular, kind: Regular, choice: None }]);
     let seen = shop.store.quote(&shop.order(order).await, Default::default()).await.unwrap().unwrap();
     let new = placement(order, "ann", ManualMethod::CashOnDelivery);
     let new = NewPlacement { quote_version: Some(seen.version), ..new };

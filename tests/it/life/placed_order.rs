@@ -147,12 +147,13 @@ async fn host_decides_for_each_offer_whether_it_is_paid_later() {
     let methods_of =
         async |order: &str| ann.get(&format!("/v1/orders/{order}")).await.expect(200)["manual_methods"].clone();
     assert_eq!(methods_of(&first).await.as_array().map(Vec::len), Some(2));
+    assert_eq!(ann.get(&format!("/v1/orders/{first}")).await.expect(200).get("paid_at_once"), None);
     assert_eq!(methods_of(&second).await, Value::Null);
     let cash = json!({"method": "cash_on_delivery"});
     ann.post_keyed(&format!("/v1/orders/{second}/pay"), &key(), cash.clone()).await.expect_problem(409, "method_off");
     // Together, neither of them can be paid later.
     let bag = ann.post("/v1/orders", json!({"reservations": [first, second]})).await.expect(200);
-    assert_eq!(bag.get("manual_methods"), None);
+    assert_eq!((bag.get("manual_methods"), &bag["paid_at_once"]), (None, &json!([at_once])));
     ann.post_keyed(&format!("/v1/orders/{}/pay", id(&bag)), &key(), cash).await.expect_problem(409, "method_off");
     shop.assert_left(&at_once, 2).await;
 }

@@ -155,6 +155,7 @@ pub fn order() -> OrderView {
         quote: None,
         payment_place: None,
         manual_methods: Vec::new(),
+        paid_at_once: Vec::new(),
         placement: None,
         bank_details: None,
         lines: vec![line],
