@@ -33,6 +33,7 @@ mod moderation;
 mod money;
 mod page;
 mod passkey;
+mod pay_later;
 mod payments;
 mod pictures;
 mod placed_order;
