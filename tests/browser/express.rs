@@ -17,7 +17,7 @@ const COUNT_TAPS: &str =
     "window.taps = 0; addEventListener('click', (event) => { if (event.isTrusted) window.taps += 1; }, true)";
 
 /// A shop whose buyers pay with Stripe, on an address with a proxy in front.
-struct Street {
+struct CardShop {
     fake: FakeStripe,
     shop: Shop,
     base: String,
@@ -25,7 +25,7 @@ struct Street {
     _parts: (tempfile::TempDir, WebProxy),
 }
 
-impl Street {
+impl CardShop {
     async fn open() -> Self {
         let fake = FakeStripe::start(Options { rate_per_endpoint: 10_000, ..Options::default() }).await.unwrap();
         let listen = WebProxy::address();
@@ -35,9 +35,9 @@ impl Street {
         let nginx = WebProxy::nginx(&listen, shop.server.address(), &location).await;
         let offer = shop.on_sale(20, json!({"per_buyer": 9, "price": 1_000})).await;
         shop.host.put(&shop.path("pin"), json!({ "offer": offer })).await.expect(200);
-        let street = Self { fake, shop, base, offer, _parts: (folder, nginx) };
-        street.charge(2_000).await;
-        street
+        let cards = Self { fake, shop, base, offer, _parts: (folder, nginx) };
+        cards.charge(2_000).await;
+        cards
     }
 
     /// Sets what the delivery costs.
@@ -76,13 +76,13 @@ async fn has_no_window(buyer: &Browser) {
 
 #[tokio::test]
 async fn evening_buyer_pays_with_the_button_of_a_wallet() {
-    let street = Street::open().await;
+    let cards = CardShop::open().await;
     let driver = Driver::start();
     for (number, (window, language, name)) in
         first_or_all([(Window::Mobile, "en", "phone"), (Window::Desktop, "ar", "desktop-ar")]).enumerate()
     {
         let buyer = Browser::open(&driver, window, language).await;
-        street.watch(&buyer, &format!("wallet-{name}"), language).await;
+        cards.watch(&buyer, &format!("wallet-{name}"), language).await;
         give_wallet(&buyer, "4000000000000002").await;
         buyer.reserve().await;
         buyer.find("[data-test=express][data-shown=true]").await;
@@ -110,7 +110,7 @@ async fn evening_buyer_pays_with_the_button_of_a_wallet() {
         buyer.press("wallet-cancel").await;
         has_no_window(&buyer).await;
         assert_eq!(buyer.script(&format!("return {}", order_is("held")), &[]).await, json!(true));
-        assert_eq!(street.taken().await.len(), 2 * number, "nothing was taken");
+        assert_eq!(cards.taken().await.len(), 2 * number, "nothing was taken");
 
         // Declined: the order is still held, and the same button works with another card.
         buyer.press("wallet-button").await;
@@ -135,26 +135,26 @@ async fn evening_buyer_pays_with_the_button_of_a_wallet() {
         buyer.press("wallet-pay").await;
         is_paid(&buyer).await;
         assert_eq!(buyer.script("return window.taps", &[]).await, json!(3), "taps from the card to the paid order");
-        let mut taken = street.taken().await.split_off(2 * number);
+        let mut taken = cards.taken().await.split_off(2 * number);
         taken.sort_unstable();
         assert_eq!(taken, [1_000, 3_000]);
-        let orders = street.shop.rest(&format!("wallet-{name}"), "viewer").get("/v1/orders").await.expect(200);
+        let orders = cards.shop.rest(&format!("wallet-{name}"), "viewer").get("/v1/orders").await.expect(200);
         let order = orders["items"][0]["id"].as_str().unwrap().to_owned();
-        let order = street.shop.rest(&format!("wallet-{name}"), "viewer").get(&format!("/v1/orders/{order}")).await;
+        let order = cards.shop.rest(&format!("wallet-{name}"), "viewer").get(&format!("/v1/orders/{order}")).await;
         // The address of the form, not that of the wallet, whose owner lives elsewhere.
         assert_eq!(order.expect(200)["address"]["name"], "Ann Example");
         buyer.assert_no_faults(name).await;
         buyer.close().await;
     }
-    street.shop.until_left(&street.offer, 16).await;
+    cards.shop.until_left(&cards.offer, 16).await;
 }
 
 #[tokio::test]
 async fn without_a_wallet_the_express_buttons_take_no_room() {
-    let street = Street::open().await;
+    let cards = CardShop::open().await;
     let driver = Driver::start();
     let buyer = Browser::open(&driver, Window::Mobile, "en").await;
-    street.watch(&buyer, "Ann", "en").await;
+    cards.watch(&buyer, "Ann", "en").await;
     buyer.reserve().await;
     buyer.find(&named("card-number")).await;
     buyer.settle().await;
@@ -173,16 +173,16 @@ async fn without_a_wallet_the_express_buttons_take_no_room() {
 
 #[tokio::test]
 async fn wallet_takes_nothing_when_the_price_has_risen() {
-    let street = Street::open().await;
+    let cards = CardShop::open().await;
     let driver = Driver::start();
     let buyer = Browser::open(&driver, Window::Mobile, "en").await;
-    street.watch(&buyer, "Ann", "en").await;
+    cards.watch(&buyer, "Ann", "en").await;
     give_wallet(&buyer, "4242424242424242").await;
     buyer.reserve().await;
     buyer.fill_address().await;
     buyer.press("wallet-button").await;
     buyer.sees("wallet-total", "3000 sar").await;
-    street.charge(2_500).await;
+    cards.charge(2_500).await;
     buyer.press("wallet-pay").await;
     // The wallet says why, and so does the form behind it, with the new price.
     buyer.sees("wallet-fault", "price has changed").await;
@@ -190,12 +190,12 @@ async fn wallet_takes_nothing_when_the_price_has_risen() {
     buyer.press("wallet-cancel").await;
     buyer.sees("pay-error", "price has changed").await;
     buyer.sees("order-total", "35").await;
-    assert_eq!(street.fake.intents().len(), 0, "Stripe was not asked");
+    assert_eq!(cards.fake.intents().len(), 0, "Stripe was not asked");
     buyer.press("wallet-button").await;
     buyer.sees("wallet-total", "3500 sar").await;
     buyer.press("wallet-pay").await;
     is_paid(&buyer).await;
-    assert_eq!(street.taken().await, [3_500]);
+    assert_eq!(cards.taken().await, [3_500]);
 
     // The sheet is closed and opened again: a frame that was taken out of the page has lost its inside, so it is made again.
     buyer.press("order-done").await;
@@ -210,7 +210,7 @@ async fn wallet_takes_nothing_when_the_price_has_risen() {
     buyer.press("wallet-pay").await;
     is_paid(&buyer).await;
     // It goes into the parcel that is paid.
-    let mut taken = street.taken().await;
+    let mut taken = cards.taken().await;
     taken.sort_unstable();
     assert_eq!(taken, [1_000, 3_500]);
     buyer.assert_no_faults("Ann").await;
