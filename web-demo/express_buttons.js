@@ -119,7 +119,8 @@ export class ExpressButtons {
     if (address) await form.onpay(address, token);
     const failure = form.failure();
     // Else the wallet would wait, or show a payment that was not made.
-    if (!isUsed || failure) consent.paymentFailed({ reason: 'fail', ...(failure && { message: refusalText(failure) }) });
+    if (!isUsed || failure)
+      consent.paymentFailed({ reason: 'fail', ...(failure && { message: refusalText(failure) }) });
   }
 
   async submit() {
@@ -152,6 +153,6 @@ function walletLines(order, quote, due) {
   if (quote?.delivery) lines.push([t('quote.delivery'), quote.delivery]);
   if (quote?.tax && !quote.tax_included) lines.push([t('quote.tax_added'), quote.tax]);
   const lineItems = lines.map(([name, amount]) => ({ name, amount: amountForStripe(amount, currency) }));
-  const sum = lineItems.reduce((sum, { amount }) => sum + amount, 0);
+  const sum = lineItems.reduce((whole, { amount }) => whole + amount, 0);
   return sum === amountForStripe(due, currency) ? { lineItems } : {};
 }

@@ -1,6 +1,6 @@
 // The types of the REST objects that the pages use, and of the helpers in ui.js. Nothing here runs.
 
-import type { Address, Order, Role, Stream, Titles } from './client.js';
+import type { Address, ManualMethod, Order, Role, Stream, Titles } from './client.js';
 
 export type {
   Address,
