@@ -91,6 +91,15 @@ async fn evening_buyer_pays_with_the_button_of_a_wallet() {
             return top('wallet-button') < top('address') && top('address') < top('card-form')";
         assert_eq!(buyer.script(order, &[]).await, json!(true));
         draw(&buyer, window, &format!("express-{name}")).await;
+        if window == Window::Desktop {
+            // 200 % of a window of 1440 pixels.
+            buyer.resize_to(720, 450, false).await;
+            buyer
+                .script("document.querySelector('[data-test=express]').scrollIntoView({ block: 'center' })", &[])
+                .await;
+            draw(&buyer, window, &format!("express-zoomed-{name}")).await;
+            buyer.resize_to(1440, 900, false).await;
+        }
 
         // Without an address the wallet does not open: the form says what is missing.
         buyer.press("wallet-button").await;

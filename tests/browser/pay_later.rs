@@ -17,6 +17,17 @@ async fn draw(browser: &Browser, window: Window, name: &str) {
     assert_eq!(faults, Vec::<String>::new(), "{name}");
 }
 
+/// The same at 200 % of a window of 1440 pixels.
+async fn zoomed(browser: &Browser, window: Window, centre: &str, name: &str) {
+    if window == Window::Desktop {
+        browser.resize_to(720, 450, false).await;
+        let show = "document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })";
+        browser.script(show, &[json!(named(centre))]).await;
+        draw(browser, window, &format!("{name}-zoomed")).await;
+        browser.resize_to(1440, 900, false).await;
+    }
+}
+
 async fn select(browser: &Browser, name: &str, value: &str) {
     let choose = "const node = document.querySelector(arguments[0]); node.value = arguments[1];
         node.dispatchEvent(new Event('change', { bubbles: true })); node.scrollIntoView({ block: 'center' })";
@@ -68,6 +79,7 @@ async fn evening_host_wants_one_offer_paid_at_once_and_the_checkout_says_so() {
         assert_eq!(host.script(chosen, &[]).await, json!(""));
         select(&host, "offer-pay-later", "no").await;
         draw(&host, window, &format!("form-{name}")).await;
+        zoomed(&host, window, "offer-pay-later", &format!("form-{name}")).await;
         host.fill(&named("offer-quantity"), "7").await;
         host.press("offer-start").await;
         host.until("the form to close", "!document.querySelector('[data-test=offer-form]')", SOON).await;
@@ -77,7 +89,8 @@ async fn evening_host_wants_one_offer_paid_at_once_and_the_checkout_says_so() {
         let at_once =
             new.unwrap_or_else(|| panic!("the new offer is not in {offers}"))["id"].as_str().unwrap().to_owned();
         host.press(&format!("more-{at_once}")).await;
-        draw(&host, window, &format!("row-{name}")).await;
+        host.settle().await;
+        host.screenshot(&format!("pay-later-row-{name}")).await;
         host.close().await;
 
         // A bag of two: one can be paid later, and the other cannot.
@@ -102,6 +115,7 @@ async fn evening_host_wants_one_offer_paid_at_once_and_the_checkout_says_so() {
             .script("document.querySelector('[data-test=paid-at-once]').scrollIntoView({ block: 'center' })", &[])
             .await;
         draw(&buyer, window, &format!("bag-{name}")).await;
+        zoomed(&buyer, window, "paid-at-once", &format!("bag-{name}")).await;
         buyer.fill_address().await;
         buyer.press("pay").await;
         buyer.until("the order to be paid", &order_is("paid"), SOON).await;
