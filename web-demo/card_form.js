@@ -3,7 +3,9 @@
 
 import { load, t } from './i18n.js';
 import { Problem } from './api.js';
+import { ExpressButtons } from './express_buttons.js';
 import { SavedChoice } from './saved_cards.js';
+import { amountForStripe, LOAD_MS, loadScript, TOKEN_MS, within } from './stripe_js.js';
 import { el, setText, setVisible } from './ui.js';
 
 export { comeBack, goToBank } from './bank_page.js';
@@ -11,107 +13,26 @@ export { replaceAround } from './replace_around.js';
 
 await load('card');
 
+/** @import { PaymentForm } from './payment_form.js' */
+/** @import { Due, Stripe, StripeElement, StripeElements } from './stripe_js.js' */
 /** @import { Shop } from './types.d.ts' */
 
-/**
- * What this page uses of Stripe.js.
- * @typedef {{ error?: { message?: string } }} StripeAnswer
- * @typedef {{
- *   mount: (node: HTMLElement) => void,
- *   unmount: () => void,
- *   on: (event: string, done: (event: any) => void) => void,
- * }} StripeElement
- * @typedef {{
- *   create: (kind: 'payment', options: object) => StripeElement,
- *   update: (options: object) => void,
- *   submit: () => Promise<StripeAnswer>,
- * }} StripeElements
- * @typedef {{
- *   elements: (options: object) => StripeElements,
- *   createConfirmationToken: (options: object) => Promise<StripeAnswer & { confirmationToken?: { id: string } }>,
- * }} Stripe
- */
-
-/** @type {Promise<(key: string, options: object) => Stripe> | null} */
-let loading = null;
-
-let isAllowed = false;
-
-/**
- * The page takes no text as the address of a script (Trusted Types). The script of Stripe loads parts of itself, so addresses of its
- * own host and of hosts below it are taken from now on; all others are still refused.
- * @param {URL} script
- */
-function allowScriptsOf(script) {
-  const { trustedTypes } = /** @type {any} */ (globalThis);
-  if (!trustedTypes || isAllowed) return;
-  isAllowed = true;
-  trustedTypes.createPolicy('default', {
-    createScriptURL: (/** @type {string} */ address) => {
-      const { protocol, host } = new URL(address, location.href);
-      const isOfProvider = host === script.host || host.endsWith(`.${script.host}`);
-      return protocol === script.protocol && isOfProvider ? address : null;
-    },
-  });
-}
-
-/** The longest that the form may take to load, and to make a token. */
-const LOAD_MS = 20_000;
-const TOKEN_MS = 30_000;
-/** The buyer may have a wallet to open and a finger to show. */
+/** The buyer may have a code to type. */
 const SUBMIT_MS = 180_000;
 
 /**
- * @template T
- * @param {Promise<T>} work
- * @param {number} ms
- * @returns {Promise<T>}
+ * @param {Shop} shop
+ * @param {PaymentForm} form
  */
-function within(work, ms) {
-  return new Promise((done, fail) => {
-    const timer = setTimeout(() => fail(new Problem('card_form_unreachable')), ms);
-    work.then(done, fail).finally(() => clearTimeout(timer));
-  });
-}
-
-/**
- * Loads the script once. After a failure the next form tries again.
- * @param {string} url
- */
-function loadScript(url) {
-  loading ??= new Promise((done, fail) => {
-    allowScriptsOf(new URL(url));
-    const script = document.createElement('script');
-    script.src = url;
-    const missing = () => fail(new Problem('card_form_unreachable'));
-    script.onload = () => {
-      const { Stripe } = /** @type {any} */ (globalThis);
-      if (Stripe) done(Stripe);
-      else missing();
-    };
-    script.onerror = missing;
-    document.head.append(script);
-  });
-  loading.catch(() => (loading = null));
-  return loading;
-}
-
-/**
- * The unit in which Stripe counts: in a few currencies it is not that of ISO 4217.
- * @param {number} amount
- * @param {string} currency
- */
-function amountForStripe(amount, currency) {
-  if (currency === 'MGA') return Math.round(amount / 100);
-  return ['ISK', 'UGX'].includes(currency) ? amount * 100 : amount;
-}
-
-/** @param {Shop} shop */
-export const makeForm = ({ stripe }) => new CardForm(/** @type {NonNullable<Shop['stripe']>} */ (stripe));
+export const makeForm = ({ stripe }, form) => new CardForm(/** @type {NonNullable<Shop['stripe']>} */ (stripe), form);
 
 class CardForm {
-  /** @param {NonNullable<Shop['stripe']>} stripe */
-  constructor({ publishable_key, script }) {
+  /**
+   * @param {NonNullable<Shop['stripe']>} stripe
+   * @param {PaymentForm} form
+   */
+  constructor({ publishable_key, script }, form) {
+    this.express = new ExpressButtons(form);
     this.way = 'card';
     this.key = publishable_key;
     this.script = script;
@@ -127,7 +48,7 @@ class CardForm {
     /** What belongs to a card that is typed. */
     this.typed = el('div', {}, this.status, this.again, this.frame, this.saved.saving);
     this.root = el('div.card-form', { 'data-test': 'card-form', 'data-keep': '' }, this.saved.root, this.typed);
-    /** @type {{ amount: number, currency: string } | null} */
+    /** @type {Due | null} */
     this.due = null;
     /** @type {Stripe | null} */
     this.stripe = null;
@@ -152,15 +73,19 @@ class CardForm {
     const isFirst = this.due === null;
     this.due = due;
     if (isFirst || this.hasTriedSaved) void this.begin();
-    else if (isChanged) this.elements?.update({ amount: due.amount });
+    if (isChanged) {
+      this.elements?.update({ amount: due.amount });
+      this.express.update(due);
+    }
     // The sheet was closed and is opened again: a frame that was taken out of the page has lost its inside.
-    if (this.element && !this.root.isConnected) queueMicrotask(() => this.mountAgain());
+    if (this.stripe && !this.root.isConnected) queueMicrotask(() => this.mountAgain());
   }
 
   mountAgain() {
     this.isReady = false;
     this.element?.unmount();
     this.element?.mount(this.frame);
+    this.express.mountAgain();
   }
 
   /** A saved card needs no form, so Stripe is not asked for one. */
@@ -189,9 +114,13 @@ class CardForm {
     try {
       const make = await within(loadScript(this.script), LOAD_MS);
       this.stripe = make(this.key, { locale: document.documentElement.lang });
-      this.elements = this.stripe.elements({ mode: 'payment', captureMethod: 'manual', ...this.due });
+      const due = /** @type {Due} */ (this.due);
+      this.express.start(this.stripe, due);
+      this.elements = this.stripe.elements({ mode: 'payment', captureMethod: 'manual', ...due });
       this.updateSaving();
-      this.element = this.elements.create('payment', { layout: 'tabs' });
+      // The wallets are the express buttons.
+      const wallets = { applePay: 'never', googlePay: 'never' };
+      this.element = this.elements.create('payment', { layout: 'tabs', wallets });
       this.element.on('ready', () => {
         this.isReady = true;
         setVisible(this.status, false);
@@ -212,7 +141,7 @@ class CardForm {
   }
 
   /**
-   * Checks what the buyer typed. It must begin while the press of the button is handled: wallets open only then.
+   * Checks what the buyer typed. It must begin while the press of the button is handled: windows of a payment method open only then.
    * @returns {Promise<void>} rejected with a refusal; the form says beside the field what is wrong
    */
   async check() {

@@ -20,6 +20,8 @@ import { el, speak, toast } from './ui.js';
  * @typedef {{ shop: Shop } & (typeof import('./card_form.js') | typeof import('./hosted_page.js'))} Cards
  */
 
+/** @typedef {{ methods: NonNullable<Order['manual_methods']>, atOnce: string[] }} PayLater */
+
 /** How long after the end of a reservation the sheet asks for the order, and how often. */
 const LATE_MS = 1_500;
 const ASK_AGAIN_MS = 2_500;
@@ -68,8 +70,8 @@ export class Checkout {
     this.details = new OrderDetails(orderClient, (detail) => this.learnQuote(detail));
     /** Order id → what it costs, as the server said last. @type {Map<string, OrderQuote>} */
     this.quotes = new Map();
-    /** Order id → how it can be paid later. @type {Map<string, NonNullable<Order['manual_methods']>>} */
-    this.methods = new Map();
+    /** Order id → how it can be paid later, or because of which offers it cannot. @type {Map<string, PayLater>} */
+    this.later = new Map();
     /** The orders that wait for an answer. @type {Set<string>} */
     this.busy = new Set();
     /** Order id → why its last attempt failed. @type {Map<string, Refusal>} */
@@ -243,9 +245,9 @@ export class Checkout {
     if (!order.quote) return this.quotes.get(order.id);
     const before = this.quotes.get(order.id);
     this.quotes.set(order.id, order.quote);
-    const methods = JSON.stringify(this.methods.get(order.id) ?? []);
-    this.methods.set(order.id, order.manual_methods ?? []);
-    const hasNews = methods !== JSON.stringify(order.manual_methods ?? []);
+    const later = { methods: order.manual_methods ?? [], atOnce: order.paid_at_once ?? [] };
+    const hasNews = JSON.stringify(this.later.get(order.id)) !== JSON.stringify(later);
+    this.later.set(order.id, later);
     const isShown = this.isShown && this.stage === 'order' && this.order?.id === order.id;
     if (isShown && (hasNews || before?.version !== order.quote.version)) this.paint();
     return order.quote;

@@ -77,8 +77,8 @@ export class CheckoutContent {
       const isPaying = this.checkout.busy.has(order.id);
       const quote = this.checkout.quotes.get(order.id);
       const pay = this.formOf(order);
-      const methods = this.checkout.methods.get(order.id) ?? [];
-      const form = pay.render(order, isPaying, { failure: this.checkout.failures.get(order.id), quote, methods });
+      const later = this.checkout.later.get(order.id) ?? { methods: [], atOnce: [] };
+      const form = pay.render(order, isPaying, { failure: this.checkout.failures.get(order.id), quote, ...later });
       return [this.holdClock.root, pay.place, summary, this.togetherButton(order, isPaying), form];
     }
     if (order.status === 'capturing') {

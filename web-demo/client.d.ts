@@ -39,9 +39,11 @@ export interface Offer {
   /** The position in the line-up, lowest first. */
   position: number;
   /** When the sale begins by itself; null: when the host starts it. */
+  starts_at: number | null;
   /** Who may buy it; left out: anyone who has signed in. */
   buyers?: 'verified' | 'account';
-  starts_at: number | null;
+  /** Whether it can be paid later, where the shop takes such payments; left out: a regular offer can be, a flash sale as the settings say. */
+  pay_later?: boolean;
   status: OfferStatus;
   v: Version;
 }
@@ -128,6 +130,8 @@ export interface Order {
   quote?: OrderQuote;
   /** The ways in which a held order can be paid later; in its details only. */
   manual_methods?: { method: ManualMethod; days: number }[];
+  /** The offers because of which it cannot be paid later; in its details only. */
+  paid_at_once?: string[];
   /** How the order was placed; missing: it was not. */
   placement?: { method: ManualMethod; placed_at: number; due_at: number };
   /** Where a placed order is paid by transfer: the text of the shop. */

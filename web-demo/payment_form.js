@@ -5,12 +5,14 @@ import { AddressForm } from './address.js';
 import { session, token } from './api.js';
 import { formatMoney, refusalText, t } from './i18n.js';
 import { showUnreachable } from './lazy.js';
+import { fullTitle } from './offer.js';
+import { linesOf } from './order_lines.js';
 import { quoteTable, totalOf } from './order_quote.js';
 import { MANUAL_METHODS } from './placed_order.js';
 import { el, setText, setVisible } from './ui.js';
 
 /** @import { Address, Order, OrderQuote, Refusal } from './types.d.ts' */
-/** @import { Checkout } from './checkout.js' */
+/** @import { Checkout, PayLater } from './checkout.js' */
 
 /** Banks refuse to ask their customers inside the page of somebody else. */
 const isFramed = window.top !== window;
@@ -22,7 +24,7 @@ export class PaymentForm {
    * @param {Order} order
    * @param {{
    *   checkout: Checkout,
-   *   onpay: (address: Address, payment: string | (() => Promise<string>)) => void,
+   *   onpay: (address: Address, payment: string | (() => Promise<string>)) => Promise<void>,
    *   oncancel: () => void,
    * }} options
    */
@@ -32,11 +34,15 @@ export class PaymentForm {
     this.payments = checkout.payments;
     /** The card form, which stays in its place, or the way to the page of the provider. */
     this.cards = cards;
-    this.card = cards && !isFramed ? cards.makeForm(cards.shop) : null;
+    this.card = cards && !isFramed ? cards.makeForm(cards.shop, this) : null;
     /** The choice of the card form. */
     this.way = this.card?.way ?? '';
     /** The page of the shop in a tab of its own has a card form, this one has not. */
     this.isCardElsewhere = Boolean(cards) && isFramed;
+    /** @type {Order | null} As it was painted last. */
+    this.order = null;
+    /** @type {OrderQuote | undefined} */
+    this.quote = undefined;
     this.due = 0;
     this.form = el('form.pay', { noValidate: true, onsubmit: (event) => this.submit(event) });
     this.onpay = onpay;
@@ -54,13 +60,14 @@ export class PaymentForm {
    * The form as it is now. What the buyer typed is kept.
    * @param {Order} order as it is now
    * @param {boolean} isPaying
-   * @param {{ failure?: Refusal, quote?: OrderQuote, methods: NonNullable<Order['manual_methods']> }} known `failure`: why the last attempt
-   *   failed; `quote`: what it costs; `methods`: how it can be paid later
+   * @param {{ failure?: Refusal, quote?: OrderQuote } & PayLater} known `failure`: why the last attempt failed; `quote`: what it costs
    */
-  render(order, isPaying, { failure, quote, methods }) {
+  render(order, isPaying, { failure, quote, methods, atOnce }) {
     const { address } = this;
     const due = totalOf(order, quote);
     const amount = formatMoney(due, order.currency);
+    this.order = order;
+    this.quote = quote;
     this.due = due;
     this.isPaying = isPaying;
     if (!isPaying) this.place.hidden = true;
@@ -98,6 +105,9 @@ export class PaymentForm {
     );
     const total = quoteTable(order, quote);
     const alert = failure && el('p.alert', { role: 'alert', 'data-test': 'pay-error' }, refusalText(failure));
+    const line = due > 0 && linesOf(order).find(({ offer }) => atOnce.includes(offer));
+    const whyNow =
+      line && el('p.fine', { 'data-test': 'paid-at-once' }, t('payment.at_once', { title: fullTitle(line) }));
     // What costs nothing needs no provider.
     if (this.payments !== 'test' && due > 0 && !ways.length) {
       // The operator gave no publishable key, or another site frames the page.
@@ -106,13 +116,16 @@ export class PaymentForm {
         ? el('a', { href: location.href, target: '_blank', 'data-test': 'pay-own-tab' }, t('payment.own_tab'))
         : reason;
       const why = el('p.test-payments', { role: 'note', 'data-test': 'payments-off' }, text);
-      return el('div.pay', {}, why, total, alert, cancel);
+      return el('div.pay', {}, why, whyNow, total, alert, cancel);
     }
+    const express = this.card && 'express' in this.card ? this.card.express : null;
     const parts = [
       this.payments === 'test' &&
         el('p.test-payments', { role: 'note', 'data-test': 'test-payments' }, t('payment.banner')),
+      express?.root,
       address.root,
       due > 0 && (this.payments === 'test' || methods.length > 0) && this.choices(isPaying, methods),
+      whyNow,
       this.card?.root,
       this.coupon,
       total,
@@ -124,6 +137,10 @@ export class PaymentForm {
     if (this.cards) this.cards.replaceAround(this.form, parts);
     else this.form.replaceChildren(...el('div', {}, parts).childNodes);
     if (this.card) this.card.root.inert = isPaying;
+    if (express) {
+      setVisible(express.root, due > 0);
+      express.root.inert = isPaying;
+    }
     if (this.checkout.coupons) import('./coupon_field.js').then(({ show }) => show(this, order), showUnreachable);
     this.onchoice();
     if (isPaying) setText(this.payButton, t('order.capturing'));
@@ -136,13 +153,18 @@ export class PaymentForm {
     const checked = this.address.checked();
     const { card } = this;
     if (!checked) return;
-    if (!card || this.payment !== this.way) return this.onpay(checked, this.payment);
+    if (!card || this.payment !== this.way) return void this.onpay(checked, this.payment);
     // What costs nothing needs no card.
-    if (!this.due) return this.onpay(checked, TEST_PAYMENTS[0]);
+    if (!this.due) return void this.onpay(checked, TEST_PAYMENTS[0]);
     const checking = card.check();
     // The payment handles the refusal. When the address is refused first, nothing waits for it.
     checking.catch(() => {});
-    this.onpay(checked, () => card.token(checked.name, checking));
+    void this.onpay(checked, () => card.token(checked.name, checking));
+  }
+
+  /** Why the last attempt to pay the order failed. */
+  failure() {
+    return this.order && this.checkout.failures.get(this.order.id);
   }
 
   /**

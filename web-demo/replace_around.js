@@ -1,33 +1,33 @@
-// Paints around a frame: one that is moved loads anew, and forgets what was typed.
+// Paints around frames: one that is moved loads anew, and forgets what was typed.
 
 /** @import { Child } from './types.d.ts' */
 
 /**
- * Replaces the children of an element, and leaves those where they are that stay: a frame that is moved loads anew. At most one child
- * stays.
+ * Replaces the children of an element, and leaves those where they are that stay and hold a frame: a frame that is moved loads anew.
+ * Those that stay must keep their order.
  * @param {Element} parent
  * @param {Child} children
  */
 export function replaceAround(parent, children) {
-  const holder = document.createDocumentFragment();
-  /** @type {(Node | string)[]} */
+  /** @type {Node[]} */
   const nodes = [];
   /** @param {Child} child */
   const collect = (child) => {
     if (Array.isArray(child)) child.forEach(collect);
     else if (child instanceof Node) nodes.push(child);
-    else if (child !== null && child !== undefined && child !== false) nodes.push(String(child));
+    else if (child !== null && child !== undefined && child !== false) nodes.push(new Text(String(child)));
   };
   collect(children);
-  const stays = nodes.find(
-    (node) => node instanceof Node && node.parentNode === parent && node.contains(framed(parent)),
-  );
-  if (!(stays instanceof Element)) return parent.replaceChildren(...nodes);
-  for (const child of [...parent.childNodes]) if (child !== stays) holder.append(child);
-  const at = nodes.indexOf(stays);
-  stays.before(...nodes.slice(0, at));
-  stays.after(...nodes.slice(at + 1));
+  const stay = new Set(nodes.filter((node) => node.parentNode === parent && isFramed(node)));
+  for (const child of [...parent.childNodes]) if (!stay.has(child)) child.remove();
+  /** What stays and is not reached yet stands from here on. */
+  let next = parent.firstChild;
+  for (const node of nodes) {
+    if (node === next) next = next.nextSibling;
+    else parent.insertBefore(node, next);
+  }
 }
 
-/** @param {Element} parent */
-const framed = (parent) => parent.querySelector('[data-keep]');
+/** @param {Node} node */
+const isFramed = (node) =>
+  node instanceof Element && (node.matches('[data-keep]') || node.querySelector('[data-keep]') !== null);

@@ -1,6 +1,6 @@
 // The types of the REST objects that the pages use, and of the helpers in ui.js. Nothing here runs.
 
-import type { Address, Order, Role, Stream, Titles } from './client.js';
+import type { Address, ManualMethod, Order, Role, Stream, Titles } from './client.js';
 
 export type {
   Address,
@@ -50,6 +50,8 @@ export interface Shop {
   stripe: { publishable_key: string; script: string } | null;
   /** Whether the shop sends e-mails. */
   emails: boolean;
+  /** The ways to pay later that are turned on; left out: none. */
+  manual_methods?: ManualMethod[];
   /** A coupon can be used now. */
   coupons: boolean;
   base_url: string | null;

@@ -189,6 +189,7 @@ impl OfferFactory {
             hold_ms: 3_600_000,
             starts_at: None,
             buyers: Default::default(),
+            pay_later: None,
         };
         store.create_offer(&new, None).await?;
         store.open_offer(new.id).await?;

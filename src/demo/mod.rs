@@ -210,6 +210,7 @@ impl SeedOffer {
             hold_ms: self.hold_s * 1_000,
             starts_at: None,
             buyers: Default::default(),
+            pay_later: None,
         }
     }
 }

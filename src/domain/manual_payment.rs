@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Actor, Millis, OfferBuyers, Refusal, text};
+use super::{Actor, Millis, OfferBuyers, OfferId, OfferKind, Refusal, text};
 
 const DAY_MS: Millis = 86_400_000;
 /// The longest time for a payment, in days.
@@ -61,6 +61,15 @@ impl PaymentMethod {
     }
 }
 
+/// What decides whether the units of an offer can be paid later.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OfferPayLater {
+    pub offer: OfferId,
+    pub kind: OfferKind,
+    /// What its host chose. `None`: a regular offer can be, and a flash sale where the shop says so.
+    pub choice: Option<bool>,
+}
+
 /// How an order was placed. It stays with the order after it was paid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Placement {
@@ -82,7 +91,7 @@ pub struct ManualPayments {
     pub transfer_days: i64,
     /// The bank, the account and its holder, as the buyer reads them: at most 12 lines.
     pub bank_details: String,
-    /// Also for flash sales, whose units are scarce.
+    /// Also for flash sales, whose units are scarce, unless the offer says otherwise.
     pub for_flash_sales: bool,
     /// How many placed orders a buyer can have that are not paid yet: 1 to 100.
     pub open_orders_max: i64,
@@ -114,7 +123,7 @@ pub struct ManualPaymentsForm {
     pub transfer_days: Option<i64>,
     /// The bank, the account and its holder, as the buyer reads them: at most 12 lines of 120 characters.
     pub bank_details: Option<String>,
-    /// Also for flash sales, whose units are scarce.
+    /// Also for flash sales, whose units are scarce, unless the offer says otherwise.
     pub for_flash_sales: Option<bool>,
     /// How many placed orders a buyer can have that are not paid yet: 1 to 100.
     pub open_orders_max: Option<i64>,
@@ -185,9 +194,14 @@ impl ManualPayments {
         }
     }
 
-    /// The methods by which an order can be placed. `has_flash_units`: a line is of a flash sale.
-    pub fn methods(&self, has_flash_units: bool) -> impl Iterator<Item = ManualMethod> + '_ {
-        let is_possible = !has_flash_units || self.for_flash_sales;
+    /// Can units of such an offer be paid later?
+    pub fn allows(&self, offer: OfferPayLater) -> bool {
+        offer.choice.unwrap_or(offer.kind == OfferKind::Regular || self.for_flash_sales)
+    }
+
+    /// The methods by which an order can be placed whose lines are of these offers. One of them that is paid at once is enough for none.
+    pub fn methods(&self, offers: &[OfferPayLater]) -> impl Iterator<Item = ManualMethod> + '_ {
+        let is_possible = offers.iter().all(|offer| self.allows(*offer));
         ManualMethod::ALL.into_iter().filter(move |method| is_possible && self.is_on(*method))
     }
 
@@ -240,14 +254,35 @@ mod tests {
     }
 
     #[test]
-    fn flash_sales_are_paid_at_once_unless_the_shop_says_otherwise() {
+    fn flash_sales_are_paid_at_once_unless_the_shop_or_the_offer_says_otherwise() {
         let both = ManualPayments { cash_on_delivery: true, ..on() };
-        let methods = |settings: &ManualPayments, has_flash: bool| settings.methods(has_flash).collect::<Vec<_>>();
-        assert_eq!(methods(&both, false), ManualMethod::ALL);
-        assert_eq!(methods(&both, true), []);
-        assert_eq!(methods(&ManualPayments { for_flash_sales: true, ..both }, true), ManualMethod::ALL);
-        assert_eq!(methods(&on(), false), [ManualMethod::BankTransfer]);
-        assert_eq!(methods(&ManualPayments::default(), false), []);
+        let with_flash = ManualPayments { for_flash_sales: true, ..both.clone() };
+        let of = |kind| move |choice| OfferPayLater { offer: OfferId::new(), kind, choice };
+        let (regular, flash) = (of(OfferKind::Regular), of(OfferKind::Flash));
+        for (offers, by_default, where_flash_may) in [
+            (vec![regular(None)], true, true),
+            (vec![flash(None)], false, true),
+            (vec![regular(Some(false))], false, false),
+            (vec![flash(Some(false))], false, false),
+            (vec![regular(Some(true))], true, true),
+            (vec![flash(Some(true))], true, true),
+            (vec![regular(None), flash(Some(true))], true, true),
+            (vec![regular(None), flash(None)], false, true),
+            (vec![flash(Some(true)), regular(Some(false)), regular(None)], false, false),
+        ] {
+            for (settings, is_possible) in [(&both, by_default), (&with_flash, where_flash_may)] {
+                let expected = if is_possible { &ManualMethod::ALL[..] } else { &[] };
+                assert_eq!(settings.methods(&offers).collect::<Vec<_>>(), expected, "{offers:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn offer_cannot_turn_on_what_the_shop_has_off() {
+        let allowed = [OfferPayLater { offer: OfferId::new(), kind: OfferKind::Regular, choice: Some(true) }];
+        let methods = |settings: &ManualPayments| settings.methods(&allowed).collect::<Vec<_>>();
+        assert_eq!(methods(&on()), [ManualMethod::BankTransfer]);
+        assert_eq!(methods(&ManualPayments::default()), []);
     }
 
     #[test]

@@ -119,7 +119,7 @@ pub use id::{
 };
 pub use invite::{Helper, Invite};
 pub use mail::{ClaimedMail, MailContent, MailKind, MailOutcome, MailStatus, MailStep, NewMail};
-pub use manual_payment::{ManualMethod, ManualPayments, PaymentMethod, Placement};
+pub use manual_payment::{ManualMethod, ManualPayments, OfferPayLater, PaymentMethod, Placement};
 pub use offer::{
     Decision, ExistingPurchase, Offer, OfferKind, OfferStage, OfferStatus, OfferTerms, PurchaseRequest, decide,
 };

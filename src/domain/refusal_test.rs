@@ -26,7 +26,7 @@ fn page_texts(language: &str) -> String {
 #[test]
 fn every_text_key_has_a_page_text_in_each_language() {
     // Errors of the page itself, which no server sends.
-    const PAGE_ONLY: [&str; 13] = [
+    const PAGE_ONLY: [&str; 14] = [
         "added_or_not",
         "card_form_unreachable",
         "card_incomplete",
@@ -40,6 +40,7 @@ fn every_text_key_has_a_page_text_in_each_language() {
         "stock_take_full",
         "too_long",
         "unknown",
+        "wallet_failed",
     ];
     let expected: BTreeSet<_> = ErrorCode::all().map(|row| row.text_key).collect();
     for language in ["en", "ar", "id"] {

@@ -45,6 +45,9 @@ pub struct NewOfferRequest {
     starts_at: Option<Millis>,
     /// Who may buy it. Default: `verified` for flash sales where the shop can send e-mail, else `anyone`.
     buyers: Option<OfferBuyers>,
+    /// Whether buyers can pay it later (cash on delivery, bank transfer), where the shop takes such payments. Default: a regular offer can be
+    /// paid later, a flash sale only where `for_flash_sales` of the settings says so.
+    pay_later: Option<bool>,
 }
 
 /// Creates an offer as a draft. Its units are taken from the pool of the variant. The same key always gives the same offer.
@@ -71,6 +74,7 @@ pub async fn create(
         hold_s: new.hold_s,
         starts_at: new.starts_at,
         buyers: new.buyers,
+        pay_later: new.pay_later,
     };
     Ok((StatusCode::CREATED, Json(state.app.catalogue.create_offer(&actor, stream, form, key).await?)))
 }

@@ -65,6 +65,9 @@ pub struct PagePolicy {
 /// Where the card form of Stripe comes from. Its frames come from there, from hosts below it, and from `hooks.stripe.com`.
 const STRIPE: &str = "https://js.stripe.com";
 const BELOW_STRIPE: &str = "https://*.js.stripe.com";
+/// The wallet of Stripe, which its card form and its express buttons offer. Apple Pay and Google Pay need no address of their own.
+const LINK: &str = "https://link.com https://*.link.com";
+const BELOW_LINK: &str = "https://*.link.com";
 
 /// A page, by who may frame it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,6 +112,7 @@ impl Policies {
         // the hosts of videos.
         let mut connect =
             if hosts.connect.is_empty() { Vec::new() } else { [&hosts.connect[..], &hosts.media].concat() };
+        let mut images = hosts.images.clone();
         let (scripts, framed_here) = match card_form {
             None => ("'self'".to_owned(), String::new()),
             Some(script) => {
@@ -118,13 +122,16 @@ impl Policies {
                 let (scripts, frames, api) = match origin.as_str() {
                     STRIPE => (
                         format!("{STRIPE} {BELOW_STRIPE}"),
-                        format!("{STRIPE} {BELOW_STRIPE} https://hooks.stripe.com"),
-                        "https://api.stripe.com".to_owned(),
+                        format!("{STRIPE} {BELOW_STRIPE} https://hooks.stripe.com {LINK}"),
+                        format!("https://api.stripe.com {LINK}"),
                     ),
                     _ => (origin.clone(), origin.clone(), origin.clone()),
                 };
                 if !connect.is_empty() {
                     connect.push(api);
+                }
+                if !images.is_empty() && origin == STRIPE {
+                    images.push(BELOW_LINK.to_owned());
                 }
                 (format!("'self' {scripts}"), format!("frame-src 'self' {frames}; "))
             }
@@ -132,7 +139,7 @@ impl Policies {
         let common = format!(
             "default-src 'self'; img-src {}; media-src {}; connect-src {}; style-src 'self'; script-src {scripts}; {framed_here}\
              object-src 'none'; base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'; frame-ancestors ",
-            list("'self' data:", "https:", &hosts.images),
+            list("'self' data:", "https:", &images),
             list("'self' blob:", "https: http:", &hosts.media),
             list("'self'", "ws: wss: https: http:", &connect),
         );
@@ -186,25 +193,31 @@ mod tests {
 
     #[test]
     fn only_the_card_form_of_the_provider_may_be_loaded_from_elsewhere() {
-        let limited = ContentHosts { connect: vec!["wss://live.shop.example".into()], ..ContentHosts::default() };
+        let limited = ContentHosts {
+            connect: vec!["wss://live.shop.example".into()],
+            images: vec!["https://cdn.example".into()],
+            ..ContentHosts::default()
+        };
         let text = |form| {
             let policy = PagePolicy::new(&[], None, &limited, form).unwrap();
             let text = |has_form| policy.content_security_policy(Framing::Never, has_form).to_str().unwrap().to_owned();
-            assert!(!text(false).contains("stripe.com") && !text(false).contains("127.0.0.1"), "no form is shown");
+            assert!(!text(false).contains("stripe.com") && !text(false).contains("link.com"), "no form is shown");
+            assert!(!text(false).contains("127.0.0.1"), "no form is shown");
             text(true)
         };
         assert!(text(None).contains("script-src 'self'; object-src"), "{}", text(None));
         let stripe = text(Some("https://js.stripe.com/v3/"));
         for part in [
             "script-src 'self' https://js.stripe.com https://*.js.stripe.com;",
-            "frame-src 'self' https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com;",
-            "connect-src 'self' wss://live.shop.example https://api.stripe.com;",
+            "frame-src 'self' https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com https://link.com https://*.link.com;",
+            "connect-src 'self' wss://live.shop.example https://api.stripe.com https://link.com https://*.link.com;",
+            "img-src 'self' data: https://cdn.example https://*.link.com;",
         ] {
             assert!(stripe.contains(part), "{stripe}");
         }
         let stand_in = text(Some("http://127.0.0.1:7/element.js"));
         assert!(stand_in.contains("script-src 'self' http://127.0.0.1:7;"), "{stand_in}");
-        assert!(!stand_in.contains("stripe.com"), "{stand_in}");
+        assert!(!stand_in.contains("stripe.com") && !stand_in.contains("link.com"), "{stand_in}");
     }
 
     #[test]

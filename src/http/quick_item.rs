@@ -19,6 +19,8 @@ pub struct QuickItemRequest {
     image: Option<String>,
     price: Minor,
     quantity: i64,
+    /// Whether buyers can pay it later (cash on delivery, bank transfer), where the shop takes such payments. Default: they can.
+    pay_later: Option<bool>,
 }
 
 /// A product that was made in the middle of a show.
@@ -46,8 +48,8 @@ pub async fn create(
     // Authorization comes before validation: a refused caller learns nothing about the form.
     state.app.stream_cache.authorize(&actor, Permission::ManageOffers, stream).await?;
     let key = idempotency_key(&headers)?;
-    let QuickItemRequest { image, price, quantity } = form;
-    let new = NewQuickItem { image, price, quantity };
+    let QuickItemRequest { image, price, quantity, pay_later } = form;
+    let new = NewQuickItem { image, price, quantity, pay_later };
     let (number, offer) = state.app.catalogue.create_quick_item(&actor, stream, new, key).await?;
     Ok((StatusCode::CREATED, Json(QuickItemView { number, offer })))
 }

@@ -120,6 +120,10 @@ pub struct OrderView {
     /// The ways in which a held order can be paid later, in the answers to `GET /v1/orders/{order}` and `POST /v1/orders`; left out: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub manual_methods: Vec<ManualMethodView>,
+    /// The offers of a held order that must be paid at once, where the shop takes later payments otherwise: because of them the order has no
+    /// `manual_methods`. In the same answers; left out: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paid_at_once: Vec<OfferId>,
     /// How the order was placed; left out: it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
@@ -159,6 +163,7 @@ impl OrderView {
             quote: order.quote.clone(),
             payment_place: None,
             manual_methods: Vec::new(),
+            paid_at_once: Vec::new(),
             placement: order.placement,
             bank_details: None,
             lines,

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::domain::policy::PolicyKind;
 use crate::domain::shop_settings::ShopProfile;
-use crate::domain::{Minor, QuoteRules, Shop, ShopId, Titles};
+use crate::domain::{ManualMethod, Minor, QuoteRules, Shop, ShopId, Titles};
 
 /// What a page needs to show the card form of Stripe.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
@@ -40,6 +40,9 @@ pub struct ShopView {
     pub stripe: Option<StripeFormView>,
     /// Whether the shop sends e-mails: then an address that a buyer gives with the delivery address gets some.
     pub emails: bool,
+    /// The ways to pay later that the shop has turned on; left out: none. `manual_methods` of an order says which of them it can be paid by.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub manual_methods: Vec<ManualMethod>,
     /// Whether a coupon can be used now: the checkout has a field for its code.
     pub coupons: bool,
     /// The shop's public URL, if the operator has set it. Links for sharing begin with it.
@@ -86,6 +89,7 @@ impl ShopView {
             payments,
             stripe,
             emails,
+            manual_methods: profile.manual_payments.methods(&[]).collect(),
             coupons: false,
             base_url,
             country: country.clone(),

@@ -50,6 +50,9 @@ pub struct OfferView {
     /// Who may buy it. Left out: anyone who has signed in.
     #[serde(skip_serializing_if = "OfferBuyers::is_anyone")]
     pub buyers: OfferBuyers,
+    /// Whether it can be paid later, where the shop takes such payments. Left out: a regular offer can be, a flash sale as the settings say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pay_later: Option<bool>,
     pub status: OfferStatus,
     #[schema(value_type = Vec<i64>, example = json!([1, 7]))]
     pub v: StateVersion,
@@ -83,6 +86,7 @@ impl OfferView {
             position: offer.position,
             starts_at: offer.starts_at,
             buyers: offer.buyers,
+            pay_later: offer.pay_later,
             status: terms.status(now, offer.has_unpaid),
             v: [epoch, terms.version],
         }

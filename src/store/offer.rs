@@ -100,11 +100,12 @@ struct OfferRow {
     position: i64,
     starts_at: Option<i64>,
     buyers: String,
+    pay_later: Option<i64>,
     has_unpaid: bool,
     terms: OfferTermsRow,
 }
 
-from_row!(OfferRow { id, variant, product, kind, title, titles, name, names, image, old_price, countdown_ms, duration_ms, position, starts_at, buyers, has_unpaid } and terms);
+from_row!(OfferRow { id, variant, product, kind, title, titles, name, names, image, old_price, countdown_ms, duration_ms, position, starts_at, buyers, pay_later, has_unpaid } and terms);
 
 /// Offers of a show that are not closed: more than a product list can show. A moment of two hosts may add a few more.
 pub const OPEN_OFFERS_MAX: i64 = 2_000;
@@ -129,7 +130,7 @@ impl OfferRow {
             stream: StreamId(self.terms.stream),
             product: ProductId(self.product),
             variant: VariantId(self.variant),
-            kind: if self.kind == OfferKind::Flash.name() { OfferKind::Flash } else { OfferKind::Regular },
+            kind: OfferKind::of_name(&self.kind),
             title: self.title,
             titles: titles_from_json(&self.titles)?,
             variant_name: self.name,
@@ -146,6 +147,7 @@ impl OfferRow {
                 "buyers",
                 &self.buyers,
             )?,
+            pay_later: self.pay_later.map(|choice| choice == 1),
             has_unpaid: self.has_unpaid,
             terms: self.terms.terms()?,
         })
@@ -158,7 +160,8 @@ macro_rules! offers {
     ($condition:literal) => {
         concat!(
             "select o.id, o.stream, o.variant, v.product, o.kind, p.title, p.titles, v.name, v.names, p.image,
-                o.old_price, o.currency, o.countdown_ms, o.duration_ms, o.position, o.starts_at, o.buyers, o.stage, o.quantity,
+                o.old_price, o.currency, o.countdown_ms, o.duration_ms, o.position, o.starts_at, o.buyers, o.pay_later,
+                o.stage, o.quantity,
                 o.reserved, o.next_place, o.version, o.opens_at, o.closes_at, o.per_buyer, o.hold_ms, o.price,
                 o.reserved >= o.quantity and exists (select 1 from reservations r
                     where r.offer = o.id and r.status in ('held', 'capturing')) as has_unpaid
@@ -182,8 +185,8 @@ pub(super) async fn insert_offer(
     check_can_be_offered(tx, new.variant.0).await?;
     log_move(tx, new.variant.0, (-new.quantity, StockReason::ToOffer), request).await?;
     let insert = "insert into offers (id, stream, variant, kind, stage, price, old_price, currency, quantity,
-            per_buyer, countdown_ms, duration_ms, hold_ms, starts_at, buyers, position)
-        select $1, s.id, $3, $4, 'draft', $5, $6, h.currency, $7, $8, $9, $10, $11, $12, $13,
+            per_buyer, countdown_ms, duration_ms, hold_ms, starts_at, buyers, pay_later, position)
+        select $1, s.id, $3, $4, 'draft', $5, $6, h.currency, $7, $8, $9, $10, $11, $12, $13, $14,
             (select coalesce(max(o.position), 0) + 1 from offers o where o.stream = s.id)
         from streams s join shops h on h.id = s.shop where s.id = $2 and (s.status <> 'ended' or s.replay is not null)";
     let created = tx
@@ -201,6 +204,7 @@ pub(super) async fn insert_offer(
         .bind(new.hold_ms)
         .bind(new.starts_at)
         .bind(new.buyers.name())
+        .bind(new.pay_later.map(i64::from))
         .execute()
         .await?;
     if created == 0 {

@@ -8,14 +8,15 @@ use super::quote::quote_to_pay;
 use super::transaction::Transaction;
 use super::{Result, Store, to_json};
 use crate::domain::{
-    IdempotencyKey, ManualMethod, ManualPayments, Millis, Minor, Order, OrderId, OrderStatus, PersonKey, QuoteRules,
-    Refusal, RequestHash, ReservationStatus, UserId,
+    IdempotencyKey, ManualMethod, ManualPayments, Millis, Minor, OfferId, OfferKind, OfferPayLater, Order, OrderId,
+    OrderStatus, PersonKey, QuoteRules, Refusal, RequestHash, ReservationStatus, UserId,
 };
 
 /// The verb of the idempotency keys.
 const PLACE: &str = "place";
-const FLASH_UNITS: &str = "select cast(count(*) as bigint) from reservations r join offers o on o.id = r.offer
-    where (r.id = $1 or r.order_id = $1) and r.status || '' = 'held' and o.kind = 'flash'";
+const PAY_LATER_OF_OFFERS: &str =
+    "select distinct o.id, o.kind, o.pay_later from reservations r join offers o on o.id = r.offer
+    where (r.id = $1 or r.order_id = $1) and r.status || '' = 'held'";
 
 /// What a buyer requests who places an order.
 #[derive(Clone, Debug)]
@@ -54,8 +55,8 @@ impl Store {
                 None => {}
             }
             order.check_payable()?;
-            let has_flash_units = tx.query(FLASH_UNITS).bind(order.id.0).fetch_value::<i64>().await? > 0;
-            if !new.settings.methods(has_flash_units).any(|method| method == new.method) {
+            let offers = tx.query(PAY_LATER_OF_OFFERS).bind(order.id.0).fetch_all().await?;
+            if !new.settings.methods(&pay_later(offers)).any(|method| method == new.method) {
                 return Err(Refusal::MethodOff.into());
             }
             // Two orders of one person that are placed at once are counted one after the other.
@@ -161,10 +162,19 @@ impl Store {
         self.query(count).bind(now).bind(most).fetch_value().await
     }
 
-    /// Is a unit of this order of a flash sale?
-    pub async fn has_flash_units(&self, order: OrderId) -> Result<bool> {
-        Ok(self.query(FLASH_UNITS).bind(order.0).fetch_value::<i64>().await? > 0)
+    /// What the offers of the held lines of an order say about paying later.
+    pub async fn pay_later_of_offers(&self, order: OrderId) -> Result<Vec<OfferPayLater>> {
+        Ok(pay_later(self.query(PAY_LATER_OF_OFFERS).bind(order.0).fetch_all().await?))
     }
+}
+
+fn pay_later(rows: Vec<(Uuid, String, Option<i64>)>) -> Vec<OfferPayLater> {
+    let offer = |(id, kind, choice): (Uuid, String, Option<i64>)| OfferPayLater {
+        offer: OfferId(id),
+        kind: OfferKind::of_name(&kind),
+        choice: choice.map(|choice| choice == 1),
+    };
+    rows.into_iter().map(offer).collect()
 }
 
 /// What this key of `place` was used for, and the order that it placed.

@@ -135,9 +135,9 @@ async fn copy_offer(
     let id = OfferId::new();
     let insert =
         "insert into offers (id, stream, variant, kind, stage, price, old_price, currency, quantity, per_buyer,
-            countdown_ms, duration_ms, hold_ms, buyers, position)
+            countdown_ms, duration_ms, hold_ms, buyers, pay_later, position)
         select $1, $2, variant, kind, 'draft', price, old_price, currency, $3, per_buyer, countdown_ms, duration_ms,
-            hold_ms, buyers, position from offers where id = $4";
+            hold_ms, buyers, pay_later, position from offers where id = $4";
     tx.query(insert).bind(id.0).bind(stream.0).bind(units).bind(offer).execute().await?;
     let sums = "insert into offer_sums (offer, stream) values ($1, $2)";
     tx.query(sums).bind(id.0).bind(stream.0).execute().await?;

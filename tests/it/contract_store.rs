@@ -33,6 +33,7 @@ mod migrate_orders;
 mod offer;
 mod open_order;
 mod order;
+mod pay_later;
 mod payment;
 mod payment_adapter;
 mod payment_day;

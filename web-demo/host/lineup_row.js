@@ -129,7 +129,9 @@ export class LineupRow {
     setText(this.title, fullTitle(offer));
     this.title.title = fullTitle(offer); // In the row a long one is cut.
     setText(this.price, formatMoney(offer.price, offer.currency));
-    setText(this.facts, `${t(`host.kind_${offer.kind}`)} · ${t('host.per_buyer_short', { n: offer.per_buyer })}`);
+    const facts = [t(`host.kind_${offer.kind}`), t('host.per_buyer_short', { n: offer.per_buyer })];
+    if (offer.pay_later !== undefined) facts.push(t(`form.pay_later_${offer.pay_later ? 'yes' : 'no'}`));
+    setText(this.facts, facts.join(' · '));
     this.offer = offer;
     this.isPainted = true;
   }

@@ -63,6 +63,7 @@ class OfferForm {
       }),
     };
     this.buyers = this.buyersChoice();
+    this.payLater = payLaterChoice(shop);
     this.flash = flashFields();
     this.pin = pinChoice();
     this.time = timeField(() => lineup.client.now());
@@ -108,6 +109,7 @@ class OfferForm {
       this.flashPart,
       this.hold.hold_s.node,
       this.buyers.node,
+      this.payLater.node,
       this.pin.node,
       this.alert,
       el('div.actions', {}, this.draftButton, this.startButton),
@@ -166,6 +168,7 @@ class OfferForm {
     const { select, warning } = this.buyers;
     if (!('chosen' in select.dataset)) select.value = isFlash && this.shop.emails ? 'verified' : 'anyone';
     warning.hidden = !isFlash || select.value !== 'anyone';
+    this.payLater.setKind(this.kind);
     this.time.starts_at.node.hidden = !this.isScheduledFlash;
     this.draftButton.hidden = this.isScheduledFlash;
     this.pin.node.hidden = this.isScheduledFlash;
@@ -224,6 +227,7 @@ class OfferForm {
           variant: row.variant.id,
           kind: this.kind,
           buyers: this.buyers.select.value,
+          ...this.payLater.value(),
           ...terms,
           ...values,
         };
@@ -268,6 +272,32 @@ class OfferForm {
     this.alert.hidden = false;
   }
 }
+
+/**
+ * Whether buyers can pay later. The choice is there only where the shop takes such payments. What is not chosen is as the shop says.
+ * @param {Shop} shop
+ */
+function payLaterChoice({ manual_methods = [] }) {
+  const select = el('select', { id: 'offer-pay-later', 'data-test': 'offer-pay-later' });
+  return {
+    node: el('div', { hidden: !manual_methods.length }, el('label', { for: select.id }, t('form.pay_later')), select),
+    /** @param {Kind} kind */
+    setKind: (kind) => {
+      const chosen = select.value;
+      const usual = kind === 'flash' ? [option('', 'flash'), option('yes', 'yes')] : [option('', 'yes')];
+      select.replaceChildren(...usual, option('no', 'no'));
+      // A regular offer can be paid later without a word.
+      select.value = kind === 'regular' && chosen === 'yes' ? '' : chosen;
+    },
+    value: () => (select.value ? { pay_later: select.value === 'yes' } : {}),
+  };
+}
+
+/**
+ * @param {string} value
+ * @param {'yes' | 'no' | 'flash'} text
+ */
+const option = (value, text) => el('option', { value }, t(`form.pay_later_${text}`));
 
 function flashFields() {
   const minutes = wholeNumber(...LENGTH_MIN);

@@ -331,6 +331,7 @@ export default {
   'order.not_sent_in_time': 'أُلغي الطلب: لم يرسله المتجر في الموعد',
   'order.cancelled_more': 'لا يلزمك دفع أي مبلغ. إذا كنت قد دفعت بالفعل فتواصل مع المتجر.',
   'payment.how': 'طريقة الدفع',
+  'payment.at_once': 'يُدفع ثمن «{title}» فورًا، لذلك لا يمكن دفع هذا الطلب لاحقًا.',
   'payment.cash_on_delivery': 'الدفع عند الاستلام',
   'payment.cash_on_delivery.more': 'تدفع نقدًا عند وصول الطرد',
   'payment.bank_transfer': 'تحويل بنكي',

@@ -323,6 +323,7 @@ export default {
   'order.not_sent_in_time': 'Cancelled: the shop did not send it in time',
   'order.cancelled_more': 'You don’t have to pay. If you have paid already, contact the shop.',
   'payment.how': 'Payment method',
+  'payment.at_once': '“{title}” must be paid at once, so you cannot pay this order later.',
   'payment.cash_on_delivery': 'Cash on delivery',
   'payment.cash_on_delivery.more': 'You pay in cash when the parcel arrives',
   'payment.bank_transfer': 'Bank transfer',

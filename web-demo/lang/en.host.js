@@ -151,6 +151,10 @@ export default {
   'form.buyers_account': 'Buyers with an account',
   'form.buyers_warning':
     'One person can buy many times under different names. Choose buyers with a verified e-mail to prevent it; the shop must be able to send e-mail.',
+  'form.pay_later': 'Cash on delivery and bank transfer',
+  'form.pay_later_yes': 'Can be paid later',
+  'form.pay_later_no': 'Must be paid at once',
+  'form.pay_later_flash': 'As the settings say for flash sales',
   'form.countdown': 'Countdown (seconds)',
   'form.length': 'Length (minutes)',
   'form.kind': 'Type of offer',

@@ -234,6 +234,6 @@ export default {
     'The bank, the account (IBAN) and its holder. Buyers see this text after they have placed an order. They use the number of the order as the reference.',
   'manual.bank_details_missing': 'Say where buyers pay to, or turn off bank transfer.',
   'manual.open_orders_max': 'Orders that one buyer can have open and not paid',
-  'manual.for_flash_sales': 'Also for flash sales',
+  'manual.for_flash_sales': 'Also for flash sales, unless an offer says otherwise',
   'manual.wrong_number': 'Type a whole number from 1 to {max}.',
 };

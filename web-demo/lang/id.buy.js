@@ -330,6 +330,7 @@ export default {
   'order.not_sent_in_time': 'Dibatalkan: toko tidak mengirimnya tepat waktu',
   'order.cancelled_more': 'Anda tidak perlu membayar. Jika sudah membayar, hubungi toko.',
   'payment.how': 'Cara pembayaran',
+  'payment.at_once': '“{title}” harus langsung dibayar, jadi pesanan ini tidak dapat dibayar nanti.',
   'payment.cash_on_delivery': 'Bayar di tempat (COD)',
   'payment.cash_on_delivery.more': 'Anda membayar tunai saat paket tiba',
   'payment.bank_transfer': 'Transfer bank',

@@ -10,6 +10,10 @@ export default {
   'card.loading': 'Memuat formulir kartu…',
   'error.card_form_unreachable': 'Formulir kartu tidak dapat dimuat. Periksa koneksi Anda, atau pemblokir skrip.',
   'error.card_incomplete': 'Periksa isian formulir kartu Anda.',
+  'card.express': 'Bayar dengan dompet digital',
+  'card.express_address': 'Paket dikirim ke alamat di bawah, bukan ke alamat di dompet digital Anda.',
+  'error.wallet_failed':
+    'Dompet digital Anda tidak membayar, dan tidak ada yang ditagih. Coba lagi, atau bayar dengan cara lain.',
   'card.saved': 'Kartu tersimpan',
   'card.ending': '{brand} berakhiran {last4}',
   'card.expires': 'Berlaku hingga {date}',

@@ -140,6 +140,10 @@ export default {
   'form.buyers_account': 'Pembeli dengan akun',
   'form.buyers_warning':
     'Satu orang dapat membeli berkali-kali dengan nama berbeda. Untuk mencegahnya, pilih pembeli dengan email terverifikasi; toko harus dapat mengirim email.',
+  'form.pay_later': 'Bayar di tempat dan transfer bank',
+  'form.pay_later_yes': 'Boleh dibayar nanti',
+  'form.pay_later_no': 'Harus langsung dibayar',
+  'form.pay_later_flash': 'Sesuai pengaturan flash sale',
   'form.countdown': 'Hitung mundur (detik)',
   'form.length': 'Durasi (menit)',
   'form.kind': 'Jenis penawaran',

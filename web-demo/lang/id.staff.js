@@ -234,6 +234,6 @@ export default {
     'Bank, rekening (IBAN) dan pemiliknya. Pembeli melihat teks ini setelah membuat pesanan. Nomor pesanan menjadi referensinya.',
   'manual.bank_details_missing': 'Tulis ke mana pembeli membayar, atau matikan transfer bank.',
   'manual.open_orders_max': 'Pesanan belum dibayar yang boleh dimiliki satu pembeli',
-  'manual.for_flash_sales': 'Juga untuk flash sale',
+  'manual.for_flash_sales': 'Juga untuk flash sale, kecuali penawarannya menentukan lain',
   'manual.wrong_number': 'Ketik bilangan bulat dari 1 sampai {max}.',
 };

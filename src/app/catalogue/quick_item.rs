@@ -20,6 +20,9 @@ pub struct NewQuickItem {
     pub image: Option<String>,
     pub price: i64,
     pub quantity: i64,
+    /// As in `OfferForm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pay_later: Option<bool>,
 }
 
 impl Catalogue {
@@ -38,7 +41,7 @@ impl Catalogue {
         }
         check_new_picture(new.image.as_deref(), None, "image")?;
         let request = keyed_request(actor, "create_quick_item", key, &(stream, &new));
-        let NewQuickItem { image, price, quantity } = new;
+        let NewQuickItem { image, price, quantity, pay_later } = new;
         // The transaction that counts the items gives the name.
         let (name, variant) = ("#".to_owned(), VariantId::new());
         let variants = vec![Variant { id: variant, name: name.clone(), price, stock: quantity, ..Variant::default() }];
@@ -54,6 +57,7 @@ impl Catalogue {
             hold_s: None,
             starts_at: None,
             buyers: None,
+            pay_later,
         };
         let offer = form.validated(OfferId::new(), stream, self.context.sends_email(), self.context.now())?;
         let product = Product { version: 1, title: name, image, variants, ..Product::default() }.validated()?;

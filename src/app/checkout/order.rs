@@ -378,11 +378,12 @@ impl Checkout {
             Some(_) if order.status == OrderStatus::Held => self.context.store.payment_place(order.id).await?,
             _ => None,
         };
-        let manual_methods = self.manual_methods(order).await?;
+        let (manual_methods, paid_at_once) = self.manual_methods(order).await?;
         Ok(OrderView {
             quote: quote.map(Box::new),
             payment_place,
             manual_methods,
+            paid_at_once,
             ..self.catalogue.order_view(order).await
         })
     }

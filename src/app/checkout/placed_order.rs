@@ -13,8 +13,8 @@ use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
 use crate::domain::manual_payment::check_buyer;
 use crate::domain::order::request_hash;
 use crate::domain::{
-    Actor, AuditAction, IdempotencyKey, ManualMethod, Millis, Minor, Order, OrderId, OrderStatus, Permission, Place,
-    Refusal, Reservation, ReservationStatus, authorize_by_role,
+    Actor, AuditAction, IdempotencyKey, ManualMethod, Millis, Minor, OfferId, Order, OrderId, OrderStatus, Permission,
+    Place, Refusal, Reservation, ReservationStatus, authorize_by_role,
 };
 use crate::protocol::{ManualMethodView, OrderView};
 use crate::store::{NewPlacement, OrderEnd, ReceivedPayment};
@@ -210,16 +210,17 @@ impl Checkout {
         Ok(())
     }
 
-    /// The ways to pay a held order later.
-    pub(super) async fn manual_methods(&self, order: &Order) -> Result<Vec<ManualMethodView>> {
+    /// The ways to pay a held order later, and the offers because of which there are none.
+    pub(super) async fn manual_methods(&self, order: &Order) -> Result<(Vec<ManualMethodView>, Vec<OfferId>)> {
         let profile = self.context.profile();
         let settings = &profile.manual_payments;
         // Most shops have none, and need not ask.
-        if order.status != OrderStatus::Held || settings.methods(false).next().is_none() {
-            return Ok(Vec::new());
+        if order.status != OrderStatus::Held || settings.methods(&[]).next().is_none() {
+            return Ok((Vec::new(), Vec::new()));
         }
-        let has_flash_units = self.context.store.has_flash_units(order.id).await?;
+        let offers = self.context.store.pay_later_of_offers(order.id).await?;
         let view = |method| ManualMethodView { method, days: settings.days(method) };
-        Ok(settings.methods(has_flash_units).map(view).collect())
+        let at_once = offers.iter().filter(|offer| !settings.allows(**offer)).map(|offer| offer.offer);
+        Ok((settings.methods(&offers).map(view).collect(), at_once.collect()))
     }
 }

@@ -72,6 +72,7 @@ async fn ended_selling_task_leaves_nothing_behind() {
             hold_ms: 300_000,
             starts_at: None,
             buyers: Default::default(),
+            pay_later: None,
         };
         store.create_offer(&new, None).await.unwrap();
         store.open_offer(new.id).await.unwrap();

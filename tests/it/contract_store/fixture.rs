@@ -314,6 +314,7 @@ impl Fixture {
             hold_ms: HOLD_MS,
             starts_at: None,
             buyers: Default::default(),
+            pay_later: None,
         }
     }
 

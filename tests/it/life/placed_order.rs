@@ -119,6 +119,46 @@ async fn buyer_who_cannot_be_found_again_pays_at_once() {
 }
 
 #[tokio::test]
+async fn host_decides_for_each_offer_whether_it_is_paid_later() {
+    let shop = Shop::demo(&[]).await;
+    assert_eq!(shop.server.rest().get("/v1/shop").await.expect(200).get("manual_methods"), None, "none is on at first");
+    allow(&shop, both()).await;
+    let methods = json!(["cash_on_delivery", "bank_transfer"]);
+    assert_eq!(shop.server.rest().get("/v1/shop").await.expect(200)["manual_methods"], methods);
+
+    let usual = shop.on_sale(3, json!({})).await;
+    assert_eq!(shop.offer(&usual).await.get("pay_later"), None, "it is left out unless the host chose");
+    let at_once = shop.on_sale(3, json!({"pay_later": false})).await;
+    assert_eq!(shop.offer(&at_once).await["pay_later"], false);
+    let flash = json!({"kind": "flash", "countdown_s": 10, "duration_s": 600, "pay_later": true});
+    let flash = shop.draft(3, flash).await;
+    assert_eq!(shop.offer(&flash).await["pay_later"], true);
+    shop.draft(1, json!({"pay_later": null})).await;
+    let wrong =
+        json!({"variant": shop.variant(1).await, "kind": "regular", "price": 5, "quantity": 1, "pay_later": "yes"});
+    shop.host.post(&shop.path("offers"), wrong).await.expect_problem(400, "bad_request");
+    let quick = json!({"price": 500, "quantity": 1, "pay_later": false});
+    let quick = shop.host.post_keyed(&shop.path("quick-items"), &key(), quick).await.expect(201);
+    assert_eq!(quick["offer"]["pay_later"], false);
+
+    let ann = shop.rest("Ann", "viewer");
+    let mut live = shop.live("Ann", "viewer").await;
+    let (first, second) = (id(&hold(&mut live, &usual, 1).await), id(&hold(&mut live, &at_once, 1).await));
+    let methods_of =
+        async |order: &str| ann.get(&format!("/v1/orders/{order}")).await.expect(200)["manual_methods"].clone();
+    assert_eq!(methods_of(&first).await.as_array().map(Vec::len), Some(2));
+    assert_eq!(ann.get(&format!("/v1/orders/{first}")).await.expect(200).get("paid_at_once"), None);
+    assert_eq!(methods_of(&second).await, Value::Null);
+    let cash = json!({"method": "cash_on_delivery"});
+    ann.post_keyed(&format!("/v1/orders/{second}/pay"), &key(), cash.clone()).await.expect_problem(409, "method_off");
+    // Together, neither of them can be paid later.
+    let bag = ann.post("/v1/orders", json!({"reservations": [first, second]})).await.expect(200);
+    assert_eq!((bag.get("manual_methods"), &bag["paid_at_once"]), (None, &json!([at_once])));
+    ann.post_keyed(&format!("/v1/orders/{}/pay", id(&bag)), &key(), cash).await.expect_problem(409, "method_off");
+    shop.assert_left(&at_once, 2).await;
+}
+
+#[tokio::test]
 async fn settings_of_manual_payments_are_checked() {
     let shop = Shop::demo(&[]).await;
     let admin = shop.rest("Root", "admin");

@@ -94,6 +94,7 @@ fn offer() -> OfferView {
         position: 1,
         starts_at: None,
         buyers: OfferBuyers::Anyone,
+        pay_later: None,
         status: OfferStatus::Open,
         v: VERSION,
     }
@@ -154,6 +155,7 @@ pub fn order() -> OrderView {
         quote: None,
         payment_place: None,
         manual_methods: Vec::new(),
+        paid_at_once: Vec::new(),
         placement: None,
         bank_details: None,
         lines: vec![line],

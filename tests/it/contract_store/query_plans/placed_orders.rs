@@ -9,7 +9,7 @@ use crate::contract_store::builders::{key, person, user};
 pub(super) async fn all(c: &Calls) {
     let offer = c.shop.offer(5, 5).await;
     let (paid, cancelled) = (c.shop.hold_one(offer, "cash-1").await.id, c.shop.hold_one(offer, "cash-2").await.id);
-    call!(c, has_flash_units(paid));
+    call!(c, pay_later_of_offers(paid));
     for (order, buyer) in [(paid, "cash-1"), (cancelled, "cash-2")] {
         let new = NewPlacement {
             order,

@@ -1,0 +1,10 @@
+-- Whether buyers can pay an offer later, in cash on delivery or by bank transfer: 1, 0, or as the shop says. Nodes of the version before leave
+-- it null.
+alter table offers add column pay_later integer check (pay_later in (0, 1));
+
+-- It has all columns of a table that changed, so it is made again.
+drop view readable_offers;
+create view readable_offers as
+  select o.*, quantity - reserved as left_now, datetime(opens_at / 1000, 'unixepoch') as opens,
+         datetime(closes_at / 1000, 'unixepoch') as closes, datetime(starts_at / 1000, 'unixepoch') as starts
+  from offers o;
