@@ -120,6 +120,11 @@ pub struct OrderView {
     /// The ways in which a held order can be paid later, in the answers to `GET /v1/orders/{order}` and `POST /v1/orders`; left out: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub manual_methods: Vec<ManualMethodView>,
+    /// Why a held order cannot be paid with the address that it has: `country_not_served`, the code of the refusal. It is in the answers
+    /// to `GET /v1/orders/{order}` and `POST /v1/orders`; left out: nothing is wrong. A payment that is under way goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub delivery_problem: Option<&'static str>,
     /// How the order was placed; left out: it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
@@ -159,6 +164,7 @@ impl OrderView {
             quote: order.quote.clone(),
             payment_place: None,
             manual_methods: Vec::new(),
+            delivery_problem: None,
             placement: order.placement,
             bank_details: None,
             lines,

@@ -377,6 +377,7 @@ impl Checkout {
             quote: quote.map(Box::new),
             payment_place,
             manual_methods,
+            delivery_problem: self.delivery_problem(order).await?,
             ..self.catalogue.order_view(order).await
         })
     }

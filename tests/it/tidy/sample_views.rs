@@ -154,6 +154,7 @@ pub fn order() -> OrderView {
         quote: None,
         payment_place: None,
         manual_methods: Vec::new(),
+        delivery_problem: None,
         placement: None,
         bank_details: None,
         lines: vec![line],
