@@ -128,6 +128,8 @@ export interface Order {
   quote?: OrderQuote;
   /** The ways in which a held order can be paid later; in its details only. */
   manual_methods?: { method: ManualMethod; days: number }[];
+  /** Why a held order cannot be paid with its address, as the code of the refusal; in its details only. */
+  delivery_problem?: string;
   /** How the order was placed; missing: it was not. */
   placement?: { method: ManualMethod; placed_at: number; due_at: number };
   /** Where a placed order is paid by transfer: the text of the shop. */
