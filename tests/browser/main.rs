@@ -28,6 +28,7 @@ mod guest_order;
 mod host;
 mod hosted_page;
 mod invoice;
+mod keyboard;
 mod market;
 mod moderation;
 mod money;

@@ -7,6 +7,7 @@ import { withBusy } from '../sheet.js';
 import { el, setText, setVisible, toast } from '../ui.js';
 import { ApiKeyPart } from './api_keys.js';
 import { mailForm, removeMailServer } from './mail_form.js';
+import { keepFocus } from '../keep_focus.js';
 import { manualPaymentForm } from './manual_payment_form.js';
 import { marketForm } from './market_form.js';
 import { policiesPart } from './policies_part.js';
@@ -120,12 +121,17 @@ async function mailPart() {
       };
       withBusy(submit, work, show);
     };
-    part.replaceChildren(
+    const content = [
       el('h2', {}, t('mail_server.title')),
       el('p.fine', {}, t('mail_server.about')),
       ...nodes,
       alert,
       ...(isOpen ? [el('div.actions', {}, isSet && bin, submit)] : []),
+    ];
+    keepFocus(
+      part,
+      () => part.replaceChildren(...content),
+      () => ['mail-save'],
     );
   };
   await paint();
