@@ -170,8 +170,9 @@ export class AddressForm {
   fill({ name, lines = [], city, region, postcode, country, phone, email }) {
     const [line1, ...more] = lines;
     const place = { line1, line2: more.join(', '), city, region, postcode, country };
-    this.isElsewhere = Boolean(country && this.served.length && !this.served.includes(country));
-    if (this.isElsewhere) {
+    this.isElsewhere = false;
+    if (country && this.served.length && !this.served.includes(country)) {
+      this.isElsewhere = true;
       this.keep.checked = false;
       import('./served_countries.js').then((part) => part.showElsewhere(this, country), showUnreachable);
     }
