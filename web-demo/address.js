@@ -171,6 +171,7 @@ export class AddressForm {
     const [line1, ...more] = lines;
     const place = { line1, line2: more.join(', '), city, region, postcode, country };
     this.isElsewhere = false;
+    this.root.querySelector('.elsewhere')?.remove();
     if (country && this.served.length && !this.served.includes(country)) {
       this.isElsewhere = true;
       this.keep.checked = false;

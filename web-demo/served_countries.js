@@ -24,7 +24,8 @@ function deliversTo(served) {
  * @param {string} country of the saved address
  */
 export function showElsewhere(form, country) {
-  form.root.querySelector('.elsewhere')?.remove();
+  // Another address may have been filled in meanwhile.
+  if (!form.isElsewhere) return;
   const text = `${t('address.elsewhere', { country: countryName(country) })} ${deliversTo(form.served)}`;
   const note = el('p.fine.elsewhere', { role: 'status', 'data-test': 'address-elsewhere' }, text);
   form.fields.line1.root.before(note);
