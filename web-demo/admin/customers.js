@@ -144,7 +144,11 @@ class CustomerSheet {
       const detail = await get(this.path);
       /** @type {{ items: ShopOrder[] }} */
       const { items } = await get(`/shop/orders?${new URLSearchParams({ buyer: this.user, limit: '20' })}`);
-      keepFocus(this.body, () => this.paint(detail, items), (name) => SUCCESSORS[name] ?? []);
+      keepFocus(
+        this.body,
+        () => this.paint(detail, items),
+        (name) => SUCCESSORS[name] ?? [],
+      );
     } catch (error) {
       const again = el('button', { type: 'button', onclick: () => this.load() }, t('try_again'));
       this.body.replaceChildren(el('p.alert', {}, refusalText(asRefusal(error))), again);

@@ -82,7 +82,7 @@ export function marketOfNewShop(before, isNew) {
     if (!picker.node.isConnected) place.replaceChildren(picker.node);
   };
   const open = () => {
-    setVisible(place, place.hidden);
+    setVisible(place, Boolean(place.hidden));
     change.setAttribute('aria-expanded', String(!place.hidden));
   };
   const props = { type: 'button', 'aria-expanded': 'false', 'data-test': 'market-change', onclick: open };

@@ -80,7 +80,8 @@ export default {
   'settings.saved': 'Saved. It holds everywhere within two seconds.',
   'settings.one_language': 'Choose at least one language.',
   'market.title': 'Market',
-  'market.about': 'The countries to which you deliver. Nobody can pay for a delivery to any other country. What is placed or paid already stays as it is.',
+  'market.about':
+    'The countries to which you deliver. Nobody can pay for a delivery to any other country. What is placed or paid already stays as it is.',
   'market.where': 'Where the shop delivers',
   'market.everywhere': 'Every country',
   'market.some': 'Only the countries that I choose',

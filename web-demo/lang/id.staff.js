@@ -80,7 +80,8 @@ export default {
   'settings.saved': 'Tersimpan. Berlaku di mana-mana dalam dua detik.',
   'settings.one_language': 'Pilih paling sedikit satu bahasa.',
   'market.title': 'Pasar',
-  'market.about': 'Negara tujuan pengiriman Anda. Tidak ada yang bisa membayar untuk pengiriman ke negara lain. Pesanan yang sudah dikonfirmasi atau dibayar tetap seperti semula.',
+  'market.about':
+    'Negara tujuan pengiriman Anda. Tidak ada yang bisa membayar untuk pengiriman ke negara lain. Pesanan yang sudah dikonfirmasi atau dibayar tetap seperti semula.',
   'market.where': 'Tujuan pengiriman toko',
   'market.everywhere': 'Semua negara',
   'market.some': 'Hanya negara yang saya pilih',
