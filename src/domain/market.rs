@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn unknown_country_is_refused_with_the_name_of_the_field() {
         let too_many = vec!["SA"; 250];
-        for countries in [&["SA", "XX"][..], &["sa"], &["SAU"], &[""], &["A E"], &too_many] {
+        for countries in [&["SA", "XX"][..], &["sa"], &["SAU"], &[""], &["A E"], &too_many[..]] {
             let typed = MarketForm { countries: Some(Some(market(countries).countries)) };
             let refusal = typed.apply(&Market::default()).unwrap_err();
             assert_eq!((refusal.code(), refusal.field()), ("invalid_value", Some("market.countries")), "{countries:?}");
