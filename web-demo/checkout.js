@@ -314,7 +314,8 @@ export class Checkout {
     }
     this.paint();
     this.details.show(this.order);
-    this.body.querySelector('.alert')?.scrollIntoView({ block: 'center' });
+    const wrong = this.body.querySelector('select[aria-invalid]') ?? this.body.querySelector('.alert');
+    wrong?.scrollIntoView({ block: 'center' });
   }
 
   /**

@@ -28,7 +28,7 @@ export function showElsewhere(form, country) {
   if (!form.isElsewhere) return;
   const text = `${t('address.elsewhere', { country: countryName(country) })} ${deliversTo(form.served)}`;
   const note = el('p.fine.elsewhere', { role: 'status', 'data-test': 'address-elsewhere' }, text);
-  form.fields.line1.root.before(note);
+  form.fields.name.root.before(note);
 }
 
 /**

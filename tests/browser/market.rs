@@ -182,6 +182,9 @@ async fn evening_market_that_changes_while_somebody_buys_is_said_before_money_mo
     let chosen = "document.querySelector('[data-test=address-country]').value";
     ann.until("one country, which the buyer has to choose", &format!("{countries} === 1 && {chosen} === ''"), SOON)
         .await;
+    let in_sight = "document.querySelector('[data-test=error-address-country]').getBoundingClientRect().bottom
+        < document.querySelector('.pay-bar').getBoundingClientRect().top";
+    ann.until("the country in sight", in_sight, SOON).await;
     ann.settle().await;
     ann.screenshot("market-refused-en").await;
     assert_eq!(shop.number("select count(*) from payments").await, 0);
