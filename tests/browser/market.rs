@@ -98,6 +98,9 @@ async fn evening_market_is_chosen_at_the_desk_by_keyboard() {
     root.key(ENTER).await;
     root.find(&named("market-saved")).await;
     assert_eq!(market(&shop).await, json!(["AE", "SA"]));
+    let log = shop.rest("Root", "admin").get("/v1/audit-log").await.expect(200);
+    let changes = log["items"].as_array().unwrap().iter().filter(|it| it["kind"] == "change_settings").count();
+    assert_eq!(changes, 1, "an empty choice was not saved");
     assert_eq!(root.script(asks, &[]).await, json!(false));
     // 200 % zoom is half the window.
     root.resize_to(720, 450, false).await;
