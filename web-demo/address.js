@@ -6,6 +6,7 @@
 import { del, get, put } from './api.js';
 import { lang, t } from './i18n.js';
 import { currentPerson } from './identity.js';
+import { showUnreachable } from './lazy.js';
 import { el, setVisible } from './ui.js';
 
 /** @import { Address, Person } from './types.d.ts' */
@@ -16,14 +17,14 @@ const SLOT = 'livesouk.address.';
 const SHARED_SLOT = 'livesouk.address';
 // ISO 3166-1 alpha-2. The names come from the browser.
 // prettier-ignore
-const COUNTRIES = 'AD AE AF AG AI AL AM AO AR AS AT AU AW AZ BA BB BD BE BF BG BH BI BJ BM BN BO BR BS BT BW BY BZ CA CD CF CG CH CI CL CM CN CO CR CU CV CY CZ DE DJ DK DM DO DZ EC EE EG ER ES ET FI FJ FM FR GA GB GD GE GH GM GN GQ GR GT GW GY HK HN HR HT HU ID IE IL IN IQ IR IS IT JM JO JP KE KG KH KI KM KN KP KR KW KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MG MH MK ML MM MN MO MR MT MU MV MW MX MY MZ NA NE NG NI NL NO NP NR NZ OM PA PE PG PH PK PL PS PT PW PY QA RO RS RU RW SA SB SC SD SE SG SI SK SL SM SN SO SR SS ST SV SY SZ TD TG TH TJ TL TM TN TO TR TT TV TW TZ UA UG US UY UZ VA VC VE VN VU WS YE ZA ZM ZW'.split(' ');
+export const COUNTRIES = 'AD AE AF AG AI AL AM AO AR AS AT AU AW AZ BA BB BD BE BF BG BH BI BJ BM BN BO BR BS BT BW BY BZ CA CD CF CG CH CI CL CM CN CO CR CU CV CY CZ DE DJ DK DM DO DZ EC EE EG ER ES ET FI FJ FM FR GA GB GD GE GH GM GN GQ GR GT GW GY HK HN HR HT HU ID IE IL IN IQ IR IS IT JM JO JP KE KG KH KI KM KN KP KR KW KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MG MH MK ML MM MN MO MR MT MU MV MW MX MY MZ NA NE NG NI NL NO NP NR NZ OM PA PE PG PH PK PL PS PT PW PY QA RO RS RU RW SA SB SC SD SE SG SI SK SL SM SN SO SR SS ST SV SY SZ TD TG TH TJ TL TM TN TO TR TT TV TW TZ UA UG US UY UZ VA VC VE VN VU WS YE ZA ZM ZW'.split(' ');
 /** The country to which a shop with this currency most likely delivers. @type {Record<string, string>} */
 // prettier-ignore
 const HOME_COUNTRY = { SAR: 'SA', AED: 'AE', KWD: 'KW', QAR: 'QA', BHD: 'BH', OMR: 'OM', EGP: 'EG', JOD: 'JO', IDR: 'ID', MYR: 'MY', SGD: 'SG', USD: 'US', GBP: 'GB' };
 
 const countryNames = new Intl.DisplayNames([lang], { type: 'region' });
 /** @param {string} code */
-function countryName(code) {
+export function countryName(code) {
   try {
     return countryNames.of(code) ?? code;
   } catch {
@@ -87,8 +88,12 @@ export class AddressForm {
   /**
    * @param {string} currency
    * @param {boolean} hasEmails whether the shop sends e-mails: only then it asks where to
+   * @param {string[]} [served] the countries to which the shop delivers; empty: all
    */
-  constructor(currency, hasEmails) {
+  constructor(currency, hasEmails, served = []) {
+    this.served = served;
+    /** The saved address is in a country to which the shop does not deliver. */
+    this.isElsewhere = false;
     this.person = currentPerson();
     const stored = storedAddress(this.person);
     /** A guest has nothing but a name in one browser. */
@@ -110,7 +115,7 @@ export class AddressForm {
       city: input('city'),
       postcode: input('postcode'),
       region: input('region'),
-      country: new AddressField('country', countrySelect(), true),
+      country: new AddressField('country', countrySelect(served), true),
       phone: input('phone'),
       email: input('email'),
     };
@@ -138,7 +143,10 @@ export class AddressForm {
       el('label.tick', { for: 'address-keep' }, this.keep, el('span', {}, t(keep))),
     );
     this.root.addEventListener('input', () => (this.isTouched = true));
-    this.fill(stored ?? { country: HOME_COUNTRY[currency] });
+    const home = served.length === 1 ? served[0] : HOME_COUNTRY[currency];
+    // Of several countries none is guessed: the first of the list is nobody's choice.
+    if (home || served.length) country.control.value = home ?? '';
+    if (stored) this.fill(stored);
     if (this.hasAccount) void this.loadSaved();
     else this.root.dataset.loaded = 'true';
   }
@@ -154,14 +162,22 @@ export class AddressForm {
       if (field.control instanceof HTMLInputElement) field.control.value = '';
       field.setError('');
     }
-    this.fill(saved);
     this.keep.checked = true;
+    this.fill(saved);
   }
 
   /** @param {Partial<Address>} address */
   fill({ name, lines = [], city, region, postcode, country, phone, email }) {
     const [line1, ...more] = lines;
-    const values = { name, line1, line2: more.join(', '), city, region, postcode, country, phone, email };
+    const place = { line1, line2: more.join(', '), city, region, postcode, country };
+    this.isElsewhere = false;
+    this.root.querySelector('.elsewhere')?.remove();
+    if (country && this.served.length && !this.served.includes(country)) {
+      this.isElsewhere = true;
+      this.keep.checked = false;
+      import('./served_countries.js').then((part) => part.showElsewhere(this, country), showUnreachable);
+    }
+    const values = { name, ...(this.isElsewhere ? {} : place), phone, email };
     for (const [key, value] of Object.entries(values)) {
       if (value) this.fields[/** @type {keyof AddressForm['fields']} */ (key)].control.value = value;
     }
@@ -205,8 +221,10 @@ export class AddressForm {
   }
 
   store() {
-    if (!this.person) return;
     const isKept = this.keep.checked;
+    // A saved address elsewhere is good in other shops: only another one that is to be saved takes its place.
+    if (!this.person || (this.isElsewhere && !isKept)) return;
+    this.isElsewhere = false;
     if (this.hasAccount && (isKept || this.isSaved)) {
       // The purchase does not wait for it, and does not fail with it.
       const saving = isKept ? put('/me/address', this.value()) : del('/me/address');
@@ -236,15 +254,18 @@ function isEmail(text) {
   return /^[^\s@<>,"]+@[^\s@<>,"]+\.[a-z0-9-]{2,}$/i.test(text);
 }
 
-function countrySelect() {
-  const countries = COUNTRIES.map((code) => ({ code, name: countryName(code) }));
+/** @param {string[]} served */
+function countrySelect(served) {
+  const id = 'address-country';
+  const aria = { 'aria-describedby': `${id}-error`, 'data-test': id };
+  return el('select', { id, name: 'country', autocomplete: 'country', ...aria }, countryOptions(served));
+}
+
+/** @param {string[]} served the countries to which the shop delivers; empty: all */
+export function countryOptions(served) {
+  const countries = (served.length ? served : COUNTRIES).map((code) => ({ code, name: countryName(code) }));
   countries.sort((a, b) => a.name.localeCompare(b.name, lang));
-  const props = { id: 'address-country', name: 'country', autocomplete: 'country', 'data-test': 'address-country' };
-  return el(
-    'select',
-    props,
-    countries.map(({ code, name }) => new Option(name, code)),
-  );
+  return countries.map(({ code, name }) => new Option(name, code));
 }
 
 /**

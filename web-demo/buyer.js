@@ -96,7 +96,7 @@ export class Buyer {
   /** @returns {Promise<Purchase>} */
   async makePurchase() {
     const { client, alertsOf } = this;
-    const { payments, emails, coupons } = this.shop;
+    const { payments, emails, coupons, market } = this.shop;
     const [parts, list, cards] = await Promise.all([
       import('./purchase.js'),
       this.loadProductList(),
@@ -108,7 +108,8 @@ export class Buyer {
     const onback = () => this.backToShow();
     const calls = { onclose: this.onchange, onagain: onbuy, onback };
     const place = byId('product-list');
-    const options = { client, orderClient, payments, cards, emails, coupons, place };
+    const { countries } = market;
+    const options = { client, orderClient, payments, cards, emails, coupons, countries, place };
     const checkout = new parts.Checkout({ ...options, ...calls });
     const myOrders = new parts.MyOrders({
       client,

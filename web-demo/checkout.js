@@ -35,12 +35,13 @@ export class Checkout {
    *   cards?: Cards | null,
    *   emails?: boolean,
    *   coupons?: boolean,
+   *   countries?: string[],
    *   onclose?: () => void,
    *   onagain?: (offer: Offer) => void,
    *   back?: string,
    *   onback?: () => void,
    *   place?: HTMLElement,
-   * }} options `payments` is the provider of the shop; `onagain` buys again after an expired reservation; `back` is the text of the last
+   * }} options `payments` is the provider of the shop; `countries`: where it delivers, empty: everywhere; `onagain` buys again after an expired reservation; `back` is the text of the last
    * button, and `onback` closes what else lies over the page that it leads back to; `place`: see `openSheet`
    */
   constructor({
@@ -50,6 +51,7 @@ export class Checkout {
     cards = null,
     emails = false,
     coupons = false,
+    countries = [],
     onclose = () => {},
     onagain,
     back = t('order.back'),
@@ -61,6 +63,7 @@ export class Checkout {
     this.cards = cards;
     this.emails = emails;
     this.coupons = coupons;
+    this.countries = countries;
     this.orderClient = orderClient;
     this.onclose = onclose;
     this.onagain = onagain;
@@ -299,6 +302,7 @@ export class Checkout {
       const refusal = asRefusal(error);
       if (refusal.code === 'needs_action' && this.cards?.goToBank(this, order, refusal)) return;
       this.failures.set(order.id, refusal);
+      if (refusal.code === 'country_not_served') await this.showNotServed(order, refusal).catch(() => {});
       // Whatever failed, the order itself says what it is now: still held, expired, cancelled or paid.
       const now = await this.orderClient.refresh(order).catch(() => null);
       if (now) this.learnQuote(now);
@@ -312,7 +316,19 @@ export class Checkout {
     }
     this.paint();
     this.details.show(this.order);
-    this.body.querySelector('.alert')?.scrollIntoView({ block: 'center' });
+    const wrong = this.body.querySelector('select[aria-invalid]') ?? this.body.querySelector('.alert');
+    wrong?.scrollIntoView({ block: 'center' });
+  }
+
+  /**
+   * The shop has changed where it delivers since this page was loaded.
+   * @param {Order} order
+   * @param {Refusal} refusal
+   */
+  async showNotServed(order, { detail }) {
+    this.countries = /** @type {string[]} */ (detail?.countries ?? []);
+    const { showNotServed } = await import('./served_countries.js');
+    showNotServed(this.content.formOf(order).address, this.countries);
   }
 
   // ---- What the sheet shows ----

@@ -132,6 +132,8 @@ export interface Order {
   manual_methods?: { method: ManualMethod; days: number }[];
   /** The offers because of which it cannot be paid later; in its details only. */
   paid_at_once?: string[];
+  /** Why a held order cannot be paid with its address, as the code of the refusal; in its details only. */
+  delivery_problem?: string;
   /** How the order was placed; missing: it was not. */
   placement?: { method: ManualMethod; placed_at: number; due_at: number };
   /** Where a placed order is paid by transfer: the text of the shop. */

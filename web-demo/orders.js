@@ -85,6 +85,7 @@ async function start() {
     checkout.cards = await loading.catch(() => null);
     checkout.emails = shop.emails;
     checkout.coupons = shop.coupons;
+    checkout.countries = shop.market.countries;
     shows = new Map(streams.map((show) => [show.id, show]));
     for (const order of orders) client.applyOrder(order);
     paint();

@@ -50,7 +50,7 @@ export class PaymentForm {
     this.payment = this.way || TEST_PAYMENTS[0];
     this.isPaying = false;
     this.onchoice = () => {};
-    this.address = new AddressForm(order.currency, checkout.emails);
+    this.address = new AddressForm(order.currency, checkout.emails, checkout.countries);
     this.payButton = el('button.primary.wide', { type: 'submit', 'data-test': 'pay' });
     this.coupon = el('div');
     this.place = el('p.payment-place', { role: 'status', 'data-test': 'payment-place', hidden: true });

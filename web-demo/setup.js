@@ -9,6 +9,7 @@ import { addOnce } from './host/add_once.js';
 import { anyText, field, price, readAll, required, showFieldError, wholeNumber } from './host/form.js';
 import { emailAddress, optionalEmailAddress } from './admin/email_address.js';
 import { mailForm } from './admin/mail_form.js';
+import { marketOfNewShop } from './admin/market_form.js';
 import { shopForm, shopRequest } from './admin/shop_form.js';
 import { loadShop } from './load_shop.js';
 import { pictureField, shownAddress } from './picture_field.js';
@@ -119,18 +120,22 @@ function ownerStep({ settings, has_products, can_send_email }) {
       hint: t('setup.email_hint'),
     }),
   };
-  const { nodes, fields, ticked } = shopForm(settings, { canChangeCurrency: !has_products, isNew: !has_products });
+  const isNew = !has_products;
+  const market = marketOfNewShop(settings.market, isNew);
+  const options = { canChangeCurrency: isNew, isNew, oncountry: market.follow };
+  const { nodes, fields, ticked } = shopForm(settings, options);
   const save = () => {
     const [who, values] = [readAll(owner), readAll(fields)];
     const boxes = ticked();
-    if (!who || !values || !boxes) {
+    const served = who && values && boxes && market.read();
+    if (!who || !values || !boxes || !served) {
       if (!who) root.querySelector('[aria-invalid]')?.scrollIntoView({ block: 'center' });
       return null;
     }
     const body = {
       code,
       owner: { name: who.name, email: who.email || null, lang },
-      shop: shopRequest(values, boxes, settings.titles),
+      shop: { ...shopRequest(values, boxes, settings.titles), market: served },
     };
     return post('/setup', body).then(async () => {
       // The link is used up. A reload goes on with the next step.
@@ -142,7 +147,7 @@ function ownerStep({ settings, has_products, can_send_email }) {
     number: 1,
     title: t('setup.owner'),
     about: t('setup.owner_about'),
-    nodes: [owner.name.node, owner.email.node, el('h2', {}, t('setup.shop')), nodes],
+    nodes: [owner.name.node, owner.email.node, el('h2', {}, t('setup.shop')), nodes, market.node],
     fields: { ...owner, ...fields },
     button: t('setup.next'),
     save,

@@ -32,6 +32,12 @@ export interface Person {
 
 export type PolicyKind = 'terms' | 'returns' | 'privacy' | 'contact';
 
+/** Where the shop delivers. */
+export interface Market {
+  /** Codes of ISO 3166-1; empty: every country. */
+  countries: string[];
+}
+
 export interface Shop {
   id: string;
   title: string;
@@ -64,6 +70,7 @@ export interface Shop {
   delivery_fee: number;
   /** From this sum of goods on, delivery costs nothing; 0: it always has its fee. */
   delivery_free_from: number;
+  market: Market;
   /** The languages that readers may choose; empty: all. */
   languages: string[];
   /** The language of a reader whose own is not among them. */
@@ -654,6 +661,7 @@ export interface ShopSettings {
   tax_included: boolean;
   delivery_fee: number;
   delivery_free_from: number;
+  market: Market;
   manual_payments: ManualPayments;
   /** How long things are kept now. */
   kept_days: KeptDays;

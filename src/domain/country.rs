@@ -128,6 +128,29 @@ pub const COUNTRIES: [Country; 86] = [
     country("ZA", "ZAR", "en", "Africa/Johannesburg", 1500, true),
 ];
 
+/// Every code of ISO 3166-1 that is assigned, in alphabetical order: where an address may be.
+#[rustfmt::skip]
+pub const CODES: &[&str] = &[
+    "AD", "AE", "AF", "AG", "AI", "AL", "AM", "AO", "AQ", "AR", "AS", "AT", "AU", "AW", "AX", "AZ", "BA", "BB", "BD", "BE",
+    "BF", "BG", "BH", "BI", "BJ", "BL", "BM", "BN", "BO", "BQ", "BR", "BS", "BT", "BV", "BW", "BY", "BZ", "CA", "CC", "CD",
+    "CF", "CG", "CH", "CI", "CK", "CL", "CM", "CN", "CO", "CR", "CU", "CV", "CW", "CX", "CY", "CZ", "DE", "DJ", "DK", "DM",
+    "DO", "DZ", "EC", "EE", "EG", "EH", "ER", "ES", "ET", "FI", "FJ", "FK", "FM", "FO", "FR", "GA", "GB", "GD", "GE", "GF",
+    "GG", "GH", "GI", "GL", "GM", "GN", "GP", "GQ", "GR", "GS", "GT", "GU", "GW", "GY", "HK", "HM", "HN", "HR", "HT", "HU",
+    "ID", "IE", "IL", "IM", "IN", "IO", "IQ", "IR", "IS", "IT", "JE", "JM", "JO", "JP", "KE", "KG", "KH", "KI", "KM", "KN",
+    "KP", "KR", "KW", "KY", "KZ", "LA", "LB", "LC", "LI", "LK", "LR", "LS", "LT", "LU", "LV", "LY", "MA", "MC", "MD", "ME",
+    "MF", "MG", "MH", "MK", "ML", "MM", "MN", "MO", "MP", "MQ", "MR", "MS", "MT", "MU", "MV", "MW", "MX", "MY", "MZ", "NA",
+    "NC", "NE", "NF", "NG", "NI", "NL", "NO", "NP", "NR", "NU", "NZ", "OM", "PA", "PE", "PF", "PG", "PH", "PK", "PL", "PM",
+    "PN", "PR", "PS", "PT", "PW", "PY", "QA", "RE", "RO", "RS", "RU", "RW", "SA", "SB", "SC", "SD", "SE", "SG", "SH", "SI",
+    "SJ", "SK", "SL", "SM", "SN", "SO", "SR", "SS", "ST", "SV", "SX", "SY", "SZ", "TC", "TD", "TF", "TG", "TH", "TJ", "TK",
+    "TL", "TM", "TN", "TO", "TR", "TT", "TV", "TW", "TZ", "UA", "UG", "UM", "US", "UY", "UZ", "VA", "VC", "VE", "VG", "VI",
+    "VN", "VU", "WF", "WS", "YE", "YT", "ZA", "ZM", "ZW",
+];
+
+/// Is this a code of ISO 3166-1, in capital letters?
+pub fn is_code(code: &str) -> bool {
+    CODES.binary_search(&code).is_ok()
+}
+
 /// The country with this code, if a shop may be there.
 pub fn find(code: &str) -> Option<&'static Country> {
     COUNTRIES.iter().find(|country| country.code == code)
@@ -141,11 +164,13 @@ mod tests {
     #[test]
     fn every_country_has_a_known_currency_and_language_and_a_plausible_tax() {
         assert!(COUNTRIES.is_sorted_by(|a, b| a.code < b.code));
+        assert!(CODES.is_sorted_by(|a, b| a < b) && CODES.len() == 249);
         for country in COUNTRIES {
             assert!(
                 country.code.len() == 2 && country.code.bytes().all(|byte| byte.is_ascii_uppercase()),
                 "{country:?}"
             );
+            assert!(is_code(country.code), "{country:?}");
             assert!(currency::decimals(country.currency).is_some(), "{country:?}");
             assert!(["en", "ar", "id"].contains(&country.language), "{country:?}");
             assert!(country.time_zone.contains('/'), "{country:?}");

@@ -39,6 +39,7 @@ pub mod mail;
 pub mod mail_settings;
 pub mod manual_payment;
 pub mod markdown;
+pub mod market;
 pub mod number_text;
 pub mod offer;
 pub mod offer_buyers;
@@ -120,6 +121,7 @@ pub use id::{
 pub use invite::{Helper, Invite};
 pub use mail::{ClaimedMail, MailContent, MailKind, MailOutcome, MailStatus, MailStep, NewMail};
 pub use manual_payment::{ManualMethod, ManualPayments, OfferPayLater, PaymentMethod, Placement};
+pub use market::{Market, MarketForm};
 pub use offer::{
     Decision, ExistingPurchase, Offer, OfferKind, OfferStage, OfferStatus, OfferTerms, PurchaseRequest, decide,
 };

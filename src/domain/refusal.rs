@@ -96,6 +96,10 @@ pub enum Refusal {
     LinesGone(Vec<ReservationId>),
     /// The order costs something else than the buyer has seen; the quote as it is now.
     QuoteChanged(Box<OrderQuote>),
+    /// The address is in a country to which the shop does not deliver; `countries`: those to which it does.
+    CountryNotServed {
+        countries: Vec<String>,
+    },
     /// The coupon cannot be used for the order. It keeps the coupon that it has.
     Coupon(CouponProblem),
     AlreadyPaid,
@@ -245,6 +249,7 @@ impl Refusal {
             Refusal::BadField { field, .. } => Some(field),
             Refusal::InvalidValue { field, .. } => Some(field),
             Refusal::StripeKeys(problem) => problem.field(),
+            Refusal::CountryNotServed { .. } => Some("country"),
             _ => None,
         }
     }
@@ -349,6 +354,9 @@ error_codes! {
     Refusal::QuoteChanged(_) =>
         "quote_changed", 409, "The order costs something else than the buyer has seen. Nothing was charged. Show the new quote, and pay with its version.",
         "error.quote_changed";
+    Refusal::CountryNotServed { .. } =>
+        "country_not_served", 422, "The shop does not deliver to the country of the address. Nothing was charged.",
+        "error.country_not_served";
     Refusal::Coupon(CouponProblem::Unknown) => "coupon_unknown", 404, "No coupon has this code.", "error.coupon_unknown";
     Refusal::Coupon(CouponProblem::NotStarted) => "coupon_not_started", 409, "The coupon cannot be used yet.", "error.coupon_not_started";
     Refusal::Coupon(CouponProblem::Ended) => "coupon_ended", 409, "The coupon has ended.", "error.coupon_ended";

@@ -7,7 +7,9 @@ use super::country::{self, COUNTRIES};
 use super::manual_payment::ManualPaymentsForm;
 use super::policy::{self, Policies};
 use super::retention::{Retention, RetentionForm};
-use super::{ManualPayments, Minor, QuoteRules, Refusal, Shop, Titles, currency, limits, product, text};
+use super::{
+    ManualPayments, Market, MarketForm, Minor, QuoteRules, Refusal, Shop, Titles, currency, limits, product, text,
+};
 
 /// The highest tax rate that may be typed, in basis points: 50 %.
 pub const TAX_BP_MAX: i64 = 5_000;
@@ -36,6 +38,8 @@ pub struct ShopProfile {
     pub delivery_fee: Minor,
     /// From this sum of goods on, delivery costs nothing; 0: it always has its fee.
     pub delivery_free_from: Minor,
+    /// Where the shop delivers.
+    pub market: Market,
     /// Cash on delivery and bank transfer.
     pub manual_payments: ManualPayments,
     /// The language of a reader whose own the shop does not speak: `en`, `ar` or `id`. Null: English.
@@ -70,6 +74,8 @@ pub struct ShopForm {
     pub delivery_fee: Option<Minor>,
     /// From this sum of goods on, delivery costs nothing; 0: it always has its fee.
     pub delivery_free_from: Option<Minor>,
+    /// Where the shop delivers. An order that is placed or paid keeps its country.
+    pub market: Option<MarketForm>,
     /// Cash on delivery and bank transfer.
     pub manual_payments: Option<ManualPaymentsForm>,
     pub language: Option<String>,
@@ -127,6 +133,9 @@ impl ShopForm {
         }
         if let Some(from) = self.delivery_free_from {
             profile.delivery_free_from = product::in_range(from, limits::PRICE, "delivery_free_from")?;
+        }
+        if let Some(form) = self.market {
+            profile.market = form.apply(&profile.market)?;
         }
         if let Some(form) = self.manual_payments {
             profile.manual_payments = form.apply(&profile.manual_payments)?;

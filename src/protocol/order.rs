@@ -124,6 +124,11 @@ pub struct OrderView {
     /// `manual_methods`. In the same answers; left out: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paid_at_once: Vec<OfferId>,
+    /// Why a held order cannot be paid with the address that it has: `country_not_served`, the code of the refusal. It is in the answers
+    /// to `GET /v1/orders/{order}` and `POST /v1/orders`; left out: nothing is wrong. A payment that is under way goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub delivery_problem: Option<&'static str>,
     /// How the order was placed; left out: it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
@@ -164,6 +169,7 @@ impl OrderView {
             payment_place: None,
             manual_methods: Vec::new(),
             paid_at_once: Vec::new(),
+            delivery_problem: None,
             placement: order.placement,
             bank_details: None,
             lines,

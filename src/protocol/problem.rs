@@ -8,7 +8,7 @@ use crate::domain::{CouponProblem, ErrorCode, Millis, Minor, OrderId, OrderQuote
 /// What a client needs to act on an error, beside its code. A fact that a refusal does not have is absent.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct RefusalFacts {
-    /// With `bad_request`, `invalid_value` and `stripe_key_…`: the field that is at fault, if it is one: `price`, `variants[0].name`.
+    /// With `bad_request`, `invalid_value`, `country_not_served` and `stripe_key_…`: the field that is at fault, if it is one: `price`, `variants[0].name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// With `buyer_limit`: the most units that one buyer can have.
@@ -44,6 +44,9 @@ pub struct RefusalFacts {
     /// With `coupon_minimum`: what the products that the coupon is for must cost together, in minor units.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minimum: Option<Minor>,
+    /// With `country_not_served`: the countries to which the shop delivers, as codes of ISO 3166-1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub countries: Option<Vec<String>>,
 }
 
 impl From<&Refusal> for RefusalFacts {
@@ -53,6 +56,9 @@ impl From<&Refusal> for RefusalFacts {
             Refusal::InvalidValue { field, .. } => Self { field: Some((*field).to_owned()), ..none },
             Refusal::BadField { field, .. } => Self { field: Some(field.to_string()), ..none },
             Refusal::StripeKeys(problem) => Self { field: problem.field().map(str::to_owned), ..none },
+            Refusal::CountryNotServed { countries } => {
+                Self { field: Some("country".to_owned()), countries: Some(countries.clone()), ..none }
+            }
             Refusal::BuyerLimit { per_buyer, orders } => {
                 Self { per_buyer: Some(*per_buyer), orders: Some(orders.clone()), ..none }
             }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::domain::policy::PolicyKind;
 use crate::domain::shop_settings::ShopProfile;
-use crate::domain::{ManualMethod, Minor, QuoteRules, Shop, ShopId, Titles};
+use crate::domain::{ManualMethod, Market, Minor, QuoteRules, Shop, ShopId, Titles};
 
 /// What a page needs to show the card form of Stripe.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
@@ -57,6 +57,8 @@ pub struct ShopView {
     pub delivery_fee: Minor,
     /// From this sum of goods on, delivery costs nothing; 0: it always has its fee.
     pub delivery_free_from: Minor,
+    /// Where the shop delivers: an order to another country is refused.
+    pub market: Market,
     /// The languages that readers may choose: some of `en`, `ar`, `id`; empty: all.
     pub languages: Vec<String>,
     /// The language of a reader whose own is not among them; null: English.
@@ -76,7 +78,7 @@ impl ShopView {
     ) -> Self {
         let decimals = shop.decimals();
         let Shop { id, title, titles, currency } = shop.clone();
-        let ShopProfile { country, languages, language, policies, .. } = profile;
+        let ShopProfile { country, market, languages, language, policies, .. } = profile;
         let QuoteRules { tax_bp, tax_included, delivery_fee, delivery_free_from } = profile.quote_rules();
         let base_url = base_url.map(str::to_owned);
         Self {
@@ -97,6 +99,7 @@ impl ShopView {
             tax_included,
             delivery_fee,
             delivery_free_from,
+            market: market.clone(),
             languages: languages.clone(),
             language: language.clone(),
             policies: policies.keys().copied().collect(),

@@ -9,7 +9,7 @@ use super::order::{lock_lines, order_status};
 use super::row::from_row;
 use super::transaction::Transaction;
 use super::{Error, Result, Store, ids_to_json};
-use crate::domain::{Address, Language, MailKind, OrderId, Refusal};
+use crate::domain::{Address, Language, MailKind, Market, OrderId, Refusal};
 
 struct AddressRow {
     name: String,
@@ -55,6 +55,17 @@ const LEAVES_ITS_PARCEL: &str = "select o.id from orders o left join addresses a
 pub(super) async fn address_of(tx: &mut Transaction<'_>, order: OrderId) -> Result<Option<Address>> {
     let row: Option<AddressRow> = tx.query(SELECT_ADDRESS).bind(order.0).fetch_optional().await?;
     row.map(AddressRow::into_address).transpose()
+}
+
+/// Refuses an order whose address is in a country to which the shop does not deliver (any more). An order may have no address yet: the
+/// one that it gets later is checked then.
+pub(super) async fn check_country(tx: &mut Transaction<'_>, order: OrderId, market: &Market) -> Result<()> {
+    if market.is_everywhere() {
+        return Ok(());
+    }
+    let country: Option<String> =
+        tx.query("select country from addresses where order_id = $1").bind(order.0).fetch_optional_value().await?;
+    Ok(country.map_or(Ok(()), |country| market.check(&country, None))?)
 }
 
 const SELECT_ADDRESS: &str =

@@ -5,6 +5,7 @@
 
 use uuid::Uuid;
 
+use super::address::check_country;
 use super::card_limit::check_card_limit;
 use super::mail::queue_confirmation;
 use super::order::{begin_paying, lock_order, lock_order_now, order_status, read_order};
@@ -17,8 +18,8 @@ use super::transaction::{Change, Transaction, change};
 use super::{Error, Result, Store, require_known};
 use crate::domain::payment::CREATE_REPEAT_MAX_MS;
 use crate::domain::{
-    CardUse, IdempotencyKey, Millis, Order, OrderId, OrderStatus, OwedStatus, Payment, PaymentStatus, QuoteRules,
-    Refusal, RequestHash, UserId,
+    CardUse, IdempotencyKey, Market, Millis, Order, OrderId, OrderStatus, OwedStatus, Payment, PaymentStatus,
+    QuoteRules, Refusal, RequestHash, UserId,
 };
 
 /// What a buyer requests with `pay`.
@@ -35,6 +36,7 @@ pub struct NewPayment {
     /// Which quote the buyer saw; `None`: the client knows no quotes.
     pub quote_version: Option<String>,
     pub rules: QuoteRules,
+    pub market: Market,
     /// The attempt waits for its turn in the queue; otherwise the caller sends it to the provider at once.
     pub is_queued: bool,
     /// How long the request to the provider may take. The holds of the order last at least that long.
@@ -194,6 +196,7 @@ impl Store {
                 Some((order, attempt, _)) => (order, attempt, false),
                 None => {
                     order.check_payable()?;
+                    check_country(tx, order.id, &new.market).await?;
                     let quote = quote_to_pay(tx, &order, new.rules).await?;
                     quote.check_seen(new.quote_version.as_deref(), order.has_expired_lines())?;
                     if quote.total > 0 && new.provider == "none" {

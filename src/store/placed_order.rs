@@ -2,14 +2,15 @@
 
 use uuid::Uuid;
 
+use super::address::check_country;
 use super::mail::{queue_confirmation, queue_placed_mail};
 use super::order::{IdempotencyRecord, begin_paying, insert_idempotency_record, lock_order, read_order};
 use super::quote::quote_to_pay;
 use super::transaction::Transaction;
 use super::{Result, Store, to_json};
 use crate::domain::{
-    IdempotencyKey, ManualMethod, ManualPayments, Millis, Minor, OfferId, OfferKind, OfferPayLater, Order, OrderId,
-    OrderStatus, PersonKey, QuoteRules, Refusal, RequestHash, ReservationStatus, UserId,
+    IdempotencyKey, ManualMethod, ManualPayments, Market, Millis, Minor, OfferId, OfferKind, OfferPayLater, Order,
+    OrderId, OrderStatus, PersonKey, QuoteRules, Refusal, RequestHash, ReservationStatus, UserId,
 };
 
 /// The verb of the idempotency keys.
@@ -30,6 +31,7 @@ pub struct NewPlacement {
     /// Which quote the buyer saw; `None`: the client knows no quotes.
     pub quote_version: Option<String>,
     pub rules: QuoteRules,
+    pub market: Market,
     pub settings: ManualPayments,
 }
 
@@ -55,6 +57,7 @@ impl Store {
                 None => {}
             }
             order.check_payable()?;
+            check_country(tx, order.id, &new.market).await?;
             let offers = tx.query(PAY_LATER_OF_OFFERS).bind(order.id.0).fetch_all().await?;
             if !new.settings.methods(&pay_later(offers)).any(|method| method == new.method) {
                 return Err(Refusal::MethodOff.into());

@@ -11,7 +11,7 @@ use crate::support::person::named;
 const ROWS: &str = "document.querySelectorAll('.desk-row').length";
 
 /// A buyer with an address who paid.
-async fn paid_order(shop: &Shop, offer: &str, buyer: &str) -> String {
+pub async fn paid_order(shop: &Shop, offer: &str, buyer: &str) -> String {
     let buyer = shop.rest(buyer, "viewer");
     let order =
         id(&buyer.post_keyed(&format!("/v1/offers/{offer}/orders"), &key(), json!({"qty": 1})).await.expect(201));
@@ -21,7 +21,7 @@ async fn paid_order(shop: &Shop, offer: &str, buyer: &str) -> String {
     order
 }
 
-async fn open_desk(browser: &Browser, shop: &Shop, language: &str) {
+pub async fn open_desk(browser: &Browser, shop: &Shop, language: &str) {
     let token = shop.token("Noura", "host");
     browser.goto(&format!("{}/admin?lang={language}#token={token}", shop.server.url)).await;
     browser.until("the orders", &format!("{ROWS} > 0"), SOON).await;

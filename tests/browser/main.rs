@@ -29,6 +29,8 @@ mod guest_order;
 mod host;
 mod hosted_page;
 mod invoice;
+mod keyboard;
+mod market;
 mod moderation;
 mod money;
 mod page;

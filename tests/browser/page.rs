@@ -21,7 +21,8 @@ const LOADED: &str = "
 
 /// Loads every file that a tap could load, by following the imports in the text of each file. The card form is loaded by shops with
 /// Stripe only, the way to the page of a provider by those with a payment adapter, what followers need by shops with a mail
-/// server and a public address, and what a coupon needs by shops that have one; this shop has none of them.
+/// server and a public address, what a coupon needs by shops that have one, and the countries to which a shop delivers by buyers whose address
+/// is elsewhere; this shop has none of them.
 const LOAD_ALL: &str = r"
     const base = new URL('.', document.querySelector('script[type=module]').src);
     const lang = document.documentElement.lang;
@@ -29,7 +30,7 @@ const LOAD_ALL: &str = r"
     const follow = async (name, from = base) => {
         const url = new URL(name, from);
         const path = url.href.slice(base.href.length);
-        const forOthers = ['cards.js', 'card_form.js', 'saved_cards.js', 'hosted_page.js', 'follow_part.js', 'follow_list.js', 'coupon_field.js', 'coupon_chip.js'];
+        const forOthers = ['cards.js', 'card_form.js', 'saved_cards.js', 'hosted_page.js', 'follow_part.js', 'follow_list.js', 'coupon_field.js', 'coupon_chip.js', 'served_countries.js'];
         if (seen.has(path) || forOthers.includes(path)) return;
         seen.add(path);
         const text = await (await fetch(url)).text();

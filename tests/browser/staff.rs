@@ -80,9 +80,19 @@ async fn set_up(browser: &Browser, shop: &mut NewShop, window: Window, language:
     assert_eq!(value(browser, "shop-time-zone").await, "Asia/Riyadh");
     assert_eq!(value(browser, "shop-language").await, "ar");
     assert_eq!(value(browser, "shop-tax").await, "15");
+    // A new shop delivers in its own country; the page says so, and lets the owner add others.
+    let own = if language == "ar" { "السعودية" } else { "Saudi Arabia" };
+    browser.sees("market-words", own).await;
+    browser.press("market-change").await;
+    browser.find(&named("market-remove-SA")).await;
+    browser.fill(&named("market-search"), "KW").await;
+    browser.press("market-KW").await;
+    browser.sees("market-words", if language == "ar" { "الكويت" } else { "Kuwait" }).await;
     looks_good(browser, window, &name("owner")).await;
     browser.press("setup-next").await;
     browser.find(&named("step-2")).await;
+    let market = shop.page().get("/v1/shop").await.expect(200)["market"].clone();
+    assert_eq!(market, json!({"countries": ["KW", "SA"]}));
     // A reload goes on here: the session is a cookie, and the link is used up.
     browser.reload().await;
     browser.find(&named("step-2")).await;

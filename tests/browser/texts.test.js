@@ -31,6 +31,7 @@ const PARTS = [
   '.card',
   '.coupon',
   '.coupons',
+  '.market',
   '.pages',
   '.follow',
   '.payments',

@@ -28,6 +28,7 @@ mod invite;
 mod large_report;
 mod lineup;
 mod mail;
+mod market;
 mod migrate;
 mod migrate_orders;
 mod offer;

@@ -9,6 +9,7 @@ mod desk;
 mod host_key;
 mod large_shop;
 mod lineup;
+mod market;
 mod media_access;
 mod order;
 mod payment;

@@ -9,6 +9,7 @@ import { orderTitle } from '../order_lines.js';
 import { totalOf } from '../order_quote.js';
 import { confirmDialog, openSheet, withBusy } from '../sheet.js';
 import { el, setText, setVisible, toast } from '../ui.js';
+import { keepFocus } from '../keep_focus.js';
 import { openOrder } from './order_sheet.js';
 import { guardTyped } from '../host/unsaved.js';
 
@@ -143,7 +144,11 @@ class CustomerSheet {
       const detail = await get(this.path);
       /** @type {{ items: ShopOrder[] }} */
       const { items } = await get(`/shop/orders?${new URLSearchParams({ buyer: this.user, limit: '20' })}`);
-      this.paint(detail, items);
+      keepFocus(
+        this.body,
+        () => this.paint(detail, items),
+        (name) => SUCCESSORS[name] ?? [],
+      );
     } catch (error) {
       const again = el('button', { type: 'button', onclick: () => this.load() }, t('try_again'));
       this.body.replaceChildren(el('p.alert', {}, refusalText(asRefusal(error))), again);
@@ -325,6 +330,9 @@ class CustomerSheet {
     );
   }
 }
+
+/** What has the focus when a control is gone. @type {Record<string, string[]>} */
+const SUCCESSORS = { 'customer-block': ['customer-unblock'], 'customer-unblock': ['customer-block'] };
 
 /** @param {Customer} customer */
 const nameOf = ({ name }) => name || t('desk.erased_name');

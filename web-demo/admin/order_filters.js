@@ -61,6 +61,8 @@ export class OrderFilters {
     const everyDay = () => {
       this.since = this.until = '';
       this.changed();
+      // The button is gone.
+      this.search.focus({ preventScroll: true });
     };
     this.day = el('button.slim', { type: 'button', 'data-test': 'desk-day', onclick: everyDay });
     this.row = el('div.filter-row', {}, this.search, this.stream, this.tag, this.day);

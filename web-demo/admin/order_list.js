@@ -5,7 +5,7 @@ import { formatDateTime, formatMoney, refusalText, t, titleOf } from '../i18n.js
 import { numberBefore, orderTitle } from '../order_lines.js';
 import { withBusy } from '../sheet.js';
 import { totalOf } from '../order_quote.js';
-import { el, picture, setText, setVisible, toast } from '../ui.js';
+import { el, isFocusLost, picture, setText, setVisible, toast } from '../ui.js';
 import { download } from '../host/download.js';
 import { OrderFilters } from './order_filters.js';
 import { openOrder } from './order_sheet.js';
@@ -256,9 +256,11 @@ export class OrderList {
       return button;
     };
     const clear = () => {
+      const last = [...this.selected].at(-1);
       this.selected.clear();
       for (const box of this.list.querySelectorAll('input')) box.checked = false;
       this.paintSelection();
+      this.focusRow(last);
     };
     const none = el(
       'button.slim.ghost',
@@ -285,8 +287,9 @@ export class OrderList {
    * @param {string} step
    * @param {HTMLButtonElement} button
    */
-  bulk(step, button) {
-    return withBusy(button, async () => {
+  async bulk(step, button) {
+    const last = [...this.selected].at(-1);
+    await withBusy(button, async () => {
       /** @type {string[]} */
       const done = [];
       let refused = null;
@@ -312,6 +315,16 @@ export class OrderList {
       }
       if (done.length) this.offerUndo(step, done);
     });
+    if (isFocusLost()) this.focusRow(last);
+  }
+
+  /**
+   * The bar goes with the selection, and a row with its change: the focus goes to the row of the order.
+   * @param {string | undefined} id
+   */
+  focusRow(id) {
+    const box = id && this.list.querySelector(`[data-test="select-${CSS.escape(id)}"]`);
+    if (box instanceof HTMLElement) box.focus({ preventScroll: true });
   }
 
   /**
@@ -345,6 +358,7 @@ export class OrderList {
       for (const id of ids) this.showFulfilment(id, await del(`/orders/${id}/${step}`));
       button.closest('.toast')?.remove();
       toast(t('desk.undone'));
+      this.focusRow(ids.at(-1));
     };
     const button = el(
       'button.slim',

@@ -11,6 +11,7 @@ import { quoteTable, totalOf } from '../order_quote.js';
 import { confirmDialog, openSheet, withBusy } from '../sheet.js';
 import { el, picture, toast } from '../ui.js';
 import { printConfirmation } from './confirmation.js';
+import { keepFocus } from '../keep_focus.js';
 import { orderMails } from './mail_list.js';
 import { parcelPart, sendParcel } from './parcel_part.js';
 import { printSlip } from './packing_slip.js';
@@ -73,7 +74,7 @@ class OrderSheet {
       /** @type {ShopOrderDetail} */
       const order = await get(`/shop/orders/${this.id}`);
       this.order = order;
-      this.paint(order);
+      keepFocus(this.body, () => this.paint(order), successors);
       this.onchange(order);
     } catch (error) {
       const again = el('button', { type: 'button', onclick: () => this.load() }, t('try_again'));
@@ -248,7 +249,7 @@ class OrderSheet {
       const onclick = () => this.act(button, () => del(path(tag)));
       const button = el(
         'button.tag',
-        { type: 'button', 'aria-label': t('desk.untag', { tag }), onclick },
+        { type: 'button', 'aria-label': t('desk.untag', { tag }), 'data-test': `untag-${tag}`, onclick },
         el('bdi', {}, tag),
         ' ×',
       );
@@ -411,6 +412,18 @@ class OrderSheet {
     });
     if (!isRefused) await this.load();
   }
+}
+
+/**
+ * What has the focus after a button did its work: the step that was done can be undone, and the next one be done.
+ * @param {string} name of the control that is gone
+ */
+function successors(name) {
+  const [kind, step] = name.split('-');
+  if (kind === 'untag') return ['order-tag'];
+  if (name === 'send-parcel') return ['undo-sent'];
+  if (name.startsWith('order-refund')) return ['order-refund-part', 'print-slip'];
+  return kind === 'do' ? [`undo-${step}`] : [`do-${step}`];
 }
 
 /**

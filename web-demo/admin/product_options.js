@@ -189,6 +189,7 @@ export function optionRows({ options, onchange }) {
       row.node.remove();
       paint();
       changed();
+      add.focus({ preventScroll: true });
     };
     const button = { type: 'button', 'aria-label': t('products.option_remove'), onclick: remove };
     const node = el(

@@ -7,6 +7,7 @@ import { readAll, showFieldError } from '../host/form.js';
 import { refusalText, t, titleOf } from '../i18n.js';
 import { withBusy } from '../sheet.js';
 import { el, setText, setVisible, toast } from '../ui.js';
+import { keepFocus } from '../keep_focus.js';
 import { productConflict, takeOver } from './product_conflict.js';
 import { changedParts, productFields, stable } from './product_fields.js';
 import { productAddress, sectionAddress } from './sections.js';
@@ -89,7 +90,7 @@ export class ProductPage {
       this.alert,
       el('div.actions', {}, this.submit),
     );
-    this.root.replaceChildren(this.head(product), form);
+    keepFocus(this.root, () => this.root.replaceChildren(this.head(product), form));
     this.saved = this.print();
   }
 

@@ -92,6 +92,8 @@ export class SavedViews {
       await del(`/shop/saved-views/${encodeURIComponent(name)}`);
       this.views = this.views.filter((view) => view.name !== name);
       this.paint('');
+      // The button is gone, and without a view there is nothing to choose.
+      this.save.focus({ preventScroll: true });
     } catch (error) {
       toast(refusalText(asRefusal(error)), { kind: 'warn' });
     }

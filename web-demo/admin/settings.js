@@ -7,7 +7,9 @@ import { withBusy } from '../sheet.js';
 import { el, setText, setVisible, toast } from '../ui.js';
 import { ApiKeyPart } from './api_keys.js';
 import { mailForm, removeMailServer } from './mail_form.js';
+import { keepFocus } from '../keep_focus.js';
 import { manualPaymentForm } from './manual_payment_form.js';
+import { marketForm } from './market_form.js';
 import { policiesPart } from './policies_part.js';
 import { retentionForm } from './retention_form.js';
 import { shopForm, shopRequest } from './shop_form.js';
@@ -51,8 +53,9 @@ export async function showSettings(root, role) {
   const props = { noValidate: true, onsubmit: save, oninput: () => (isChanged = true), 'data-test': 'settings-form' };
   const form = el('form.desk-form', props, nodes, alert, el('div.actions', {}, submit));
   globalThis.addEventListener('beforeunload', (event) => {
-    if (isChanged || policies.isChanged()) event.preventDefault();
+    if (isChanged || market.isChanged() || policies.isChanged()) event.preventDefault();
   });
+  const market = marketForm(settings.market);
   const policies = policiesPart(settings);
   const keys = new ApiKeyPart();
   await keys.reload();
@@ -60,7 +63,8 @@ export async function showSettings(root, role) {
   const mail = role === 'owner' ? await mailPart() : await mailWords();
   // The money of the shop goes to the account of these keys, so only an owner sees them.
   const stripe = role === 'owner' ? [await stripePart()] : [];
-  root.replaceChildren(form, manual, ...stripe, policies.node, retentionForm(settings.kept_days), mail, keys.node);
+  const retention = retentionForm(settings.kept_days);
+  root.replaceChildren(form, market.node, manual, ...stripe, policies.node, retention, mail, keys.node);
 }
 
 /** What an admin reads about the mail server, which only an owner sets. */
@@ -117,12 +121,17 @@ async function mailPart() {
       };
       withBusy(submit, work, show);
     };
-    part.replaceChildren(
+    const content = [
       el('h2', {}, t('mail_server.title')),
       el('p.fine', {}, t('mail_server.about')),
       ...nodes,
       alert,
       ...(isOpen ? [el('div.actions', {}, isSet && bin, submit)] : []),
+    ];
+    keepFocus(
+      part,
+      () => part.replaceChildren(...content),
+      () => ['mail-save'],
     );
   };
   await paint();

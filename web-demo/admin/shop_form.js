@@ -42,9 +42,10 @@ const percent = (bp) =>
 
 /**
  * @param {ShopSettings} settings
- * @param {{ canChangeCurrency: boolean, isNew?: boolean }} options `isNew`: the name is still the one of the server
+ * @param {{ canChangeCurrency: boolean, isNew?: boolean, oncountry?: (code: string) => void }} options `isNew`: the name is still the
+ *   one of the server; `oncountry`: another country was chosen
  */
-export function shopForm(settings, { canChangeCurrency, isNew = false }) {
+export function shopForm(settings, { canChangeCurrency, isNew = false, oncountry = () => {} }) {
   const { countries } = settings;
   const [regionName, currencyName] = [names('region'), names('currency')];
   const currencies = [...new Set([settings.currency, ...countries.map(({ currency }) => currency)])];
@@ -58,6 +59,7 @@ export function shopForm(settings, { canChangeCurrency, isNew = false }) {
   const followCurrency = () => setVisible(delivery, !isOtherCurrency());
   /** @param {string} code */
   const follow = (code) => {
+    oncountry(code);
     // What follows from a country; each of it can be changed afterwards.
     const found = countries.find((country) => country.code === code);
     if (!found) return;

@@ -7,6 +7,7 @@ import { formatDateTime, load, refusalText, t } from '../i18n.js';
 import { copyLink } from '../share.js';
 import { confirmDialog, withBusy } from '../sheet.js';
 import { el, setText, setVisible, toast } from '../ui.js';
+import { keepFocus } from '../keep_focus.js';
 
 /** @import { Refusal, StripeKeys, StripeKeysCheck } from '../types.d.ts' */
 
@@ -36,7 +37,12 @@ export async function stripePart() {
       const drop = keys.key && el('div.actions', {}, removeButton(keys, paint, failed));
       return part.replaceChildren(...head, why, ...(drop ? [drop] : []));
     }
-    part.replaceChildren(...head, ...form(part, keys, paint).filter((node) => node !== null));
+    const content = form(part, keys, paint).filter((node) => node !== null);
+    keepFocus(
+      part,
+      () => part.replaceChildren(...head, ...content),
+      () => ['stripe-save'],
+    );
   };
   await paint();
   return part;

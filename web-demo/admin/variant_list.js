@@ -4,7 +4,7 @@
 import { variantName } from '../host/catalogue_texts.js';
 import { readAll } from '../host/form.js';
 import { t } from '../i18n.js';
-import { el, icon, setText, setVisible } from '../ui.js';
+import { el, icon, query, setText, setVisible } from '../ui.js';
 import { combinations, optionRows, VARIANTS_MAX, variantFields } from './product_options.js';
 import { openHistory, openStock } from './product_stock.js';
 
@@ -28,7 +28,7 @@ export class VariantList {
     this.options = optionRows({ options: product.options, onchange: (options) => this.follow(options) });
     this.addButton = el(
       'button.slim',
-      { type: 'button', 'data-test': 'variant-add', onclick: () => this.addRow({}, []) },
+      { type: 'button', 'data-test': 'variant-add', onclick: () => query('input', this.addRow({}, []).node).focus() },
       icon('plus'),
       t('form.variant_add'),
     );
@@ -104,8 +104,12 @@ export class VariantList {
   /** @param {Row} row */
   drop(row) {
     if (this.rows.length === 1) return;
-    this.rows.splice(this.rows.indexOf(row), 1);
+    const place = this.rows.indexOf(row);
+    this.rows.splice(place, 1);
     row.node.remove();
+    // Its button had the focus: the next variant has it now.
+    const { node } = this.rows[Math.min(place, this.rows.length - 1)];
+    query('.variant-tools > :last-child', node).focus({ preventScroll: true });
     setVisible(this.alert, false);
   }
 

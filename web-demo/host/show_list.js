@@ -2,6 +2,7 @@
 
 import { route } from '../base.js';
 import { formatDateTime, languageSwitch, t, titleOf } from '../i18n.js';
+import { keepFocus } from '../keep_focus.js';
 import { listAll } from '../list.js';
 import { el, icon } from '../ui.js';
 import { canCreateShows, isOwnShow, isTeamOfShop } from './rank.js';
@@ -27,7 +28,7 @@ export async function showList(root, shop) {
   languageSwitch(lang);
   const isAllowed = canCreateShows();
   const create = { type: 'button', 'data-test': 'new-show', disabled: !isAllowed, onclick: newShowSheet };
-  root.replaceChildren(
+  const content = [
     el(
       'header.shows-head',
       {},
@@ -39,7 +40,8 @@ export async function showList(root, shop) {
     ),
     isAllowed ? '' : el('p.fine', { 'data-test': 'shows-locked' }, t('error.forbidden')),
     ...lists(shows, () => showList(root, shop)),
-  );
+  ];
+  keepFocus(root, () => root.replaceChildren(...content));
   root.hidden = false;
   document.title = `${t('host.shows')} · ${titleOf(shop)}`;
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Checkout;
 use crate::app::error::Result;
-use crate::domain::{Actor, Address, AuditAction, OrderId, Permission, Refusal, order_history};
+use crate::domain::{Actor, Address, AuditAction, Order, OrderId, OrderStatus, Permission, Refusal, order_history};
 use crate::protocol::OrderDetail;
 
 impl Checkout {
@@ -13,6 +13,7 @@ impl Checkout {
         let order = self.own_order(actor, id).await?;
         order.status.check_address_change()?;
         let address = address.validated()?;
+        self.check_country(&order, &address).await?;
         let (this, id) = (self.clone(), order.id);
         self.context
             .spawn_write(async move {
@@ -26,6 +27,31 @@ impl Checkout {
                 Ok(address)
             })
             .await
+    }
+
+    /// Refuses an address in a country to which the shop does not deliver.
+    async fn check_country(&self, order: &Order, address: &Address) -> Result<()> {
+        let profile = self.context.profile();
+        // Most shops and addresses: nothing has to be read.
+        if profile.market.serves(&address.country) {
+            return Ok(());
+        }
+        let agreed = match order.status {
+            OrderStatus::Held => None,
+            _ => self.context.store.address(order.id).await?.map(|before| before.country),
+        };
+        Ok(profile.market.check(&address.country, agreed.as_deref())?)
+    }
+
+    /// Why a held order cannot be paid with the address that it has: the code of the refusal.
+    pub(super) async fn delivery_problem(&self, order: &Order) -> Result<Option<&'static str>> {
+        let profile = self.context.profile();
+        if order.status != OrderStatus::Held || profile.market.is_everywhere() {
+            return Ok(None);
+        }
+        let address = self.context.store.address(order.id).await?;
+        let checked = address.map_or(Ok(()), |address| profile.market.check(&address.country, None));
+        Ok(checked.err().map(|refusal| refusal.code()))
     }
 
     /// Erases the address. The address of a placed or paid order stays until the order is sent and paid and has its invoice.

@@ -384,6 +384,7 @@ impl Checkout {
             payment_place,
             manual_methods,
             paid_at_once,
+            delivery_problem: self.delivery_problem(order).await?,
             ..self.catalogue.order_view(order).await
         })
     }

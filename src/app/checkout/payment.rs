@@ -89,6 +89,7 @@ impl Checkout {
         }
         let hash = pay_hash(id, source, quote_version.as_deref());
         let (token, card) = Box::pin(self.resolve_source(actor, source, &key)).await?;
+        let profile = self.context.profile();
         let new = NewPayment {
             order: order.id,
             buyer: actor.user.clone(),
@@ -98,7 +99,8 @@ impl Checkout {
             token,
             card,
             quote_version,
-            rules: self.context.profile().quote_rules(),
+            rules: profile.quote_rules(),
+            market: profile.market.clone(),
             is_queued: self.queue.is_some(),
             request_ms: self.payment_request_ms(),
         };

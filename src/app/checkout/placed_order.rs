@@ -84,6 +84,7 @@ impl Checkout {
             method,
             quote_version,
             rules: profile.quote_rules(),
+            market: profile.market.clone(),
             settings: profile.manual_payments.clone(),
         };
         let this = self.clone();

@@ -9,6 +9,7 @@ use crate::domain::bulk_edit::{BULK_ROWS_MAX, SCAN_LENGTH_MAX};
 use crate::domain::catalogue_file::FILE_BYTES_MAX;
 use crate::domain::catalogue_import::FILE_NAME_LENGTH_MAX;
 use crate::domain::chat::ChatText;
+use crate::domain::country;
 use crate::domain::coupon::{CODE_TEXT_MAX, PRODUCTS_MAX};
 use crate::domain::limits::{self, Limit};
 use crate::domain::mail_settings::LOGIN_LENGTH_MAX;
@@ -105,8 +106,16 @@ fn fields_mut<'a>(value: &'a mut Value, key: &str) -> impl Iterator<Item = (&'a 
 }
 
 /// What clients send under a name that does not say so.
-const INPUTS: [&str; 7] =
-    ["Address", "BlockedWord", "BlocklistBody", "Consignment", "OrderNoteForm", "ParcelForm", "TestPaymentApproval"];
+const INPUTS: [&str; 8] = [
+    "Address",
+    "BlockedWord",
+    "BlocklistBody",
+    "Consignment",
+    "MarketForm",
+    "OrderNoteForm",
+    "ParcelForm",
+    "TestPaymentApproval",
+];
 
 /// Is this a schema of what clients send?
 fn is_input(owner: &str) -> bool {
@@ -172,6 +181,7 @@ impl Limiter {
             ("Address", "lines") => visible(120),
             ("Address", "postcode") => visible(16),
             (_, "country") => json!({ "minLength": 2, "maxLength": 2, "pattern": "^[A-Za-z]{2}$" }),
+            ("MarketForm", "countries") => json!({ "enum": country::CODES }),
             (_, "phone") => json!({ "minLength": 5, "maxLength": 40, "pattern": PHONE }),
             ("NewVariantRequest" | "ChangeVariantRequest", "name") | (_, "title" | "sku") => visible(120),
             ("ProductOptionRequest", "name" | "values") | ("NewVariantRequest" | "ChangeVariantRequest", "options") => {
@@ -394,6 +404,7 @@ fn number_default(field: &str) -> Value {
 fn list_default(owner: &str, field: &str) -> Value {
     let (least, most) = match (owner, field) {
         ("Address", "lines") => (1, 3),
+        ("Market" | "MarketForm", "countries") => (0, country::CODES.len()),
         ("NewProductRequest" | "ChangeProductRequest", "variants") => (1, product::VARIANTS_MAX),
         ("BulkEditRequest", "products") => (1, BULK_ROWS_MAX),
         ("ProductEditRequest", "variants") => (0, BULK_ROWS_MAX),

@@ -4,8 +4,8 @@
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
     Coupon, CouponChange, CouponForm, CouponId, CouponProblem, DocumentKind, Issuer, ManualMethod, ManualPayments,
-    Minor, OrderQuote, OrderStatus, PaymentStatus, Product, ProductId, QuoteRules, RefundPart, RefundScope, Refusal,
-    Variant, VariantId,
+    Market, Minor, OrderQuote, OrderStatus, PaymentStatus, Product, ProductId, QuoteRules, RefundPart, RefundScope,
+    Refusal, Variant, VariantId,
 };
 use livesouk::store::{Error, LockWait, NewPlacement, OrderEnd, ReleaseReason};
 
@@ -168,6 +168,7 @@ async fn use_comes_back_when_the_order_ends_without_a_payment(shop: Fixture) {
         method: ManualMethod::CashOnDelivery,
         quote_version: Some(quote.version),
         rules: QuoteRules::default(),
+        market: Market::default(),
         settings: ManualPayments { cash_on_delivery: true, ..ManualPayments::default() },
     };
     let (placed, _) = shop.store.place_order(&new).await.unwrap();

@@ -2,8 +2,8 @@
 
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
-    AuditAction, AuditEntry, Coupon, CouponChange, CouponCode, CouponForm, CouponId, Minor, OfferId, Order, OrderId,
-    OrderQuote, Payment, QuoteRules, RefundScope, Refusal,
+    AuditAction, AuditEntry, Coupon, CouponChange, CouponCode, CouponForm, CouponId, Market, Minor, OfferId, Order,
+    OrderId, OrderQuote, Payment, QuoteRules, RefundScope, Refusal,
 };
 use livesouk::store::{Error, KeyedRequest, NewPayment, NewRefund, Result};
 
@@ -84,6 +84,7 @@ impl Fixture {
             token: "ok".into(),
             quote_version: Some(quote.version.clone()),
             rules: QuoteRules::default(),
+            market: Market::default(),
             is_queued: false,
             request_ms: 0,
             card: Default::default(),

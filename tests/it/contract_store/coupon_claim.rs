@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
-    AuditAction, Coupon, CouponForm, ManualMethod, ManualPayments, PaymentStatus, QuoteRules, Refusal,
+    AuditAction, Coupon, CouponForm, ManualMethod, ManualPayments, Market, PaymentStatus, QuoteRules, Refusal,
 };
 use livesouk::store::{LockWait, NewPlacement};
 
@@ -227,6 +227,7 @@ async fn placed_order_takes_the_claimed_coupon(shop: Fixture) {
         method: ManualMethod::CashOnDelivery,
         quote_version: Some(quote.version),
         rules: QuoteRules::default(),
+        market: Market::default(),
         settings: ManualPayments { cash_on_delivery: true, ..ManualPayments::default() },
     };
     let (placed, _) = shop.store.place_order(&new).await.unwrap();

@@ -9,8 +9,8 @@ use livesouk::clock::Clock;
 use livesouk::domain::offer::NewOffer;
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
-    FulfilmentStep, Millis, Offer, OfferId, OfferKind, Order, OrderId, Payment, Product, ProductId, PurchaseRequest,
-    QuoteRules, Refusal, Shop, ShopId, StreamId, Variant, VariantId,
+    FulfilmentStep, Market, Millis, Offer, OfferId, OfferKind, Order, OrderId, Payment, Product, ProductId,
+    PurchaseRequest, QuoteRules, Refusal, Shop, ShopId, StreamId, Variant, VariantId,
 };
 use livesouk::store::{BatchOutcome, Error, NewPayment, PurchaseOutcome, Store};
 use sqlx::{Connection, SqliteConnection};
@@ -268,6 +268,7 @@ impl Fixture {
             card: Default::default(),
             quote_version: None,
             rules: QuoteRules::default(),
+            market: Market::default(),
             is_queued,
             request_ms: 0,
         };

@@ -2,7 +2,7 @@
 //! id. The data is that of a shop from before, with a row of every kind.
 
 use livesouk::clock::Clock;
-use livesouk::domain::{OrderId, OrderStatus, PaymentStatus, QuoteRules, ReservationStatus, UserId};
+use livesouk::domain::{Market, OrderId, OrderStatus, PaymentStatus, QuoteRules, ReservationStatus, UserId};
 use livesouk::store::{NewPayment, Store};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use uuid::Uuid;
@@ -125,6 +125,7 @@ async fn assert_orders_go_on(store: &Store) {
             card: Default::default(),
             quote_version: None,
             rules: QuoteRules::default(),
+            market: Market::default(),
             is_queued: false,
             request_ms: 0,
         };

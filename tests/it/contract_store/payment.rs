@@ -1,7 +1,7 @@
 //! Payment attempts: numbered, found by their key; one wins the order, the others are voided.
 
 use livesouk::domain::order::request_hash;
-use livesouk::domain::{OrderStatus, PaymentStatus, QuoteRules, Refusal};
+use livesouk::domain::{Market, OrderStatus, PaymentStatus, QuoteRules, Refusal};
 use livesouk::store::{NewPayment, ReleaseReason};
 
 use super::builders::{key, refusal, user};
@@ -45,6 +45,7 @@ async fn key_belongs_to_one_attempt_forever(shop: Fixture) {
         card: Default::default(),
         quote_version: None,
         rules: QuoteRules::default(),
+        market: Market::default(),
         is_queued: false,
         request_ms: 0,
     };

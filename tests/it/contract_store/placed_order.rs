@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use livesouk::app::{App, Error};
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
-    FulfilmentStep, ManualMethod, ManualPayments, OfferId, OfferKind, Order, OrderId, OrderStatus, PaymentStatus,
-    QuoteRules, Refusal, ReservationStatus, Role, ShopOrderFilter,
+    FulfilmentStep, ManualMethod, ManualPayments, Market, OfferId, OfferKind, Order, OrderId, OrderStatus,
+    PaymentStatus, QuoteRules, Refusal, ReservationStatus, Role, ShopOrderFilter,
 };
 use livesouk::store::{self, NewPlacement, OrderEnd, ReceivedPayment, ReleaseReason};
 
@@ -53,6 +53,7 @@ pub(super) fn placement(order: OrderId, buyer: &str, method: ManualMethod) -> Ne
         method,
         quote_version: None,
         rules: QuoteRules::default(),
+        market: Market::default(),
         settings: on(),
     }
 }

@@ -2,7 +2,7 @@
 
 use livesouk::app::{Error, PaymentSource};
 use livesouk::domain::order::request_hash;
-use livesouk::domain::{Actor, CardUse, OrderId, OrderStatus, PaymentStatus, QuoteRules, Refusal};
+use livesouk::domain::{Actor, CardUse, Market, OrderId, OrderStatus, PaymentStatus, QuoteRules, Refusal};
 use livesouk::store::NewPayment;
 
 use super::builders::key;
@@ -43,6 +43,7 @@ async fn begun(stripe: &Stripe, shop: &Fixture, buyer: &Actor, order: OrderId) -
         card: CardUse { saves: true, customer: None },
         quote_version: None,
         rules: QuoteRules::default(),
+        market: Market::default(),
         is_queued: false,
         request_ms: 0,
     };

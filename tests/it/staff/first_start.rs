@@ -51,13 +51,19 @@ async fn first_start_prints_a_link_that_sets_the_shop_up_once() {
         let refused = page.post("/v1/setup", typed).await.expect_problem(400, "bad_request");
         assert_eq!(refused["field"], field, "{refused}");
     }
+    let mut elsewhere = form(&code);
+    elsewhere["shop"]["market"] = json!({"countries": ["SA", "XX"]});
+    let refused = page.post("/v1/setup", elsewhere).await.expect_problem(422, "invalid_value");
+    assert_eq!(refused["field"], "market.countries");
     let mut without_owner = form(&code);
     without_owner["owner"] = Value::Null;
     page.post("/v1/setup", without_owner).await.expect_problem(400, "bad_request");
     let foreign = page.with_origin("https://evil.example");
     foreign.post("/v1/setup", form(&code)).await.expect_problem(403, "origin_not_allowed");
 
-    let me = page.post("/v1/setup", form(&code)).await.expect(201);
+    let mut typed = form(&code);
+    typed["shop"]["market"] = json!({"countries": ["SA"]});
+    let me = page.post("/v1/setup", typed).await.expect(201);
     assert_eq!(
         (&me["role"], &me["name"], &me["email"]),
         (&json!("owner"), &json!("Noura"), &json!("noura@example.com"))
@@ -71,6 +77,7 @@ async fn first_start_prints_a_link_that_sets_the_shop_up_once() {
         (&found["country"], &found["language"], &found["languages"]),
         (&json!("SA"), &json!("ar"), &json!(["ar", "en"]))
     );
+    assert_eq!(found["market"], json!({"countries": ["SA"]}));
     // An amount of a coupon would be worth another sum in another currency; a percentage is not.
     let change = async |currency: &str| page.patch("/v1/shop/settings", json!({ "currency": currency })).await;
     page.post("/v1/shop/coupons", json!({"code": "tenth", "percent_bp": 1_000})).await.expect(201);

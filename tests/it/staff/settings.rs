@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::nodes::fixture::Nodes;
-use crate::support::shop::Shop;
+use crate::support::shop::{Shop, id, key};
 use crate::support::until_some;
 
 const IN_FORCE_WITHIN: Duration = Duration::from_millis(2_500);
@@ -58,6 +58,25 @@ async fn retention_of_the_desk_holds_on_every_node_without_a_restart() {
         log["messages_kept_from"].is_i64().then_some(())
     };
     until_some("retention on the other node", IN_FORCE_WITHIN, there).await;
+}
+
+#[tokio::test]
+async fn market_of_the_desk_holds_on_every_node_without_a_restart() {
+    let nodes = Nodes::open().await;
+    let offer = nodes.two.on_sale(1, json!({})).await;
+    let ann = nodes.two.rest("Ann", "viewer");
+    let held = ann.post_keyed(&format!("/v1/offers/{offer}/orders"), &key(), json!({"qty": 1})).await.expect(201);
+    let address = format!("/v1/orders/{}/address", id(&held));
+    let home = json!({"name": "Ann Example", "lines": ["Hauptstr. 1"], "city": "Berlin", "country": "DE"});
+    ann.put(&address, home.clone()).await.expect(200);
+    let market = Some(json!({"market": {"countries": ["SA"]}}));
+    nodes.one.rest("root", "admin").send(reqwest::Method::PATCH, "/v1/shop/settings", &[], market).await.expect(200);
+    let refused = async || {
+        let answer = ann.put(&address, home.clone()).await;
+        (answer.status == 422).then_some(answer)
+    };
+    let refused = until_some("market on the other node", IN_FORCE_WITHIN, refused).await;
+    assert_eq!(refused.expect_problem(422, "country_not_served")["countries"], json!(["SA"]));
 }
 
 #[tokio::test]

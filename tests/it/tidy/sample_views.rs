@@ -156,6 +156,7 @@ pub fn order() -> OrderView {
         payment_place: None,
         manual_methods: Vec::new(),
         paid_at_once: Vec::new(),
+        delivery_problem: None,
         placement: None,
         bank_details: None,
         lines: vec![line],

@@ -7,7 +7,7 @@ use livesouk::domain::stream_change::StreamForm;
 use livesouk::domain::test_provider::{IntentChange, TestScenario};
 use livesouk::domain::{
     Actor, AuditAction, AuditEntry, AuditFilter, Blocklist, ChatMessage, ChatRulesForm, FulfilmentStep, Helper, Invite,
-    InviteId, Language, MessageId, Name, OfferId, OrderId, PaymentStatus, Product, Quote, QuoteRules, Role,
+    InviteId, Language, Market, MessageId, Name, OfferId, OrderId, PaymentStatus, Product, Quote, QuoteRules, Role,
     SanctionKind, ShopOrderFilter, StreamId, StreamStatus, Variant, VariantId,
 };
 use livesouk::store::{
@@ -282,6 +282,8 @@ async fn payments(c: &Calls) {
         card: Default::default(),
         quote_version: None,
         rules: QuoteRules::default(),
+        // With countries, so that the one of the address is read.
+        market: Market { countries: vec!["SA".to_owned()] },
         is_queued: false,
         request_ms: 0,
     };

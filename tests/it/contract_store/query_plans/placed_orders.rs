@@ -1,6 +1,6 @@
 //! The queries about orders that are paid later.
 
-use livesouk::domain::{ManualMethod, ManualPayments, QuoteRules};
+use livesouk::domain::{ManualMethod, ManualPayments, Market, QuoteRules};
 use livesouk::store::{NewPlacement, OrderEnd, ReceivedPayment};
 
 use super::every_query::{Calls, call};
@@ -20,6 +20,7 @@ pub(super) async fn all(c: &Calls) {
             method: ManualMethod::CashOnDelivery,
             quote_version: None,
             rules: QuoteRules::default(),
+            market: Market::default(),
             settings: ManualPayments { cash_on_delivery: true, ..ManualPayments::default() },
         };
         call!(c, place_order(&new)).unwrap();
