@@ -69,6 +69,7 @@ mod stripe_card;
 mod stripe_erased_card;
 mod stripe_keys;
 mod stripe_refund;
+mod stripe_removed_card;
 mod stripe_saved_card;
 mod test_provider;
 mod token_revocation;
