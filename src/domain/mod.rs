@@ -35,6 +35,7 @@ pub mod id;
 pub mod invite;
 pub mod lapsed_hold;
 pub mod limits;
+pub mod lost_payment;
 pub mod mail;
 pub mod mail_settings;
 pub mod manual_payment;
@@ -118,6 +119,7 @@ pub use id::{
     TokenRevocationId, UserId, VariantId,
 };
 pub use invite::{Helper, Invite};
+pub use lost_payment::LostReason;
 pub use mail::{ClaimedMail, MailContent, MailKind, MailOutcome, MailStatus, MailStep, NewMail};
 pub use manual_payment::{ManualMethod, ManualPayments, PaymentMethod, Placement};
 pub use offer::{

@@ -27,6 +27,7 @@ mod imports;
 mod invite;
 mod large_report;
 mod lineup;
+mod lost_payment;
 mod mail;
 mod migrate;
 mod migrate_orders;
