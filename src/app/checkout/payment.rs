@@ -234,6 +234,14 @@ impl Checkout {
                     },
                     ProviderOutcome::Unknown => return Err(Error::OutcomeUnknown),
                 },
+                PaymentStep::MarkPaid if crate::fault::IS_BUILT_IN && crate::fault::ends_paid_order() => {
+                    self.release_after_failed_capture(&payment).await?;
+                }
+                PaymentStep::Owe if crate::fault::IS_BUILT_IN && crate::fault::keeps_owed_money() => {
+                    let status = if payment.wins { PaymentStatus::Failed } else { PaymentStatus::Cancelled };
+                    self.context.store.update_payment_status(&payment, status, reference).await?;
+                    return self.reload_payment(&payment).await;
+                }
                 PaymentStep::MarkPaid => {
                     if let Some(paid) = retry_transient(|| self.context.store.finish_capture(payment.order)).await? {
                         self.outbox_changed.notify_one();
