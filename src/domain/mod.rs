@@ -25,6 +25,7 @@ mod coupon_refund_test;
 mod coupon_test;
 pub mod currency;
 pub mod customer;
+pub mod dispute;
 pub mod email_code;
 pub mod error_code;
 pub mod event;
@@ -109,6 +110,7 @@ pub use coupon::{
     AppliedCoupon, Coupon, CouponChange, CouponCode, CouponDiscount, CouponForm, CouponLine, CouponProblem,
     QuoteCoupon, ShownCoupon,
 };
+pub use dispute::{DisputeEnd, DisputeResult, DisputeStatus, OpenDispute, ProviderDispute};
 pub use error_code::ErrorCode;
 pub use event::{Author, Event};
 pub use follow::{Announcement, Follow, FollowTarget, FollowedProduct, NewFollow};
@@ -132,10 +134,7 @@ pub use payment::{
     OwedStatus, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, ProviderRefund, ProviderRefundStatus,
     Refund, RefundStatus, RefundStep,
 };
-pub use payment_day::{
-    DaySpan, DisputeStatus, OpenDispute, OpenOwedRefund, PaymentDay, PaymentFee, PaymentFigure, PaymentSums,
-    ProviderDispute,
-};
+pub use payment_day::{DaySpan, OpenOwedRefund, PaymentDay, PaymentFee, PaymentFigure, PaymentSums};
 pub use picture::{PictureFocus, PictureHash, PictureKind, PictureSize, ProductPicture};
 pub use product::{Product, ProductOption, ProductStatus, ProductTexts, Shop, Variant};
 pub use product_change::{PriceChange, ProductForm, ProductRevision, StockChange, StockReason, VariantForm};

@@ -18,6 +18,7 @@ mod connection_settings;
 mod coupon;
 mod coupon_builders;
 mod coupon_claim;
+mod dispute;
 mod fixture;
 mod follow;
 mod full_disk;
