@@ -40,6 +40,16 @@ pub fn skips_save() -> bool {
     fires("unsaved", 5)
 }
 
+/// `kept`: now and then an order ends although its money was taken.
+pub fn ends_paid_order() -> bool {
+    fires("kept", 7)
+}
+
+/// `kept`: money that is for no order is never given back. Without this the reconciler would soon repair the other half.
+pub fn keeps_owed_money() -> bool {
+    *SELECTED_FAULT == "kept"
+}
+
 /// `deaf`: the node assumes that the broker is up although it receives nothing.
 pub fn assumes_broker_up() -> bool {
     *SELECTED_FAULT == "deaf"

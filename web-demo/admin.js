@@ -84,7 +84,8 @@ async function showSection(shop, me) {
   if (section === 'products') return showProducts(root, shop);
   if (section === 'payments') {
     const { PaymentsPage } = await import('./admin/payments_page.js');
-    return new PaymentsPage({ root, mayOpenOrders: me.role !== 'analyst' }).start();
+    const [mayOpenOrders, mayRefund] = [me.role !== 'analyst', ['host', 'admin', 'owner'].includes(me.role)];
+    return new PaymentsPage({ root, mayOpenOrders, mayRefund }).start();
   }
   /** @type {Stream[]} */
   const shows = await listAll('/streams');

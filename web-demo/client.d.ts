@@ -260,6 +260,7 @@ export type AuditAction =
   | 'restock'
   | 'extend'
   | 'refund'
+  | 'close_dispute'
   | 'packed'
   | 'sent'
   | 'delivered'

@@ -985,6 +985,9 @@ export interface Dispute {
   opened_at: number;
   unread_since: number | null;
   given_up: boolean;
+  /** What the team said of one that was given up. */
+  result: 'won' | 'lost' | 'withdrawn' | null;
+  closed_at: number | null;
 }
 
 /** Money that was taken and is for no order. */

@@ -42,6 +42,8 @@ pub struct AppCounters {
     pub disputes: AtomicU64,
     /// Disputes that could not be read at the payment provider, and are not asked for any more.
     pub disputes_given_up: AtomicU64,
+    /// Disputes that were given up and that nobody has closed, in the whole shop, as this node saw them last.
+    pub disputes_to_close: AtomicU64,
     /// Looks at refunds that were done and have failed at the bank since.
     pub refunds_failed_later: AtomicU64,
     /// Placed orders past their date that the last run of the job could not cancel.
@@ -112,6 +114,7 @@ impl Default for AppCounters {
             owed_refunds: AtomicU64::new(0),
             disputes: AtomicU64::new(0),
             disputes_given_up: AtomicU64::new(0),
+            disputes_to_close: AtomicU64::new(0),
             refunds_failed_later: AtomicU64::new(0),
             placed_orders_overdue: AtomicU64::new(0),
             outbox_unreadable: AtomicU64::new(0),

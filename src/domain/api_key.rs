@@ -134,7 +134,7 @@ scopes! {
     ReadOrders "orders:read",
     /// Fulfilment, notes and tags.
     WriteOrders "orders:write",
-    /// By itself: refunds, and the payment or the end of a placed order. They move money and stock.
+    /// By itself: refunds, the payment or the end of a placed order, and the end of a dispute. They move money and stock, or say that it moved.
     Refund "refunds:write",
 }
 
@@ -239,6 +239,7 @@ const ROUTES: &[(&str, &str, ApiScope)] = &[
     ("POST", "/v1/orders/{}/refunds", ApiScope::Refund),
     ("PUT", "/v1/orders/{}/paid", ApiScope::Refund),
     ("PUT", "/v1/orders/{}/cancelled", ApiScope::Refund),
+    ("PUT", "/v1/orders/{}/dispute", ApiScope::Refund),
 ];
 
 /// The scope that a request needs, by its method and its path (or the path of its route in the API document). `None`: no key may.
@@ -357,6 +358,7 @@ mod tests {
             ("POST", "/v1/orders/1/refunds", Some(ApiScope::Refund)),
             ("PUT", "/v1/orders/1/paid", Some(ApiScope::Refund)),
             ("PUT", "/v1/orders/1/cancelled", Some(ApiScope::Refund)),
+            ("PUT", "/v1/orders/1/dispute", Some(ApiScope::Refund)),
             ("PUT", "/v1/orders/1/sent", Some(ApiScope::WriteOrders)),
             ("POST", "/v1/products/1", None),
             ("GET", "/v1/products/", None),

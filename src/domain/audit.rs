@@ -51,6 +51,7 @@ audit_actions! {
     Refund "refund",
     MarkPaid "mark_paid",
     CancelOrder "cancel_order",
+    CloseDispute "close_dispute",
     Packed "packed",
     Sent "sent",
     Delivered "delivered",

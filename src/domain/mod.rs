@@ -25,6 +25,7 @@ mod coupon_refund_test;
 mod coupon_test;
 pub mod currency;
 pub mod customer;
+pub mod dispute;
 pub mod email_code;
 pub mod error_code;
 pub mod event;
@@ -35,6 +36,7 @@ pub mod id;
 pub mod invite;
 pub mod lapsed_hold;
 pub mod limits;
+pub mod lost_payment;
 pub mod mail;
 pub mod mail_settings;
 pub mod manual_payment;
@@ -109,6 +111,7 @@ pub use coupon::{
     AppliedCoupon, Coupon, CouponChange, CouponCode, CouponDiscount, CouponForm, CouponLine, CouponProblem,
     QuoteCoupon, ShownCoupon,
 };
+pub use dispute::{DisputeEnd, DisputeResult, DisputeStatus, OpenDispute, ProviderDispute};
 pub use error_code::ErrorCode;
 pub use event::{Author, Event};
 pub use follow::{Announcement, Follow, FollowTarget, FollowedProduct, NewFollow};
@@ -119,6 +122,7 @@ pub use id::{
     TokenRevocationId, UserId, VariantId,
 };
 pub use invite::{Helper, Invite};
+pub use lost_payment::LostReason;
 pub use mail::{ClaimedMail, MailContent, MailKind, MailOutcome, MailStatus, MailStep, NewMail};
 pub use manual_payment::{ManualMethod, ManualPayments, OfferPayLater, PaymentMethod, Placement};
 pub use market::{Market, MarketForm};
@@ -132,10 +136,7 @@ pub use payment::{
     OwedStatus, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, ProviderRefund, ProviderRefundStatus,
     Refund, RefundStatus, RefundStep,
 };
-pub use payment_day::{
-    DaySpan, DisputeStatus, OpenDispute, OpenOwedRefund, PaymentDay, PaymentFee, PaymentFigure, PaymentSums,
-    ProviderDispute,
-};
+pub use payment_day::{DaySpan, OpenOwedRefund, PaymentDay, PaymentFee, PaymentFigure, PaymentSums};
 pub use picture::{PictureFocus, PictureHash, PictureKind, PictureSize, ProductPicture};
 pub use product::{Product, ProductOption, ProductStatus, ProductTexts, Shop, Variant};
 pub use product_change::{PriceChange, ProductForm, ProductRevision, StockChange, StockReason, VariantForm};

@@ -27,13 +27,6 @@ pub fn fee_look_after(looks: usize) -> Option<Millis> {
     FEE_LOOKS_AFTER_MS.get(looks).copied()
 }
 
-/// A dispute that the provider did not let us read for so long is not asked for any more.
-pub const DISPUTE_UNREAD_MAX_MS: Millis = 14 * 24 * 3_600_000;
-/// A dispute of a provider that only says in its events how disputes end is given up after this time: no bank takes as long.
-pub const DISPUTE_END_MAX_MS: Millis = 120 * 24 * 3_600_000;
-/// How long a dispute that was given up is shown to the team.
-pub const GIVEN_UP_SHOWN_MS: Millis = 90 * 24 * 3_600_000;
-
 /// A day of the shop's calendar. Where the clocks change it has 23 or 25 hours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DaySpan {
@@ -254,64 +247,6 @@ pub struct PaymentFee {
     pub amount: Minor,
     /// The currency in which it pays the shop out.
     pub currency: String,
-}
-
-/// How far a dispute is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DisputeStatus {
-    Open,
-    /// The money stays with the shop; also an inquiry that ended without a dispute.
-    Won,
-    /// The buyer has the money.
-    Lost,
-}
-
-impl DisputeStatus {
-    pub fn name(self) -> &'static str {
-        match self {
-            DisputeStatus::Open => "open",
-            DisputeStatus::Won => "won",
-            DisputeStatus::Lost => "lost",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        [DisputeStatus::Open, DisputeStatus::Won, DisputeStatus::Lost].into_iter().find(|one| one.name() == text)
-    }
-}
-
-/// A dispute as the provider knows it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ProviderDispute {
-    /// The provider's id of it.
-    pub reference: String,
-    pub status: DisputeStatus,
-    /// The shop has not sent its evidence.
-    pub needs_answer: bool,
-    pub amount: Minor,
-    pub currency: String,
-    /// As the provider calls it.
-    pub reason: Option<String>,
-    /// Until when the shop can answer.
-    pub due_at: Option<Millis>,
-    pub opened_at: Millis,
-}
-
-/// A dispute that has not ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OpenDispute {
-    pub order: OrderId,
-    /// The number that people say.
-    pub order_number: Option<i64>,
-    pub provider: String,
-    pub dispute: ProviderDispute,
-    /// The provider gave no details: the amount is that of the payment.
-    pub has_details: bool,
-    /// Since when it could not be read at the provider. `None`: the last look could read it.
-    pub unread_since: Option<Millis>,
-    /// It is not asked for any more.
-    pub is_given_up: bool,
 }
 
 /// Money that is still to be given back.

@@ -292,6 +292,11 @@ fn payments(page: &mut MetricsPage<'_>, app: &App) {
         "Disputes that could not be read at the payment provider and are not asked for any more",
         load(&counters.disputes_given_up),
     );
+    page.gauge(
+        "livesouk_payment_disputes_to_close",
+        "Disputes of the whole shop that were given up, and that nobody has closed in the desk",
+        load(&counters.disputes_to_close) as f64,
+    );
     page.counter(
         "livesouk_refunds_failed_later_total",
         "Looks at refunds that were done and have failed at the bank since",

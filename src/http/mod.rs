@@ -29,6 +29,7 @@ mod csv;
 mod customer;
 mod demo_host;
 mod dev;
+mod dispute;
 mod document;
 mod drain_body;
 mod error;
@@ -264,6 +265,7 @@ fn described_routes(state: &AppState) -> OpenApiRouter<AppState> {
         .routes(routes!(billing::export))
         .routes(routes!(payment_day::show))
         .routes(routes!(payment_day::export))
+        .routes(routes!(dispute::close))
         .routes(routes!(address::show, address::set, address::erase))
         .routes(routes!(stock_alert::list))
         .routes(routes!(chat::list))

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Millis, Minor, OrderId, PaymentDay, PaymentSums};
+use crate::domain::{DisputeResult, Millis, Minor, OrderId, PaymentDay, PaymentSums};
 
 /// What came in and went out by day, and what waits for somebody.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
@@ -27,7 +27,7 @@ pub struct PaymentDays {
     /// Every day, the newest first.
     pub days: Vec<PaymentDay>,
     /// Disputes that have not ended, of any day: those that wait for the shop first, by their deadline. At most 100. Those that were given
-    /// up are listed for 90 days.
+    /// up stand here until somebody closes them, and for seven days more.
     pub disputes: Vec<DisputeView>,
     /// Money that is still to be given back, of any day: what is owed longest first. At most 100.
     pub owed_refunds: Vec<OwedRefundView>,
@@ -56,6 +56,10 @@ pub struct DisputeView {
     pub unread_since: Option<Millis>,
     /// The server does not ask for it any more: only the provider knows its status, or how it ended.
     pub given_up: bool,
+    /// How it ended, as the team said; null: nobody has closed it.
+    pub result: Option<DisputeResult>,
+    /// When the team closed it first.
+    pub closed_at: Option<Millis>,
 }
 
 /// Money that was taken and is for no order.

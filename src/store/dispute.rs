@@ -2,9 +2,12 @@
 
 use uuid::Uuid;
 
+use super::audit::insert_audit_entry;
 use super::row::from_row;
 use super::{Result, Store, require_known};
-use crate::domain::{DisputeStatus, Millis, OpenDispute, OrderId, Payment, ProviderDispute};
+use crate::domain::{
+    AuditEntry, DisputeResult, DisputeStatus, Millis, OpenDispute, OrderId, Payment, ProviderDispute, Refusal,
+};
 
 struct DisputeRow {
     reference: String,
@@ -41,15 +44,52 @@ struct OpenRow {
     has_details: bool,
     unread_since: Option<i64>,
     is_given_up: bool,
+    closed_as: Option<String>,
+    closed_at: Option<i64>,
     dispute: DisputeRow,
 }
 
-from_row!(OpenRow { order_id, number, provider, has_details, unread_since, is_given_up } and dispute);
+from_row!(OpenRow { order_id, number, provider, has_details, unread_since, is_given_up, closed_as, closed_at } and dispute);
+
+impl OpenRow {
+    fn into_dispute(self) -> Result<OpenDispute> {
+        let closed_as = self.closed_as.as_deref().map(parse_result).transpose()?;
+        Ok(OpenDispute {
+            order: OrderId(self.order_id),
+            order_number: self.number,
+            provider: self.provider,
+            dispute: self.dispute.into_dispute()?,
+            has_details: self.has_details,
+            unread_since: self.unread_since,
+            is_given_up: self.is_given_up,
+            closed: closed_as.zip(self.closed_at),
+        })
+    }
+}
+
+fn parse_result(text: &str) -> Result<DisputeResult> {
+    require_known(DisputeResult::parse(text), "result of a dispute", text)
+}
+
+/// The disputes `d`, as the team sees them; a condition and an order follow.
+macro_rules! open_disputes {
+    ($from:literal) => {
+        concat!(
+            "select d.order_id, (select o.number from orders o where o.id = d.order_id) as number, d.provider,
+                d.reference <> coalesce((select p.reference from payments p
+                    where p.order_id = d.order_id and p.attempt = d.attempt), '') as has_details,
+                d.unread_since, d.given_up_at is not null as is_given_up, d.closed_as, d.closed_at,
+                d.reference, d.status, d.needs_answer, d.amount, d.currency, d.reason, d.due_at, d.opened_at ",
+            $from
+        )
+    };
+}
 
 impl Store {
     /// Notes the disputes of a payment as the provider has them now; open ones are asked for again at `look_at`. One that has ended stays
-    /// as it is, because an answer may be older than what is known. A dispute without details is replaced by the first one with them. One
-    /// that has details was read, so the time without an answer is over.
+    /// as it is, because an answer may be older than what is known; only where the team has closed it, the result of the provider counts
+    /// instead. A dispute without details is replaced by the first one with them. One that has details was read, so the time without an
+    /// answer is over.
     pub async fn note_disputes(
         &self,
         payment: &Payment,
@@ -69,11 +109,12 @@ impl Store {
                         reason, due_at, opened_at, closed_at, look_at)
                     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
                     on conflict (provider, reference) do update set status = excluded.status, needs_answer = excluded.needs_answer,
-                        amount = excluded.amount, reason = excluded.reason, due_at = excluded.due_at, closed_at = excluded.closed_at,
+                        amount = excluded.amount, reason = excluded.reason, due_at = excluded.due_at, closed_as = null,
+                        closed_at = case when disputes.status = excluded.status then disputes.closed_at else excluded.closed_at end,
                         look_at = excluded.look_at,
                         unread_since = case when disputes.reference = $14 then disputes.unread_since end,
                         given_up_at = case when disputes.reference = $14 then disputes.given_up_at end
-                    where disputes.status = 'open'";
+                    where disputes.status = 'open' or (disputes.closed_as is not null and excluded.status <> 'open')";
                 tx.query(write)
                     .bind(&payment.provider)
                     .bind(&dispute.reference)
@@ -160,28 +201,85 @@ impl Store {
         Ok(payments)
     }
 
-    /// Reads the disputes that have not ended: those that the shop has to answer first, by their deadline. Of those that were given up, the
-    /// ones that were given up after `given_up_after`.
-    pub async fn open_disputes(&self, given_up_after: Millis, most: i64) -> Result<Vec<OpenDispute>> {
-        let read = "select d.order_id, (select o.number from orders o where o.id = d.order_id) as number, d.provider,
-                d.reference <> coalesce((select p.reference from payments p
-                    where p.order_id = d.order_id and p.attempt = d.attempt), '') as has_details,
-                d.unread_since, d.given_up_at is not null as is_given_up,
-                d.reference, d.status, d.needs_answer, d.amount, d.currency, d.reason, d.due_at, d.opened_at
-            from disputes d where d.status = 'open' and coalesce(d.given_up_at, $1) >= $1
-            order by d.needs_answer desc, coalesce(d.due_at, d.opened_at), d.reference limit $2";
-        let rows: Vec<OpenRow> = self.report_query(read).bind(given_up_after).bind(most).fetch_all().await?;
-        let open = |row: OpenRow| {
-            Ok(OpenDispute {
-                order: OrderId(row.order_id),
-                order_number: row.number,
-                provider: row.provider,
-                dispute: row.dispute.into_dispute()?,
-                has_details: row.has_details,
-                unread_since: row.unread_since,
-                is_given_up: row.is_given_up,
-            })
-        };
-        rows.into_iter().map(open).collect()
+    /// Reads the disputes that have not ended: those that the shop has to answer first, by their deadline. At the end those that the team has
+    /// closed at `closed_since` or later.
+    pub async fn open_disputes(&self, closed_since: Millis, most: i64) -> Result<Vec<OpenDispute>> {
+        let read = open_disputes!(
+            "from (select * from disputes where status = 'open'
+                union all select * from disputes where closed_at >= $1 and closed_as is not null) d
+            order by case when d.status = 'open' then 0 else 1 end, d.needs_answer desc, coalesce(d.due_at, d.opened_at),
+                d.reference limit $2"
+        );
+        let rows: Vec<OpenRow> = self.report_query(read).bind(closed_since).bind(most).fetch_all().await?;
+        rows.into_iter().map(OpenRow::into_dispute).collect()
+    }
+
+    /// How many disputes were given up that nobody has closed.
+    pub async fn count_disputes_to_close(&self) -> Result<i64> {
+        let count = "select cast(count(*) as bigint) from disputes where status = 'open' and given_up_at is not null";
+        self.query(count).fetch_value().await
+    }
+
+    /// Writes down how a dispute of an order ended that was given up, with the entry of the audit log. `reference`: its id at the provider;
+    /// `None`: the one without details. To say the same again changes nothing, and a result that the team gave can be put right; what the
+    /// provider said stays.
+    pub async fn close_dispute(
+        &self,
+        order: OrderId,
+        reference: Option<&str>,
+        result: DisputeResult,
+        entry: &AuditEntry,
+    ) -> Result<OpenDispute> {
+        self.transaction(async |tx| {
+            let find = tx.choose(DISPUTE_ON_POSTGRES, DISPUTE_ON_SQLITE);
+            let found: Option<OpenRow> = tx.query(find).bind(order.0).bind(reference).fetch_optional().await?;
+            let found = found.ok_or(Refusal::WrongStatus("The order has no such dispute."))?.into_dispute()?;
+            let is_open = found.dispute.status == DisputeStatus::Open;
+            match found.closed {
+                Some((known, _)) if known == result => return Ok(found),
+                None if !is_open => {
+                    return Err(Refusal::WrongStatus("The payment provider has said how this dispute ended.").into());
+                }
+                None if !found.is_given_up => {
+                    return Err(Refusal::WrongStatus("The payment provider is still asked for this dispute.").into());
+                }
+                Some(_) | None => {}
+            }
+            let now = tx.now().await?;
+            let set =
+                "update disputes set status = $3, closed_as = $4, closed_at = coalesce(closed_at, $5), look_at = null
+                where provider = $1 and reference = $2";
+            tx.query(set)
+                .bind(&found.provider)
+                .bind(&found.dispute.reference)
+                .bind(result.status().name())
+                .bind(result.name())
+                .bind(now)
+                .execute()
+                .await?;
+            insert_audit_entry(tx, entry).await?;
+            let closed_at = found.closed.map_or(now, |(_, at)| at);
+            let dispute = ProviderDispute { status: result.status(), ..found.dispute };
+            Ok(OpenDispute { dispute, closed: Some((result, closed_at)), ..found })
+        })
+        .await
     }
 }
+
+/// A dispute of an order, by its reference. Without one: the dispute of which the provider gave no details. An order has seldom more than one
+/// of those, and then the one that is open and was given up first comes first.
+macro_rules! dispute_of_order {
+    ($lock:literal) => {
+        concat!(
+            open_disputes!(
+                "from disputes d where d.order_id = $1 and d.reference = coalesce($2, (select coalesce(p.reference, '')
+                    from payments p where p.order_id = d.order_id and p.attempt = d.attempt))
+                order by case when d.status = 'open' then 0 else 1 end, d.given_up_at limit 1"
+            ),
+            $lock
+        )
+    };
+}
+
+const DISPUTE_ON_POSTGRES: &str = dispute_of_order!(" for update of d");
+const DISPUTE_ON_SQLITE: &str = dispute_of_order!("");

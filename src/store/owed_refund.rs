@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::order::lock_order;
-use super::payment::{read_payment, set_payment_status};
+use super::payment::{note_lost_reason, read_payment, set_payment_status};
 use super::payment_fee::first_fee_look;
 use super::{Result, Store};
 use crate::domain::{Millis, Minor, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus};
@@ -24,9 +24,9 @@ impl Store {
     /// so nothing is owed.
     pub async fn owe_refund(&self, payment: &Payment, intent: &PaymentIntent) -> Result<bool> {
         self.transaction(async |tx| {
-            let order = lock_order(tx, payment.order).await?.status;
+            let order = lock_order(tx, payment.order).await?;
             let before = read_payment(tx, payment).await?;
-            if before.wins && (order == OrderStatus::Capturing || order.is_or_was_paid()) {
+            if before.wins && (order.status == OrderStatus::Capturing || order.status.is_or_was_paid()) {
                 return Ok(false);
             }
             let now = tx.now().await?;
@@ -45,6 +45,7 @@ impl Store {
             // A captured attempt that wins its order is a paid order, and this one has ended.
             let status = if before.wins { PaymentStatus::Failed } else { PaymentStatus::Captured };
             set_payment_status(tx, payment, status, Some(&intent.reference), now).await?;
+            note_lost_reason(tx, &before, &order, None).await?;
             let fee = "update payments set fee_due_at = $3 where order_id = $1 and attempt = $2 and fee is null";
             tx.query(fee).bind(payment.order.0).bind(payment.attempt).bind(first_fee_look(now)).execute().await?;
             Ok(true)

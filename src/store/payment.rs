@@ -15,11 +15,11 @@ use super::payment_queue::next_queue_number;
 use super::quote::{parse_quote, quote_to_pay};
 use super::row::from_row;
 use super::transaction::{Change, Transaction, change};
-use super::{Error, Result, Store, require_known};
+use super::{Error, Result, Store, require_known, to_json};
 use crate::domain::payment::CREATE_REPEAT_MAX_MS;
 use crate::domain::{
-    CardUse, IdempotencyKey, Market, Millis, Order, OrderId, OrderStatus, OwedStatus, Payment, PaymentStatus,
-    QuoteRules, Refusal, RequestHash, UserId,
+    CardUse, IdempotencyKey, LostReason, Market, Millis, Order, OrderId, OrderStatus, OwedStatus, Payment,
+    PaymentStatus, QuoteRules, Refusal, RequestHash, UserId,
 };
 
 /// What a buyer requests with `pay`.
@@ -43,7 +43,7 @@ pub struct NewPayment {
     pub request_ms: Millis,
 }
 
-/// What the provider says of an attempt.
+/// What is known of an attempt, mostly from the provider.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reported<'a> {
     pub reference: Option<&'a str>,
@@ -51,6 +51,8 @@ pub struct Reported<'a> {
     pub fingerprint: Option<&'a str>,
     /// Where the buyer confirms the payment.
     pub action_url: Option<&'a str>,
+    /// Why the attempt is lost, if that does not follow from its order.
+    pub lost: Option<&'a LostReason>,
 }
 
 impl<'a> From<Option<&'a str>> for Reported<'a> {
@@ -267,6 +269,14 @@ impl Store {
         Ok(query.fetch_optional_value::<Option<String>>().await?.flatten())
     }
 
+    /// Why an attempt did not win its order, as it was noted when it was lost. `None`: nothing was noted.
+    pub async fn lost_reason(&self, payment: &Payment) -> Result<Option<LostReason>> {
+        let read = "select lost_reason from payments where order_id = $1 and attempt = $2";
+        let query = self.query(read).bind(payment.order.0).bind(payment.attempt);
+        let noted: Option<String> = query.fetch_optional_value::<Option<String>>().await?.flatten();
+        Ok(noted.and_then(|noted| serde_json::from_str(&noted).ok()))
+    }
+
     /// Reads the attempt that this provider knows by this reference.
     pub async fn payment_by_reference(&self, provider: &str, reference: &str) -> Result<Option<Payment>> {
         let read = payments!("p.provider = $1 and p.reference = $2");
@@ -289,15 +299,18 @@ impl Store {
         next: PaymentStatus,
         reported: impl Into<Reported<'a>>,
     ) -> Result<bool> {
-        let Reported { reference, action_url, .. } = reported.into();
+        let Reported { reference, action_url, lost, .. } = reported.into();
         self.transaction(async |tx| {
-            let order = lock_order(tx, payment.order).await?.status;
+            let order = lock_order(tx, payment.order).await?;
             let before = read_payment(tx, payment).await?;
-            let has_won = before.wins && (order == OrderStatus::Capturing || order.is_or_was_paid());
+            let has_won = before.wins && (order.status == OrderStatus::Capturing || order.status.is_or_was_paid());
             let is_allowed = before.status.can_become(next) && (!has_won || next == PaymentStatus::Captured);
             if is_allowed {
                 let now = tx.now().await?;
                 set_payment_status(tx, payment, next, reference, now).await?;
+                if matches!(next, PaymentStatus::Voiding | PaymentStatus::Cancelled) {
+                    note_lost_reason(tx, &before, &order, lost).await?;
+                }
                 if let Some(url) = action_url.filter(|_| next == PaymentStatus::NeedsAction) {
                     let note = "update payments set action_url = $3 where order_id = $1 and attempt = $2";
                     tx.query(note).bind(payment.order.0).bind(payment.attempt).bind(url).execute().await?;
@@ -420,6 +433,26 @@ impl Store {
 pub(super) async fn read_payment(tx: &mut Transaction<'_>, payment: &Payment) -> Result<Payment> {
     let read = tx.query(SELECT_PAYMENT).bind(payment.order.0).bind(payment.attempt);
     read.fetch_one::<PaymentRow>().await?.into_payment()
+}
+
+/// Notes why an attempt is lost that did not win its order: `lost`, or what follows from the order, which is locked. What was noted first
+/// stays, because its buyer may have heard it. `before`: the attempt as it was until now.
+pub(super) async fn note_lost_reason(
+    tx: &mut Transaction<'_>,
+    before: &Payment,
+    order: &Order,
+    lost: Option<&LostReason>,
+) -> Result<()> {
+    let reason = match before.status {
+        _ if before.wins => None,
+        // Its buyer has heard that.
+        PaymentStatus::Declined => Some(LostReason::Declined),
+        _ => lost.cloned().or_else(|| LostReason::of(order, before.has_lost_lines)),
+    };
+    let Some(reason) = reason else { return Ok(()) };
+    let note = "update payments set lost_reason = $3 where order_id = $1 and attempt = $2 and lost_reason is null";
+    let query = tx.query(note).bind(before.order.0).bind(before.attempt).bind(to_json(&reason)?);
+    query.execute().await.map(drop)
 }
 
 pub(super) async fn set_payment_status(

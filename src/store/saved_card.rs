@@ -137,8 +137,8 @@ impl Store {
         .await
     }
 
-    /// Saves the card of an attempt that has paid. The same card that was saved before is replaced, because the provider has it twice now.
-    /// A card that cannot be kept is deleted at the provider.
+    /// Saves the card of an attempt that has paid, once: a late answer does not list a card again that its owner has removed since. The same
+    /// card that was saved before is replaced, because the provider has it twice now. A card that cannot be kept is deleted at the provider.
     pub async fn keep_card(
         &self,
         payment: &Payment,
@@ -148,21 +148,23 @@ impl Store {
     ) -> Result<()> {
         self.transaction(async |tx| {
             let live = i64::from(is_live);
-            let customer: Option<Uuid> = match payment.card.customer.as_deref().filter(|_| payment.card.saves) {
-                Some(reference) => {
-                    // The lock keeps two payments from saving one card twice.
-                    let lock = tx.choose(
-                        "select id from payment_customers where reference = $1 for update",
-                        "select id from payment_customers where reference = $1",
-                    );
-                    tx.query(lock).bind(reference).fetch_optional_value().await?
-                }
-                None => return Ok(()),
+            let Some(customer) = payment.card.customer.as_deref().filter(|_| payment.card.saves) else {
+                return Ok(());
             };
+            // First the payment and then the customer, as in an erasure.
+            if !settle_card(tx, payment).await? {
+                return Ok(());
+            }
+            // The lock keeps two payments from saving one card twice.
+            let lock = tx.choose(
+                "select id from payment_customers where reference = $1 for update",
+                "select id from payment_customers where reference = $1",
+            );
+            let customer: Option<Uuid> = tx.query(lock).bind(customer).fetch_optional_value().await?;
             let (Some(customer), Some(card)) = (customer, &method.card) else {
                 return queue_removal(tx, RemovalKind::Card, &method.reference, live).await;
             };
-            // An earlier try could not save it, and the provider is about to delete it.
+            // A node of the version before could not save it, or has saved and removed it, and the provider is about to delete it.
             let removed = "select cast(count(*) as bigint) from provider_removals where reference = $1";
             let removed: i64 = tx.query(removed).bind(&method.reference).fetch_value().await?;
             if removed > 0 {
@@ -192,9 +194,11 @@ impl Store {
         .await
     }
 
-    /// An attempt that was to save its card has not paid: the provider deletes the card, unless it is saved for another payment.
-    pub async fn drop_card(&self, method: &UsedMethod, is_live: bool) -> Result<()> {
+    /// An attempt that was to save its card has not paid, or the card could not be saved: the provider deletes it, unless it is saved for
+    /// another payment. It is not saved for this one any more.
+    pub async fn drop_card(&self, payment: &Payment, method: &UsedMethod, is_live: bool) -> Result<()> {
         self.transaction(async |tx| {
+            settle_card(tx, payment).await?;
             let find = "select cast(count(*) as bigint) from saved_cards where reference = $1";
             let saved: i64 = tx.query(find).bind(&method.reference).fetch_value().await?;
             if saved > 0 {
@@ -287,6 +291,14 @@ impl Store {
     pub async fn oldest_removal(&self) -> Result<Option<Millis>> {
         self.query("select min(created_at) from provider_removals").fetch_value().await
     }
+}
+
+/// Notes that the card of this attempt was saved, or will not be. `false`: that was noted before.
+async fn settle_card(tx: &mut Transaction<'_>, payment: &Payment) -> Result<bool> {
+    let now = tx.now().await?;
+    let mark = "update payments set card_settled_at = $3
+        where order_id = $1 and attempt = $2 and card_settled_at is null";
+    Ok(tx.query(mark).bind(payment.order.0).bind(payment.attempt).bind(now).execute().await? > 0)
 }
 
 fn into_removal((id, kind, reference, tries, created_at): RemovalRow) -> Result<ProviderRemoval> {

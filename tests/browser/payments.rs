@@ -156,6 +156,76 @@ async fn wrong_clock_and_time_zone_of_a_device_change_no_day_and_no_deadline() {
     browser.close().await;
 }
 
+/// Chooses how a dispute ended, in the form that is open.
+async fn choose_result(browser: &Browser, result: &str) {
+    let choose = format!(
+        "const select = document.querySelector('[data-test=dispute-result]'); select.value = '{result}';
+        select.dispatchEvent(new Event('change', {{ bubbles: true }}))"
+    );
+    browser.script(&choose, &[]).await;
+}
+
+#[tokio::test]
+async fn host_closes_a_dispute_that_was_given_up_and_puts_the_result_right() {
+    let shop = shop_with_history().await;
+    let driver = Driver::start();
+    let host = Browser::open(&driver, Window::Desktop, "en").await;
+    open(&host, &shop, "en").await;
+    host.sees("dispute-given-up", "close it here").await;
+    assert_eq!(host.count(&named("dispute-close")).await, 1, "the server learns how the others end");
+    host.press("dispute-close").await;
+    host.sees("dispute-sheet", "How did it end?").await;
+    host.press("dispute-submit").await;
+    host.sees("error-dispute-result", "Choose how it ended").await;
+    host.until("the other mistake", "!document.querySelector('[data-test=error-dispute-note]').hidden", SOON).await;
+    looks_good(&host, Window::Desktop, "payments-close-dispute").await;
+    choose_result(&host, "lost").await;
+    host.fill(&named("dispute-note"), "Dashboard, 3 December").await;
+    host.press("dispute-submit").await;
+    host.sees("payments-closed", "Closed as lost").await;
+    assert_eq!(host.count(&named("dispute-given-up")).await, 0);
+    let sums = async || shop.host.get("/v1/shop/payment-days").await.expect(200)["totals"][0].clone();
+    let lost = sums().await;
+    assert_eq!((&lost["disputes_lost"]["count"], &lost["disputes_won"]["count"]), (&json!(1), &json!(0)));
+
+    // It was the wrong result. What is typed is not lost by Esc.
+    host.press("dispute-change").await;
+    host.fill(&named("dispute-note"), "The buyer took it back").await;
+    host.key("\u{e00c}").await;
+    host.press("confirm-no").await;
+    choose_result(&host, "withdrawn").await;
+    host.press("dispute-submit").await;
+    host.sees("payments-closed", "Closed as withdrawn").await;
+    let withdrawn = sums().await;
+    assert_eq!((&withdrawn["disputes_lost"]["count"], &withdrawn["disputes_won"]["count"]), (&json!(0), &json!(1)));
+    assert_eq!(withdrawn["left"].as_i64().unwrap() - lost["left"].as_i64().unwrap(), lost["disputes_lost"]["amount"]);
+    looks_good(&host, Window::Desktop, "payments-closed-dispute").await;
+    // The audit log says it in words.
+    let token = shop.token("Root", "admin");
+    host.goto(&format!("{}/admin?section=audit&lang=en#token={token}", shop.server.url)).await;
+    host.until_text("body", "Noura closed a dispute: withdrawn by the buyer").await;
+    host.until_text("body", "The buyer took it back").await;
+    host.assert_no_faults("host").await;
+    host.close().await;
+    for (window, language) in first_or_all([(Window::Mobile, "ar"), (Window::Mobile, "en"), (Window::Mobile, "id")]) {
+        shop.change(
+            "update disputes set status = 'open', closed_as = null, closed_at = null where given_up_at is not null",
+        )
+        .await;
+        let browser = Browser::open(&driver, window, language).await;
+        open(&browser, &shop, language).await;
+        browser.press("dispute-close").await;
+        browser.find(&named("dispute-sheet")).await;
+        looks_good(&browser, window, &format!("payments-close-dispute-{window:?}-{language}").to_lowercase()).await;
+        choose_result(&browser, "won").await;
+        browser.fill(&named("dispute-note"), "Dashboard").await;
+        browser.press("dispute-submit").await;
+        browser.find(&named("dispute-closed")).await;
+        looks_good(&browser, window, &format!("payments-closed-dispute-{window:?}-{language}").to_lowercase()).await;
+        browser.close().await;
+    }
+}
+
 #[tokio::test]
 async fn analyst_sees_payments_and_no_links_to_orders() {
     let shop = shop_with_history().await;
@@ -168,6 +238,7 @@ async fn analyst_sees_payments_and_no_links_to_orders() {
             browser.until("the days", &format!("{TABLE} === 30"), SOON).await;
             assert_eq!(browser.count("[data-test^=orders-of-]").await, 0);
             assert_eq!(browser.count("[data-test=dispute] a").await, 0);
+            assert_eq!(browser.count(&named("dispute-close")).await, 0, "only those who refund close a dispute");
         } else {
             browser.until("the reason", "document.body.textContent.includes('Only producers, analysts')", SOON).await;
         }

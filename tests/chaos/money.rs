@@ -123,7 +123,8 @@ impl Stage {
             let args = ["--payments", "stripe", "--stripe-webhook-secret", WEBHOOK_SECRET, "--stripe-key-file"];
             let mut args: Vec<String> = args.map(str::to_owned).to_vec();
             args.extend([key.display().to_string(), "--stripe-api-base".to_owned(), link.url()]);
-            let settings = NodeSettings { args, has_base_url: true, ..NodeSettings::default() };
+            let injected_fault = settings.injected_fault.clone();
+            let settings = NodeSettings { args, has_base_url: true, injected_fault };
             nodes.push(ChaosNode::start(number, database.address(), settings).await);
             links.push(link);
         }

@@ -63,3 +63,49 @@ async fn day_shows_what_was_paid_and_given_back() {
         }
     }
 }
+
+#[tokio::test]
+async fn dispute_that_was_given_up_is_closed_by_the_team() {
+    for (shop, _database) in shops().await {
+        let offer = shop.on_sale(9, json!({"per_buyer": 9})).await;
+        let (order, other) = (paid(&shop, &offer, "Ann", 2).await, paid(&shop, &offer, "Ben", 1).await);
+        shop.change(
+            "insert into disputes (provider, reference, order_id, attempt, status, needs_answer, amount, currency, opened_at,
+                unread_since, given_up_at)
+                select provider, 'du_1', order_id, attempt, 'open', 1, amount, currency, captured_at, captured_at, captured_at
+                from payments where buyer = 'Ann'",
+        )
+        .await;
+        let listed = shop.host.get("/v1/shop/payment-days").await.expect(200)["disputes"][0].clone();
+        assert_eq!(
+            (&listed["reference"], &listed["given_up"], &listed["result"]),
+            (&json!("du_1"), &json!(true), &Value::Null)
+        );
+        let path = format!("/v1/orders/{order}/dispute");
+        for wrong in [
+            json!({"reference": "du_1", "result": "drawn", "note": "Dashboard"}),
+            json!({"reference": "du_1", "result": "lost"}),
+            json!({"reference": "du_1", "result": "lost", "note": " "}),
+            json!({"reference": "du\u{0}1", "result": "lost", "note": "Dashboard"}),
+        ] {
+            shop.host.put(&path, wrong).await.expect_problem(400, "bad_request");
+        }
+        let end = json!({"reference": "du_1", "result": "lost", "note": "Dashboard, 3 December"});
+        shop.host.put(&format!("/v1/orders/{other}/dispute"), end.clone()).await.expect_problem(409, "wrong_status");
+        for _ in 0..2 {
+            let closed = shop.host.put(&path, end.clone()).await.expect(200);
+            assert_eq!((&closed["order"], &closed["result"]), (&json!(order), &json!("lost")));
+        }
+        let log = shop.rest("Root", "admin").get("/v1/shop/audit-log").await.expect(200);
+        let entries = log["items"].as_array().unwrap().iter().filter(|entry| entry["kind"] == "close_dispute");
+        let said: Vec<_> =
+            entries.map(|entry| ["subject", "detail", "reason"].map(|name| entry[name].clone())).collect();
+        assert_eq!(said, [[json!(order), json!("lost"), json!("Dashboard, 3 December")]]);
+        let after = shop.host.get("/v1/shop/payment-days").await.expect(200);
+        assert_eq!(after["totals"][0]["disputes_lost"], json!({"count": 1, "amount": listed["amount"]}));
+        assert_eq!(after["disputes"][0]["result"], "lost");
+        let csv = shop.host.get("/v1/shop/payment-days.csv").await.expect(200);
+        let total = csv.as_str().unwrap().lines().last().unwrap().to_owned();
+        assert!(total.contains(&format!(",1,{},", listed["amount"])), "{total}");
+    }
+}

@@ -16,10 +16,11 @@ await Promise.all([load('payments'), style('admin/payments')]);
 const COLUMNS = /** @type {const} */ (['day', 'received', 'refunded', 'fees', 'disputes', 'left']);
 
 export class PaymentsPage {
-  /** @param {{ root: HTMLElement, mayOpenOrders: boolean }} options */
-  constructor({ root, mayOpenOrders }) {
+  /** @param {{ root: HTMLElement, mayOpenOrders: boolean, mayRefund: boolean }} options */
+  constructor({ root, mayOpenOrders, mayRefund }) {
     this.root = root;
     this.mayOpenOrders = mayOpenOrders;
+    this.mayRefund = mayRefund;
     /** Counts the reloads: an answer for an earlier period is ignored. */
     this.turn = 0;
     /** The day and the time of the server, in the time zone of the shop, once they are known: the clock of this device may be wrong. */
@@ -132,24 +133,30 @@ export class PaymentsPage {
 
   /** What waits for somebody, whatever the period is. @param {PaymentDays} answer */
   waiting({ disputes, owed_refunds }) {
-    if (!disputes.length && !owed_refunds.length) {
-      return el('p.payment-calm', { 'data-test': 'payments-calm' }, t('payments.calm'));
-    }
+    const open = disputes.filter(({ result }) => result === null);
+    const closed = disputes.filter(({ result }) => result !== null);
     const list = (/** @type {string} */ test, /** @type {string} */ title, /** @type {HTMLElement[]} */ rows) =>
       rows.length > 0 &&
       el('section.payment-waiting', { 'data-test': test }, el('h2', {}, title), el('ul.desk-list', {}, rows));
+    const isCalm = !open.length && !owed_refunds.length;
     return el(
       'div',
       {},
+      isCalm && el('p.payment-calm', { 'data-test': 'payments-calm' }, t('payments.calm')),
       list(
         'payments-disputes',
         t('payments.disputes'),
-        disputes.map((dispute) => this.dispute(dispute)),
+        open.map((dispute) => this.dispute(dispute)),
       ),
       list(
         'payments-owed',
         t('payments.owed'),
         owed_refunds.map((owed) => this.owed(owed)),
+      ),
+      list(
+        'payments-closed',
+        t('payments.closed_title'),
+        closed.map((dispute) => this.closedDispute(dispute)),
       ),
     );
   }
@@ -176,6 +183,40 @@ export class PaymentsPage {
         el('small', {}, [why, t('payments.since', { time: this.time(opened_at) })].filter(Boolean).join(' · ')),
         reference && el('small', {}, el('bdi', { dir: 'ltr' }, reference)),
       ),
+      given_up && this.closeButton(dispute),
+    );
+  }
+
+  /** One that the team has closed: it stands here for some days, so that a wrong result is seen. @param {Dispute} dispute */
+  closedDispute(dispute) {
+    const { amount, currency, result, closed_at, reference } = dispute;
+    const facts = { result: t(`payments.result_${result}`), time: this.time(closed_at ?? 0) };
+    return el(
+      'li.payment-row.quiet',
+      { 'data-test': 'dispute-closed' },
+      el(
+        'span.row-text',
+        {},
+        el('span.row-title', {}, this.order(dispute), ' · ', formatMoney(amount, currency)),
+        el('span', {}, t('payments.closed', facts)),
+        reference && el('small', {}, el('bdi', { dir: 'ltr' }, reference)),
+      ),
+      this.closeButton(dispute),
+    );
+  }
+
+  /** For those who may refund. @param {Dispute} dispute */
+  closeButton(dispute) {
+    if (!this.mayRefund) return false;
+    const onclick = async () => {
+      const { openDisputeForm } = await import('./dispute_form.js');
+      openDisputeForm(dispute, nameOf(dispute.provider), () => this.read());
+    };
+    const test = dispute.result ? 'dispute-change' : 'dispute-close';
+    return el(
+      'button.slim',
+      { type: 'button', 'data-test': test, onclick },
+      t(dispute.result ? 'payments.change' : 'payments.close'),
     );
   }
 

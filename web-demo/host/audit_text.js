@@ -23,6 +23,7 @@ const DETAILS = {
   undo_import: (detail) => ({ detail }),
   bulk_edit: (detail) => ({ n: parseInt(detail, 10) || 0 }),
   stock_take: (detail) => ({ n: parseInt(detail, 10) || 0 }),
+  close_dispute: (detail) => ({ result: hasText(`audit.dispute_${detail}`) ? t(`audit.dispute_${detail}`) : detail }),
   undo_fulfilment: (detail) => ({ step: hasText(`audit.step_${detail}`) ? t(`audit.step_${detail}`) : detail }),
 };
 

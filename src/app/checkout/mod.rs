@@ -8,6 +8,7 @@ mod buyer_limit;
 mod comparison;
 mod coupon;
 mod coupon_use;
+mod dispute;
 mod hold;
 mod order;
 mod order_link;

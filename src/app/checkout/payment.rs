@@ -21,8 +21,8 @@ use crate::domain::order::request_hash;
 use crate::domain::payment::{AttemptAge, CREATE_REPEAT_MAX_MS, PaymentStep};
 use crate::domain::reservation::CARD_LIMIT;
 use crate::domain::{
-    Actor, IdempotencyKey, Millis, OfferId, Order, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus,
-    Permission, Place, Refusal, RequestHash, ReservationStatus, authorize_by_role,
+    Actor, IdempotencyKey, LostReason, Millis, OfferId, Order, OrderId, OrderStatus, Payment, PaymentIntent,
+    PaymentStatus, Permission, Place, Refusal, RequestHash, ReservationStatus, authorize_by_role,
 };
 use crate::metrics::increment;
 use crate::store::{self, BegunPayment, NewPayment, ReleaseReason, Reported};
@@ -240,6 +240,14 @@ impl Checkout {
                     },
                     ProviderOutcome::Unknown => return Err(Error::OutcomeUnknown),
                 },
+                PaymentStep::MarkPaid if crate::fault::IS_BUILT_IN && crate::fault::ends_paid_order() => {
+                    self.release_after_failed_capture(&payment).await?;
+                }
+                PaymentStep::Owe if crate::fault::IS_BUILT_IN && crate::fault::keeps_owed_money() => {
+                    let status = if payment.wins { PaymentStatus::Failed } else { PaymentStatus::Cancelled };
+                    self.context.store.update_payment_status(&payment, status, reference).await?;
+                    return self.reload_payment(&payment).await;
+                }
                 PaymentStep::MarkPaid => {
                     if let Some(paid) = retry_transient(|| self.context.store.finish_capture(payment.order)).await? {
                         self.outbox_changed.notify_one();
@@ -301,7 +309,9 @@ impl Checkout {
     /// the units of the order back on sale. If this node dies in between, they come back when their hold ends.
     async fn refuse_card(&self, payment: &Payment, reference: Option<&str>, offers: &[OfferId]) -> Result<()> {
         let store = &self.context.store;
-        let void = || store.update_payment_status(payment, PaymentStatus::Voiding, reference);
+        let lost = LostReason::CardLimit { offers: offers.to_vec() };
+        let refused = Reported { reference, lost: Some(&lost), ..Reported::default() };
+        let void = || store.update_payment_status(payment, PaymentStatus::Voiding, refused);
         if !retry_transient(void).await? {
             return Ok(());
         }
@@ -332,8 +342,8 @@ impl Checkout {
             PaymentStatus::Captured if payment.owed.is_none() => {
                 Ok(OrderResult { order: self.catalogue.order_view(&order).await, is_replay: !is_new })
             }
-            // It did not win, and its money is given back. The order can still be paid, or says why it cannot.
-            PaymentStatus::Captured => Err(order.check_payable().err().unwrap_or(Refusal::Declined).into()),
+            // It did not win, and its money is given back.
+            PaymentStatus::Captured => Err(self.why_lost(payment, &order).await?),
             PaymentStatus::Declined => Err(Refusal::Declined.into()),
             PaymentStatus::NeedsAction => match self.action_url(payment).await? {
                 Some(action_url) => Err(Refusal::NeedsAction { action_url }.into()),
@@ -341,16 +351,19 @@ impl Checkout {
             },
             PaymentStatus::Failed => Err(Refusal::CaptureFailed.into()),
             PaymentStatus::Voiding | PaymentStatus::Cancelled if payment.wins => Err(Refusal::CaptureFailed.into()),
-            // The lines that the order still has can be paid with another card.
-            PaymentStatus::Voiding | PaymentStatus::Cancelled
-                if payment.has_lost_lines || order.status != OrderStatus::Held =>
-            {
-                Err(why_not_won(&order))
-            }
-            // It captured no money, and the order can be paid by another attempt.
-            PaymentStatus::Voiding | PaymentStatus::Cancelled => Err(Refusal::Declined.into()),
+            PaymentStatus::Voiding | PaymentStatus::Cancelled => Err(self.why_lost(payment, &order).await?),
             PaymentStatus::Creating | PaymentStatus::Authorized => Err(Error::OutcomeUnknown),
         }
+    }
+
+    /// What the buyer hears of an attempt that did not win: what was noted when it was lost. Where nothing was, it follows from the order as
+    /// it is now: another attempt is being captured, or a node of the version before decided it.
+    async fn why_lost(&self, payment: &Payment, order: &Order) -> Result<Error> {
+        if let Some(noted) = self.context.store.lost_reason(payment).await? {
+            return Ok(noted.refusal().into());
+        }
+        let is_payable = order.status == OrderStatus::Held && !payment.has_lost_lines;
+        Ok(if is_payable { Refusal::Declined.into() } else { why_not_won(order) })
     }
 
     /// Where the buyer confirms the payment: as the provider said when it asked for that. It is asked again only about an attempt of which

@@ -5,7 +5,8 @@ use chrono_tz::Tz;
 use super::Checkout;
 use super::owed_refund::RETURN_TRIES_MAX;
 use crate::app::error::Result;
-use crate::domain::payment_day::{GIVEN_UP_SHOWN_MS, date_of, days, fill_days};
+use crate::domain::dispute::CLOSED_SHOWN_MS;
+use crate::domain::payment_day::{date_of, days, fill_days};
 use crate::domain::{Actor, OpenDispute, OpenOwedRefund, Permission};
 use crate::protocol::{DisputeView, OwedRefundView, PaymentDays};
 
@@ -40,7 +41,7 @@ impl Checkout {
             totals,
             days,
             disputes: store
-                .open_disputes(now - GIVEN_UP_SHOWN_MS, LISTED_MAX)
+                .open_disputes(now - CLOSED_SHOWN_MS, LISTED_MAX)
                 .await?
                 .into_iter()
                 .map(dispute_view)
@@ -50,8 +51,8 @@ impl Checkout {
     }
 }
 
-fn dispute_view(open: OpenDispute) -> DisputeView {
-    let OpenDispute { order, order_number, provider, dispute, has_details, unread_since, is_given_up } = open;
+pub(super) fn dispute_view(open: OpenDispute) -> DisputeView {
+    let OpenDispute { order, order_number, provider, dispute, has_details, unread_since, is_given_up, closed } = open;
     DisputeView {
         order,
         order_number,
@@ -65,6 +66,8 @@ fn dispute_view(open: OpenDispute) -> DisputeView {
         opened_at: dispute.opened_at,
         unread_since,
         given_up: is_given_up,
+        result: closed.map(|(result, _)| result),
+        closed_at: closed.map(|(_, at)| at),
     }
 }
 

@@ -11,7 +11,7 @@ use super::Checkout;
 use super::provider_call::ProviderOutcome;
 use crate::app::error::{Error, Result};
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
-use crate::domain::payment_day::{DISPUTE_END_MAX_MS, DISPUTE_UNREAD_MAX_MS};
+use crate::domain::dispute::{DISPUTE_END_MAX_MS, DISPUTE_UNREAD_MAX_MS};
 use crate::domain::{DisputeStatus, Millis, Payment, ProviderDispute};
 
 /// Payments that one run asks for, of each kind.
@@ -62,6 +62,7 @@ impl Checkout {
             }
             self.look_at_disputes(&payment, now).await?;
         }
+        self.count_disputes_to_close().await?;
         let due = store.payments_without_fee(now, ASKED_TOGETHER_MAX).await?;
         let has_more = due.len() as i64 == ASKED_TOGETHER_MAX;
         for (payment, looks) in due {
@@ -100,7 +101,7 @@ impl Checkout {
             self.context.counters.disputes_given_up.fetch_add(given_up, Ordering::Relaxed);
             tracing::error!(
                 order.id = %payment.order, payment.reference,
-                "a dispute could not be read at the payment provider and is not asked for any more; check its status there"
+                "a dispute could not be read at the payment provider and is not asked for any more; check its status there, and close it in the desk"
             );
         }
         Ok(())

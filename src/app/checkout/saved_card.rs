@@ -176,7 +176,7 @@ impl Checkout {
             PaymentStep::Record(next) if next.is_final() && next != payment.status => {}
             _ => return,
         }
-        if let Err(error) = retry_transient(|| store.drop_card(method, is_live)).await {
+        if let Err(error) = retry_transient(|| store.drop_card(payment, method, is_live)).await {
             tracing::error!(
                 order.id = %payment.order, method.reference, error = %error,
                 "the payment provider still has a card that the shop does not list; remove it there by hand"

@@ -11,6 +11,7 @@ use crate::domain::catalogue_import::FILE_NAME_LENGTH_MAX;
 use crate::domain::chat::ChatText;
 use crate::domain::country;
 use crate::domain::coupon::{CODE_TEXT_MAX, PRODUCTS_MAX};
+use crate::domain::dispute::DISPUTE_REFERENCE_MAX;
 use crate::domain::limits::{self, Limit};
 use crate::domain::mail_settings::LOGIN_LENGTH_MAX;
 use crate::domain::manual_payment::{DAYS_MAX, OPEN_ORDERS_MAX};
@@ -201,6 +202,9 @@ impl Limiter {
             ("StockEditRequest", _) => range(limits::STOCK),
             (_, "search") => json!({ "maxLength": product::SEARCH_LENGTH_MAX }),
             (_, "note") => visible(REASON_LENGTH_MAX),
+            ("CloseDisputeRequest", "reference") => {
+                json!({ "minLength": 1, "maxLength": DISPUTE_REFERENCE_MAX, "pattern": VISIBLE_ASCII, "example": "du_1MtJUT2eZvKYlo2C" })
+            }
             (_, "view") => visible(40),
             (_, "tag") => visible(30),
             (_, "legal_name") => line_or_nothing(SELLER_LINE_MAX),

@@ -17,7 +17,7 @@ enum Access {
 }
 
 /// The operations that are not live verbs. A verb names its least role itself. What is not here needs a token.
-const ACCESS: [(&str, Access); 141] = [
+const ACCESS: [(&str, Access); 142] = [
     ("shop_show", Access::Public),
     ("shop_policy", Access::Public),
     ("shop_create_token", Access::Public),
@@ -118,6 +118,7 @@ const ACCESS: [(&str, Access); 141] = [
     ("orders_documents_export", Access::Least(Role::Producer)),
     ("orders_mark_paid", Access::Least(Role::Host)),
     ("orders_cancel_placed", Access::Least(Role::Host)),
+    ("orders_close_dispute", Access::Least(Role::Host)),
     ("orders_tags_in_use", Access::Least(Role::Producer)),
     ("orders_of_stream", Access::Least(Role::Producer)),
     ("offers_list", Access::TokenOptional),

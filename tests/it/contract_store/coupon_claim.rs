@@ -22,6 +22,7 @@ facts! {
     orders_of_one_buyer_share_one_claim
     placed_order_takes_the_claimed_coupon
     claim_that_does_not_fit_leaves_the_quote_alone
+    claim_beside_an_attempt_to_pay_changes_no_quote
     newly_shown_coupon_stays_on_the_screens
 }
 
@@ -251,6 +252,19 @@ async fn claim_that_does_not_fit_leaves_the_quote_alone(shop: Fixture) {
     let bobs = shop.opened("bob", &[2]).await;
     assert_eq!(shop.quote_of(bobs.id).await.coupon, None);
     assert_eq!(shop.store.delete_ended_claims().await.unwrap(), 1);
+}
+
+/// The attempt has frozen the quote: what is claimed meanwhile is for after it.
+async fn claim_beside_an_attempt_to_pay_changes_no_quote(shop: Fixture) {
+    let coupon = shop.coupon(percent("LATE", PERCENT_10)).await;
+    let order = shop.opened("ann", &[1]).await;
+    let quote = shop.quote_of(order.id).await;
+    let payment = shop.pay_seen(&order, &quote).await.unwrap();
+    shop.claim(&coupon, "ann").await;
+    assert_eq!(shop.quote_of(order.id).await, quote);
+    shop.store.update_payment_status(&payment, PaymentStatus::Declined, None).await.unwrap();
+    assert_eq!(shop.quote_of(order.id).await.discount, 490);
+    assert_eq!(shop.paid(&order).await.total(), 4_410);
 }
 
 /// The job has found a coupon that is used up; before it hides it, the team shows another one, or the same one again.

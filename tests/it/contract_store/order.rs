@@ -37,7 +37,7 @@ async fn paid_order_writes_one_outbox_event(shop: Fixture) {
     );
     let delete = async || shop.store.delete_outbox_events(&[written[0].id]).await.unwrap();
     assert_eq!(delete().await, [written[0].id]);
-    assert_eq!(delete().await, [], "another node was first");
+    assert!(delete().await.is_empty(), "another node was first");
     assert!(events().await.is_empty());
 }
 

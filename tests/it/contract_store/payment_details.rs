@@ -128,8 +128,8 @@ async fn dispute_that_nobody_can_read_is_given_up_after_two_weeks(shop: Fixture)
     let asked = looks_at_disputes(&stripe);
     ask(&stripe, &shop).await;
     assert_eq!((looks_at_disputes(&stripe), given_up(&stripe)), (asked, 1), "it is not asked for any more");
-    assert!(open().await.unwrap().is_given_up, "the team sees it");
-    assert_eq!(shop.store.open_disputes(i64::MAX, 10).await.unwrap(), [], "and later no longer");
+    let later = shop.store.open_disputes(i64::MAX, 10).await.unwrap();
+    assert!(later[0].is_given_up, "the team sees it until somebody closes it");
     stripe.end().await;
 }
 

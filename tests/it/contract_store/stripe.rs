@@ -28,7 +28,7 @@ facts! {
     event_with_a_wrong_signature_is_refused
 }
 
-const SECRET: &str = "whsec_the-secret-of-the-tests";
+pub const SECRET: &str = "whsec_the-secret-of-the-tests";
 
 /// A shop whose payments go to a server of its own.
 pub struct Stripe {

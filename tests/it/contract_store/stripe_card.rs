@@ -109,11 +109,8 @@ async fn accounts_with_one_card_cannot_exceed_the_limit_together(shop: Fixture) 
                 let give_up = Instant::now() + Duration::from_secs(60);
                 loop {
                     let paid = app.checkout.pay(&actor(&buyer), order, &token, None, key("pay-00001")).await;
-                    // An attempt that is being voided is answered as declined until its lines are released.
-                    let is_open = matches!(
-                        paid,
-                        Err(Error::OutcomeUnknown | Error::Refused(Refusal::PaymentQueued { .. } | Refusal::Declined))
-                    );
+                    let is_open =
+                        matches!(paid, Err(Error::OutcomeUnknown | Error::Refused(Refusal::PaymentQueued { .. })));
                     if !is_open || Instant::now() > give_up {
                         break (order, paid.map(|paid| paid.order.status));
                     }

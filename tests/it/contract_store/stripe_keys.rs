@@ -1,6 +1,7 @@
 //! The keys of Stripe in the settings, and what was begun with them: another account, a live key beside a stand-in, keys that are gone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fake_stripe::{Call, FakeStripe, Fault, Options};
 use livesouk::app::{App, Error, Settings, StripePlace};
@@ -10,12 +11,13 @@ use livesouk::domain::{Actor, OrderStatus, PaymentStatus, Refusal, Role, StripeK
 
 use super::builders::{actor, key};
 use super::fixture::{Fixture, facts, payment_settings};
-use crate::support::SOON;
 use crate::support::process::Process;
+use crate::support::{SOON, until_some};
 
 facts! {
     keys_of_another_account_are_taken_only_when_nothing_is_left_of_the_one_before
     first_payment_whose_answer_was_lost_keeps_its_account
+    change_beside_another_one_is_refused
     payment_under_way_waits_for_the_keys_of_its_account
     live_key_is_used_neither_with_a_stand_in_nor_beside_payments_for_tests
 }
@@ -126,6 +128,35 @@ async fn first_payment_whose_answer_was_lost_keeps_its_account(shop: Fixture) {
     app.checkout.pay(&actor("ann"), order, &token, None, key("pay-00001")).await.unwrap_err();
     assert_eq!(shop.store.payment(order, 1).await.unwrap().unwrap().reference, None);
     assert_eq!(set(&app, "test_other").await, problem(StripeKeyProblem::AccountChanges));
+    // Also when nobody uses them any more.
+    app.checkout.remove_stripe_keys(&owner()).await.unwrap();
+    wait_an_hour(&shop).await;
+    assert_eq!(set(&app, "test_other").await, problem(StripeKeyProblem::PaymentsOpen(1)));
+    end(app).await;
+}
+
+/// Each may send five requests to Stripe, and the second one would write over what it has not seen.
+async fn change_beside_another_one_is_refused(shop: Fixture) {
+    let (fake, app) = start(&shop, true).await;
+    let other_node = shop.app_with(shop.store.clone(), settings(&fake, true)).await;
+    let asked = async |times: usize| {
+        until_some("the first check", SOON, async || (fake.received().len() >= times).then_some(())).await;
+    };
+    fake.plan_fault(Call::List, Fault::Slow(Duration::from_secs(2)), 1);
+    let (first, beside) = tokio::join!(set(&app, "test_first"), async {
+        asked(1).await;
+        set(&app, "test_first").await
+    });
+    assert_eq!(first, Ok(false));
+    assert!(matches!(beside, Err(Error::Refused(Refusal::Busy { .. }))), "{beside:?}");
+    let before = fake.received().len();
+    fake.plan_fault(Call::List, Fault::Slow(Duration::from_secs(2)), 1);
+    let (slow, quick) = tokio::join!(set(&app, "test_first2"), async {
+        asked(before + 1).await;
+        set(&other_node, "test_first3").await
+    });
+    assert_eq!((slow, quick), (Err(Refusal::Outdated.into()), Ok(false)));
+    end(Arc::new(other_node)).await;
     end(app).await;
 }
 

@@ -54,7 +54,7 @@ impl Stripe {
         self.app.checkout.pay_with(buyer, order, source, None, key).await.map(|paid| paid.order.status)
     }
 
-    fn saving(&self, card: &str) -> PaymentSource {
+    pub fn saving(&self, card: &str) -> PaymentSource {
         PaymentSource::Token { token: self.token(card), saves_card: true }
     }
 
@@ -65,7 +65,7 @@ impl Stripe {
         self.cards(buyer).await[0]
     }
 
-    async fn cards(&self, buyer: &Actor) -> Vec<SavedCardId> {
+    pub async fn cards(&self, buyer: &Actor) -> Vec<SavedCardId> {
         let saved = self.app.checkout.saved_cards(buyer).await.unwrap();
         saved.cards.into_iter().map(|card| card.id).collect()
     }

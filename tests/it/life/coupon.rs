@@ -290,6 +290,31 @@ async fn coupon_is_claimed_in_the_show_and_set_on_the_next_order_by_itself() {
 }
 
 #[tokio::test]
+async fn only_the_coupon_on_the_screens_is_claimed_and_not_without_end() {
+    let shop = Shop::demo(&[]).await;
+    let shown = coupon(&shop, json!({"code": "SHOWN", "percent_bp": 1_000})).await;
+    let other = coupon(&shop, json!({"code": "OTHER", "percent_bp": 9_000})).await;
+    shop.host.put(&shop.path("coupon"), json!({"coupon": shown["id"]})).await.expect(200);
+    let ann = shop.rest("Ann", "viewer");
+    let claim =
+        async |rest: &Rest, coupon: &Value| rest.put(&shop.path("coupon-claim"), json!({"coupon": coupon["id"]})).await;
+    claim(&ann, &other).await.expect_problem(404, "coupon_unknown");
+    let elsewhere = shop.host.post("/v1/streams", json!({"title": "Other"})).await.expect(201);
+    let path = format!("/v1/streams/{}/coupon-claim", id(&elsewhere));
+    ann.put(&path, json!({"coupon": shown["id"]})).await.expect_problem(404, "coupon_unknown");
+    claim(&ann, &shown).await.expect(204);
+    assert_eq!(shop.number("select count(*) from coupon_claims").await, 1);
+    // A program that claims without end waits; others do not.
+    let mut tries = 0;
+    while claim(&ann, &shown).await.status == 204 {
+        tries += 1;
+        assert!(tries < 50, "nobody stops it");
+    }
+    claim(&ann, &shown).await.expect_problem(429, "too_many_requests");
+    claim(&shop.rest("Bob", "viewer"), &shown).await.expect(204);
+}
+
+#[tokio::test]
 async fn claim_does_not_put_purchases_together() {
     let shop = Shop::demo(&[]).await;
     let made = coupon(&shop, json!({"code": "LIVE 20", "percent_bp": 2_000})).await;

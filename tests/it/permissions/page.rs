@@ -23,7 +23,7 @@ mutes and revoked invites. Its rules:
 - **Only a host or an admin sells at the price 0**, or adds units to an offer at that price.
 - **The owner** may do whatever an admin may, set the mail server, and buy to try the shop out. No token gives this role: it comes by an account of the staff
   only. Staff may have another role in each show; there the higher one counts.
-- **A session that is older than ten minutes** is refused with `sign_in_again` for refunds, erasure, the revocation of tokens, new API keys, and changes of the mail server and of the keys of Stripe.
+- **A session that is older than ten minutes** is refused with `sign_in_again` for refunds, the end of a dispute, erasure, the revocation of tokens, new API keys, and changes of the mail server and of the keys of Stripe.
 - **An API key** may do what its scopes name (`x-scope` in the API document), with the rank of an admin. Every other route answers `scope_missing`, and the socket takes no key.
 - **An invite** is for one user unless the host chooses more, and admits nobody else once one of its users is banned. A revoked invite ends
   its tokens everywhere. Bans and revocations take effect on every node within two seconds, also while Redis is down.

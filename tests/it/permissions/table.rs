@@ -345,6 +345,7 @@ pub const ROWS: &[Row] = &[
     rest("DELETE /v1/orders/{order}/sent", ADDRESS).on("", PAID_ORDER),
     rest("PUT /v1/orders/{order}/paid", RUN).body(r#"{"amount":100}"#),
     rest("PUT /v1/orders/{order}/cancelled", RUN).body(r#"{"restock":true}"#),
+    rest("PUT /v1/orders/{order}/dispute", RUN).body(r#"{"result":"won","note":"Seen at the provider"}"#),
     rest("PUT /v1/orders/{order}/notes/{note}", ADDRESS)
         .body(r#"{"text":"Call before you send it."}"#)
         .on("", &[("note", "revocation")]),

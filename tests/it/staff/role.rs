@@ -161,6 +161,8 @@ async fn refund_erasure_and_revocation_need_a_fresh_sign_in() {
     until_some("refusal of an old sign-in", IN_FORCE_WITHIN, asked).await;
     owner.post(&refund(&paid[1]), json!({"restock": true})).await.expect_problem(403, "sign_in_again");
     owner.post("/v1/token-revocations", json!({"user": "Eve"})).await.expect_problem(403, "sign_in_again");
+    let end = json!({"result": "won", "note": "Seen at the provider"});
+    owner.put(&format!("/v1/orders/{}/dispute", paid[1]), end).await.expect_problem(403, "sign_in_again");
     // What can be undone does not.
     owner.get("/v1/staff").await.expect(200);
     // A token is the business of the site that signs it.

@@ -110,6 +110,32 @@ async fn old_sign_in_sees_the_keys_and_changes_nothing() {
     assert_eq!(owner.get(KEYS).await.expect(200)["key"]["hint"], "rk_test_…1111");
 }
 
+/// The cookies of an owner go along with a request of any page, and count only for those of the shop.
+#[tokio::test]
+async fn page_of_another_site_reads_and_changes_no_keys() {
+    let (fake, folder) = (fake().await, tempfile::tempdir().unwrap());
+    let friend = "https://friend.example";
+    let settings = ["--base-url", BASE, "--secrets-key-file=key", "--stripe-api-base", fake.base()];
+    let (_shop, owner) = shop_with_owner(folder.path(), &[&settings[..], &["--allow-origin", friend]].concat()).await;
+    owner.put(KEYS, keys(GOOD)).await.expect(200);
+    let other = keys(["rk_test_other_9f8e7d6c5b4a4444", "pk_test_other_9f8e7d6c5b4a5555", "whsec_other_6666"]);
+    // An origin that the operator allows may use the API with tokens of its own, not with the cookies of the shop.
+    for (origin, status) in [("https://evil.example", 403), ("null", 403), ("http://shop.example", 403), (friend, 401)]
+    {
+        let page = owner.with_origin(origin);
+        for answer in [
+            page.get(KEYS).await,
+            page.put(KEYS, other.clone()).await,
+            page.post(&format!("{KEYS}/check"), other.clone()).await,
+            page.delete(KEYS).await,
+        ] {
+            assert_eq!(answer.status, status, "{origin}: {answer:?}");
+            assert!(!answer.body.to_string().contains("1111"), "{origin}: {answer:?}");
+        }
+    }
+    assert_eq!(owner.get(KEYS).await.expect(200)["key"]["hint"], "rk_test_…1111");
+}
+
 #[tokio::test]
 async fn keys_are_stored_encrypted_and_a_start_that_cannot_read_them_is_refused() {
     let (fake, folder) = (fake().await, tempfile::tempdir().unwrap());

@@ -299,6 +299,7 @@ async fn payments(c: &Calls) {
     call!(c, update_payment_status(&begun, PaymentStatus::Authorized, Some(intent.reference.as_str())));
     call!(c, claim_payment(&begun, i64::MAX));
     call!(c, payment_action_url(&begun));
+    call!(c, lost_reason(&begun));
     let fingerprint = Some("fp-7");
     call!(
         c,

@@ -2,9 +2,10 @@
 
 use chrono_tz::Tz;
 use livesouk::domain::payment_day::days;
-use livesouk::domain::{DisputeStatus, Payment, PaymentFee, ProviderDispute};
+use livesouk::domain::{AuditAction, AuditEntry, DisputeResult, DisputeStatus, Payment, PaymentFee, ProviderDispute};
 
 use super::every_query::{Calls, call};
+use crate::contract_store::builders::audit_entry;
 
 pub(super) async fn all(c: &Calls, payment: &Payment) {
     let now = c.shop.store.now().await.unwrap();
@@ -28,7 +29,12 @@ pub(super) async fn all(c: &Calls, payment: &Payment) {
     call!(c, note_disputes(payment, &[dispute], Some(1)));
     call!(c, disputes_of(payment));
     call!(c, note_unread_disputes(payment, &[], 0));
-    call!(c, open_disputes(0, 100));
+    call!(c, open_disputes(now, 100));
+    call!(c, count_disputes_to_close());
+    let entry = || audit_entry(AuditEntry::WHOLE_SHOP, AuditAction::CloseDispute);
+    c.shop.run("update disputes set given_up_at = 5 where reference = 'du_1'").await;
+    call!(c, close_dispute(payment.order, Some("du_1"), DisputeResult::Lost, &entry()));
+    call!(c, close_dispute(payment.order, Some("du_1"), DisputeResult::Won, &entry()));
     call!(c, claim_disputed_payments(10, 20, 50));
     call!(c, payments_without_fee(i64::MAX, 50));
     call!(c, claim_fee_look(payment, 0));

@@ -27,7 +27,7 @@ pub(super) async fn all(c: &Calls, payment: &Payment) {
     let kept = c.shop.store.saved_cards(&payer, false).await.unwrap();
     call!(c, forget_lost_cards("cus_new", Some(&["pm_new".to_owned()])));
     call!(c, remove_saved_card(&payer, kept[0].id));
-    call!(c, drop_card(&method, false));
+    call!(c, drop_card(&paid, &method, false));
     call!(c, oldest_removal());
     let due = call!(c, take_removals(false, 10)).expect("a list");
     call!(c, postpone_removal(&due[0]));
