@@ -238,6 +238,9 @@ async fn evening_keyboard_corrects_a_show_and_a_setting() {
     keys.until_focus_is_on("retention-chat-days").await;
     assert_eq!(root.script("return document.activeElement.value", &[]).await, json!("9"), "what was typed stays");
 
+    // Another member of the team, who runs shows.
+    root.forget_people().await;
+    root.goto("about:blank").await;
     root.goto(&format!("{}/host?lang=en#token={}", shop.server.url, shop.token("Noura", "host"))).await;
     root.until("the shows", "!!document.querySelector('.show-row')", SOON).await;
     let more = format!("more-{show}");

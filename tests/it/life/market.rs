@@ -87,6 +87,8 @@ async fn order_whose_country_is_not_served_any_more_says_so_before_money_moves()
     assert_eq!(ann.get(&path).await.expect(200)["delivery_problem"], "country_not_served");
     let together = ann.post("/v1/orders", json!({"reservations": [id(&held)]})).await.expect(200);
     assert_eq!(together["delivery_problem"], "country_not_served");
+    // Nothing is agreed yet: the address cannot be set again, as that of a paid order can.
+    ann.put(&format!("{path}/address"), home("DE")).await.expect_problem(422, "country_not_served");
     for form in [json!({"token": "ok"}), json!({"method": "cash_on_delivery"})] {
         let refused = ann.post_keyed(&format!("{path}/pay"), &key(), form).await;
         assert_not_served(&refused.expect_problem(422, "country_not_served"), json!(["SA"]));
