@@ -119,8 +119,9 @@ export class ExpressButtons {
     if (address) await form.onpay(address, token);
     const failure = form.failure();
     // Else the wallet would wait, or show a payment that was not made.
-    if (!isUsed || failure)
+    if (!isUsed || failure) {
       consent.paymentFailed({ reason: 'fail', ...(failure && { message: refusalText(failure) }) });
+    }
   }
 
   async submit() {
