@@ -82,11 +82,10 @@ async fn payment_never_reads_the_holds_of_others() {
     let offer = shop.offer(1_000, 1).await;
     shop.sell(offer, &purchase_requests(0..10)).await;
     shop.add_orders_of_others().await;
-    let before = shop.holds_read().await;
     for buyer in ["ann", "ben", "cem"] {
         shop.paid_one(offer, buyer).await;
     }
-    let read = shop.holds_read().await - before;
+    let read = shop.holds_read().await;
     assert!(read < OTHERS as i64, "{read} holds of others read");
 }
 

@@ -224,7 +224,10 @@ async fn orders(c: &Calls) {
     call!(c, find_idempotency_record(&user("buyer-2"), "cancel", &key("cancel-00001")));
     call!(c, release_reservations(offer, &[held.id], ReleaseReason::BuyerCancel, Some((&user("buyer-2"), &record))));
     let line = call!(c, reservation_by_key(&user("buyer-3"), &key("key-of-0003"))).flatten().unwrap();
-    call!(c, open_order(&user("buyer-3"), &[line.id]));
+    call!(c, open_order(&user("buyer-3"), &[line.id])).unwrap();
+    let joins = c.shop.hold_one(c.shop.offer(5, 5).await, "buyer-3").await.id;
+    c.shop.store.set_address(joins, &address("Ann")).await.unwrap();
+    call!(c, open_and_quote_order(&user("buyer-3"), &[joins], QuoteRules::default())).unwrap();
     call!(c, offers_with_expired_holds(i64::MAX));
     call!(c, set_address(first.reservation, &address("Ann")));
     call!(c, address(old_order()));

@@ -36,6 +36,7 @@ pub(super) async fn all(c: &Calls, order: OrderId) {
     for refund in [None, Some(1)] {
         call!(c, issue_document(&DueDocument { order, refund, at: 1 }, &Issuer::default(), 1_781_524_800_000));
     }
+    call!(c, issue_documents(&[], &Issuer::default(), 1_781_524_800_000));
     call!(c, documents_of_order(order));
     call!(c, documents_of_orders(&[order]));
     call!(c, billing_documents(None, (None, None), Some(BillingDocumentId::new()), 50));
