@@ -182,7 +182,7 @@ async fn host_closes_a_dispute_that_was_given_up_and_puts_the_result_right() {
     choose_result(&host, "lost").await;
     host.fill(&named("dispute-note"), "Dashboard, 3 December").await;
     host.press("dispute-submit").await;
-    host.sees("payments-closed", "Closed as lost").await;
+    host.sees("payments-closed", "Closed as \u{2068}lost").await;
     assert_eq!(host.count(&named("dispute-given-up")).await, 0);
     let sums = async || shop.host.get("/v1/shop/payment-days").await.expect(200)["totals"][0].clone();
     let lost = sums().await;
@@ -195,7 +195,7 @@ async fn host_closes_a_dispute_that_was_given_up_and_puts_the_result_right() {
     host.press("confirm-no").await;
     choose_result(&host, "withdrawn").await;
     host.press("dispute-submit").await;
-    host.sees("payments-closed", "Closed as withdrawn").await;
+    host.sees("payments-closed", "Closed as \u{2068}withdrawn").await;
     let withdrawn = sums().await;
     assert_eq!((&withdrawn["disputes_lost"]["count"], &withdrawn["disputes_won"]["count"]), (&json!(0), &json!(1)));
     assert_eq!(withdrawn["left"].as_i64().unwrap() - lost["left"].as_i64().unwrap(), lost["disputes_lost"]["amount"]);
@@ -203,7 +203,7 @@ async fn host_closes_a_dispute_that_was_given_up_and_puts_the_result_right() {
     // The audit log says it in words.
     let token = shop.token("Root", "admin");
     host.goto(&format!("{}/admin?section=audit&lang=en#token={token}", shop.server.url)).await;
-    host.until_text("body", "Noura closed a dispute: withdrawn by the buyer").await;
+    host.until_text("body", "closed a dispute: \u{2068}withdrawn by the buyer").await;
     host.until_text("body", "The buyer took it back").await;
     host.assert_no_faults("host").await;
     host.close().await;
