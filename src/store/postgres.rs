@@ -93,7 +93,7 @@ impl Postgres {
         })
     }
 
-    /// For every transaction: payments, releases, what the team does. Its connections are checked by [`Postgres::begin`].
+    /// For every transaction: payments, releases, what the team does. Its connections are checked by `begin`.
     pub fn money(&self) -> &PgPool {
         &self.money
     }
@@ -255,7 +255,7 @@ async fn is_primary(connection: &mut PgConnection) -> sqlx::Result<bool> {
 enum UseCheck {
     /// It is asked before each use.
     Ping,
-    /// Each use begins a transaction, which asks; see [`Postgres::begin`].
+    /// Each use begins a transaction, which asks; see `begin`.
     AtBegin,
 }
 
