@@ -169,6 +169,7 @@ async fn wrong_result_is_put_right_on_the_same_day(shop: Fixture) {
     let first = shop.number("select closed_at from disputes").await;
     let changed = close(&app, &host(), order, Some("du_1"), DisputeResult::Lost).await.unwrap();
     assert_eq!((changed.result, changed.closed_at), (Some(DisputeResult::Lost), Some(first)));
+    assert_eq!(shop.number("select closed_at from disputes").await, first);
     let after = sums(&shop).await;
     assert_eq!((after.disputes_won, after.disputes_lost, after.left), (money(0), money(1), 0));
     assert_eq!(entries(&shop).await, 2, "the audit log has both");
