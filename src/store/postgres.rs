@@ -23,7 +23,7 @@ pub(super) const SELECT_NOW: &str = "select (extract(epoch from clock_timestamp(
 const SELECT_EPOCH: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int::bigint";
 
 /// Connections of each pool; docs/operate.md adds them up.
-const MONEY_CONNECTIONS: u32 = 12;
+const MONEY_CONNECTIONS: u32 = 10;
 const READ_CONNECTIONS: u32 = 8;
 const REPORT_CONNECTIONS: u32 = 3;
 /// A report that takes longer would take longer each time.

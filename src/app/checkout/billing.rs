@@ -20,6 +20,8 @@ use crate::store::{BillingDocument, DueDocument, IssuedDocument};
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// Payments, and as many refunds, that are read at once.
 const DUE_BATCH_MAX: i64 = 50;
+/// Documents that are made in one transaction. It holds the numbers, and other nodes wait for them for a second.
+const DUE_TOGETHER_MAX: usize = 10;
 /// Such pages that one run reads.
 const PAGES_PER_RUN_MAX: i64 = 20;
 const EXPORT_PAGE_SIZE: i64 = 100;
@@ -77,21 +79,31 @@ impl Checkout {
         Ok(if is_full && has_progress { NextRun::Immediately } else { NextRun::AfterInterval })
     }
 
-    /// Makes a page of documents, in one transaction if none of them is at fault. Gives those that are still to be made.
+    /// Makes documents, some in each transaction. Gives those that are still to be made.
     async fn issue_due_page<'d>(&self, due: &'d [DueDocument], issuer: &Issuer) -> Vec<&'d DueDocument> {
-        if due.len() > 1
-            && let Ok(issued) = self.context.store.issue_documents(due, issuer, self.context.now()).await
-        {
-            let pairs = due.iter().zip(issued);
-            return pairs.filter(|(_, issued)| *issued == IssuedDocument::NotYet).map(|(one, _)| one).collect();
-        }
         let mut left = Vec::new();
-        for one in due {
+        for some in due.chunks(DUE_TOGETHER_MAX) {
             if self.context.stop.is_cancelled() {
                 break;
             }
-            if !self.issue_due_document(one, issuer).await {
-                left.push(one);
+            match self.context.store.issue_documents(some, issuer, self.context.now()).await {
+                Ok(issued) => {
+                    let pairs = some.iter().zip(issued);
+                    left.extend(pairs.filter(|(_, issued)| *issued == IssuedDocument::NotYet).map(|(one, _)| one));
+                }
+                // Another node holds the numbers, and makes these documents too.
+                Err(fault) if fault.is_transient() => {
+                    tracing::warn!(documents = some.len(), error = %fault, "invoices or credit notes could not be made yet");
+                    left.extend(some);
+                }
+                // One of them is at fault: the others must not wait for it.
+                Err(_) => {
+                    for one in some {
+                        if !self.issue_due_document(one, issuer).await {
+                            left.push(one);
+                        }
+                    }
+                }
             }
         }
         left
