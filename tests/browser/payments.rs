@@ -203,6 +203,7 @@ async fn host_closes_a_dispute_that_was_given_up_and_puts_the_result_right() {
     // The audit log says it in words.
     let token = shop.token("Root", "admin");
     host.goto(&format!("{}/admin?section=audit&lang=en#token={token}", shop.server.url)).await;
+    host.press("switch-go").await;
     host.until_text("body", "closed a dispute: \u{2068}withdrawn by the buyer").await;
     host.until_text("body", "The buyer took it back").await;
     host.assert_no_faults("host").await;
