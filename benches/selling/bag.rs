@@ -29,7 +29,8 @@ pub struct BagResult {
 impl std::fmt::Display for BagResult {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let [ours, twin] = self.bags_per_second;
-        writeln!(f, "ratio bag_of_3_vs_row_lock {:.1} ({ours:.0} bags a second, and {twin:.0})", self.ratio)?;
+        writeln!(f, "bags of three items in one order: {ours:.0} per second; the twin: {twin:.0}")?;
+        writeln!(f, "ratio bag_of_3_vs_row_lock {:.1}", self.ratio)?;
         write!(f, "figure orders_paid_s {:.0}", self.paid_per_second)
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{OfferId, Order, OrderStatus, Refusal, ReservationId};
 
-/// What the buyer is told of an attempt that did not win its order.
+/// The answer to the buyer about an attempt that did not win its order.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum LostReason {

@@ -22,7 +22,7 @@ pub struct MarketForm {
     pub countries: Option<Option<Vec<String>>>,
 }
 
-/// Tells null from a field that is left out.
+/// Distinguishes null from a field that is left out.
 fn given<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Option<Vec<String>>>, D::Error> {
     Option::deserialize(input).map(Some)
 }

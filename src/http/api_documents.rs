@@ -1,6 +1,6 @@
 //! The OpenAPI and the AsyncAPI document: generated from the types when the first client asks for one, and never made again.
 //!
-//! To make them takes longer than everything else that a server does at its start.
+//! Making them takes longer than everything else that a server does at its start.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl ApiDocuments {
         get(async move |State(state): State<AppState>, headers: HeaderMap| self.response(state, &headers, which).await)
     }
 
-    /// Whoever asks while the documents are being made waits for the same ones.
+    /// A client that asks while the documents are being made waits for the same ones.
     async fn response(&self, state: AppState, headers: &HeaderMap, which: ApiDocument) -> Response {
         match self.0.get_or_try_init(|| tokio::task::spawn_blocking(move || make(&state))).await {
             Ok(made) => {

@@ -10,7 +10,7 @@ use crate::domain::{DisputeEnd, OrderId};
 use crate::protocol::DisputeView;
 
 /// Closes a dispute that was given up (`given_up` in the list), because the server cannot learn how it ended. The sums of the day count it as
-/// won or lost; the provider is not told. To say the same again is no error, another result puts the first one right, and the provider's own
+/// won or lost; the provider gets no message. The same result again changes nothing, another result corrects the first one, and the provider's own
 /// word, if it comes after all, replaces both. The note is for the audit log. For those who may refund, with a recent sign-in.
 #[utoipa::path(put, operation_id = "orders_close_dispute", path = "/v1/orders/{order}/dispute", tag = "orders", params(("order" = OrderId, Path)),
     request_body = DisputeEnd, responses((status = 200, body = DisputeView), (status = "default", body = Problem)))]

@@ -148,23 +148,26 @@ pub(super) async fn quote_to_pay(tx: &mut Transaction<'_>, order: &Order, rules:
     }
 }
 
+/// The frozen quote of an order, or the one of now while it is held.
+macro_rules! frozen_or_read_quote {
+    ($source:expr, $order:expr, $rules:expr) => {
+        match &$order.quote {
+            Some(quote) => Some((**quote).clone()),
+            None if $order.status == OrderStatus::Held => Some(read_quote!($source, $order, $rules)),
+            None => None,
+        }
+    };
+}
+
 /// What an order costs: as of now while it is held, as it was paid afterwards. `None`: it has ended without a payment, or it was paid
 /// before there were quotes.
 pub(super) async fn quote_of(tx: &mut Transaction<'_>, order: &Order, rules: QuoteRules) -> Result<Option<OrderQuote>> {
-    match &order.quote {
-        Some(quote) => Ok(Some((**quote).clone())),
-        None if order.status == OrderStatus::Held => Ok(Some(read_quote!(tx, order, rules))),
-        None => Ok(None),
-    }
+    Ok(frozen_or_read_quote!(tx, order, rules))
 }
 
 impl Store {
     /// The same outside of a transaction.
     pub async fn quote(&self, order: &Order, rules: QuoteRules) -> Result<Option<OrderQuote>> {
-        match &order.quote {
-            Some(quote) => Ok(Some((**quote).clone())),
-            None if order.status == OrderStatus::Held => Ok(Some(read_quote!(self, order, rules))),
-            None => Ok(None),
-        }
+        Ok(frozen_or_read_quote!(self, order, rules))
     }
 }

@@ -27,7 +27,7 @@ export default {
   'payments.change': 'Change the result',
   'payments.change_yes': 'Save the result',
   'payments.close_text':
-    'Look at {provider} how the dispute over {amount} ended. Your answer counts in the sums of the day and stands in the audit log. {provider} is not told.',
+    'Look at {provider} how the dispute over {amount} ended. Your answer counts in the sums of the day and stands in the audit log. {provider} gets no message.',
   'payments.close_result': 'How did it end?',
   'payments.close_choose': 'Choose …',
   'payments.close_needed': 'Choose how it ended.',

@@ -53,6 +53,10 @@ impl Checkout {
     /// The orders that events are about, read at once. If one of them cannot be read, each is read on its own.
     async fn orders_of_outbox_events(&self, events: &[OutboxEvent]) -> Result<HashMap<OrderId, Order>> {
         let ids: Vec<OrderId> = events.iter().filter_map(order_id_of).collect();
+        // The job looks each second, and mostly finds nothing.
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
         let orders = match self.context.store.orders_by_id(&ids).await {
             Err(fault) if !fault.is_transient() => {
                 let mut readable = Vec::new();
@@ -103,7 +107,7 @@ impl Checkout {
         Ok(NextRun::AfterInterval)
     }
 
-    /// Tells the viewers of the show who bought what.
+    /// Publishes to the viewers of the show who bought what.
     async fn publish_purchase(&self, order: &Order) -> Result<()> {
         let context = &self.context;
         let may_show_name = match self.stream_cache.find_stream(order.stream).await {

@@ -356,7 +356,7 @@ impl Checkout {
         }
     }
 
-    /// What the buyer hears of an attempt that did not win: what was noted when it was lost. Where nothing was, it follows from the order as
+    /// The answer to the buyer about an attempt that did not win: what was noted when it was lost. Where nothing was, it follows from the order as
     /// it is now: another attempt is being captured, or a node of the version before decided it.
     async fn why_lost(&self, payment: &Payment, order: &Order) -> Result<Error> {
         if let Some(noted) = self.context.store.lost_reason(payment).await? {

@@ -18,6 +18,7 @@ pub const UPLOADS_MAX: usize = 8;
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 /// A refused client comes back after this time.
 const RETRY_MS: i64 = 2_000;
+
 pub struct Worker {
     uploads: Arc<Semaphore>,
     turns: Arc<Semaphore>,
