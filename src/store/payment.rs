@@ -436,7 +436,7 @@ pub(super) async fn read_payment(tx: &mut Transaction<'_>, payment: &Payment) ->
 }
 
 /// Notes why an attempt is lost that did not win its order: `lost`, or what follows from the order, which is locked. What was noted first
-/// stays, because its buyer may have heard it. `before`: the attempt as it was until now.
+/// stays, because its buyer may have got it as the answer. `before`: the attempt as it was until now.
 pub(super) async fn note_lost_reason(
     tx: &mut Transaction<'_>,
     before: &Payment,
@@ -445,7 +445,7 @@ pub(super) async fn note_lost_reason(
 ) -> Result<()> {
     let reason = match before.status {
         _ if before.wins => None,
-        // Its buyer has heard that.
+        // That was the answer to its buyer.
         PaymentStatus::Declined => Some(LostReason::Declined),
         _ => lost.cloned().or_else(|| LostReason::of(order, before.has_lost_lines)),
     };

@@ -6,6 +6,7 @@ use livesouk::clock::Clock;
 use livesouk::store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use uuid::Uuid;
 
 use super::builders::{actor, code, key, purchase_requests};
 use super::fixture::{Fixture, SELL_CONNECTIONS};
@@ -30,6 +31,27 @@ async fn slow_down_inserts(shop: &Fixture, seconds: &str) {
          create trigger wait after insert on reservations for each statement execute function wait()"
     ))
     .await;
+}
+
+/// Behind a pooler the server of an open connection may change. Here a function that the search path finds first gives the answer of a
+/// standby.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transaction_does_not_begin_on_a_server_in_recovery() {
+    let shop = Fixture::on_postgres().await;
+    let become_standby = async |yes: bool| {
+        let function = "create or replace function public.pg_is_in_recovery() returns boolean language sql as";
+        shop.run(&format!("{function} 'select {yes}'")).await;
+    };
+    become_standby(false).await;
+    set_default(&shop, "search_path", "public, pg_catalog").await;
+    let store = Store::open(&shop.url, Clock::system(), SELL_CONNECTIONS).await.unwrap();
+    let write = async || store.delete_outbox_events(&[Uuid::now_v7()]).await;
+    write().await.unwrap();
+    become_standby(true).await;
+    let fault = write().await.expect_err("nothing is written on a standby");
+    assert!(fault.is_transient(), "{fault}");
+    become_standby(false).await;
+    write().await.unwrap();
 }
 
 /// The connection swallows everything while the row is locked: this is how the database sees a machine that hangs.
