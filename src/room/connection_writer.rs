@@ -16,7 +16,7 @@ use super::backpressure::{Backpressure, BackpressureAction};
 use super::inbox::PendingJoin;
 use super::member::HelloRequest;
 use super::ring_buffer::RingBuffer;
-use super::timing::{Heartbeat, HeartbeatAction, IdleDeadlines};
+use super::timing::{IdleDeadlines, PingAction, PingTimer};
 use super::{Member, RoomCounters, count, retry_ms};
 use crate::domain::Millis;
 use crate::protocol::{Close, Frame, server};
@@ -63,7 +63,7 @@ pub struct ConnectionWriter {
     expires: (Millis, Close),
     close_deadline: Option<Millis>,
     backpressure: Backpressure,
-    heartbeat: Heartbeat,
+    ping_timer: PingTimer,
 }
 
 /// Content that all viewers in the same situation share; made when the first of them needs it.
@@ -101,9 +101,9 @@ impl ConnectionWriter {
             expires,
             close_deadline: None,
             backpressure: Backpressure::new(now),
-            heartbeat: Heartbeat::new(
+            ping_timer: PingTimer::new(
                 now,
-                rand::random_range(Heartbeat::PING_INTERVAL_MS / 2..=Heartbeat::PING_INTERVAL_MS),
+                rand::random_range(PingTimer::PING_INTERVAL_MS / 2..=PingTimer::PING_INTERVAL_MS),
             ),
             member,
         }
@@ -338,7 +338,7 @@ impl ConnectionWriter {
             && !self.backpressure.is_state_only();
         let (ends_at, reason) = self.expires;
         let time_left = ends_at - if reason == Close::Token { time_of_day } else { now };
-        is_idle.then(|| IdleDeadlines { ends_at: now + time_left, ping_at: self.heartbeat.next_at() })
+        is_idle.then(|| IdleDeadlines { ends_at: now + time_left, ping_at: self.ping_timer.next_at() })
     }
 
     /// Checks the connection's deadlines. Returns `Some` when it has to be closed, and `true` when there is something
@@ -376,10 +376,10 @@ impl ConnectionWriter {
             }
             return (None, true);
         }
-        match self.heartbeat.check(now, || self.member.last_received_at()) {
-            HeartbeatAction::Wait => (None, self.backpressure.is_action_due(now)),
-            HeartbeatAction::TimedOut => (Some(Close::PongTimeout { retry_ms: retry_ms() }), false),
-            HeartbeatAction::Ping => {
+        match self.ping_timer.check(now, || self.member.last_received_at()) {
+            PingAction::Wait => (None, self.backpressure.is_action_due(now)),
+            PingAction::TimedOut => (Some(Close::PongTimeout { retry_ms: retry_ms() }), false),
+            PingAction::Ping => {
                 self.unsent.push_back(Frame::ping(b"").into_bytes());
                 (None, true)
             }

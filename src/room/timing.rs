@@ -75,21 +75,21 @@ impl ViewerCountThrottle {
     }
 }
 
-/// The heartbeat of a connection: a ping after silence, and a deadline for the answer.
-pub struct Heartbeat {
+/// When a connection is pinged: after silence, and a deadline for the answer.
+pub struct PingTimer {
     joined_at: Millis,
     next_at: Millis,
     pinged_at: Option<Millis>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum HeartbeatAction {
+pub enum PingAction {
     Wait,
     Ping,
     TimedOut,
 }
 
-impl Heartbeat {
+impl PingTimer {
     pub const PING_INTERVAL_MS: Millis = 25_000;
     pub const PONG_TIMEOUT_MS: Millis = 10_000;
 
@@ -98,28 +98,28 @@ impl Heartbeat {
         Self { joined_at: now, next_at: now + first_ms, pinged_at: None }
     }
 
-    /// When [`Heartbeat::check`] has to be called next.
+    /// When [`PingTimer::check`] has to be called next.
     pub fn next_at(&self) -> Millis {
         self.next_at
     }
 
     /// `last_received_at`: when the last byte was received; called only when a check is due.
-    pub fn check(&mut self, now: Millis, last_received_at: impl FnOnce() -> Millis) -> HeartbeatAction {
+    pub fn check(&mut self, now: Millis, last_received_at: impl FnOnce() -> Millis) -> PingAction {
         if now < self.next_at {
-            return HeartbeatAction::Wait;
+            return PingAction::Wait;
         }
         let last_received_at = last_received_at();
         match self.pinged_at {
-            Some(pinged_at) if last_received_at < pinged_at => HeartbeatAction::TimedOut,
+            Some(pinged_at) if last_received_at < pinged_at => PingAction::TimedOut,
             None if last_received_at <= self.joined_at || last_received_at + Self::PING_INTERVAL_MS <= now => {
                 self.pinged_at = Some(now);
                 self.next_at = now + Self::PONG_TIMEOUT_MS;
-                HeartbeatAction::Ping
+                PingAction::Ping
             }
             _ => {
                 self.pinged_at = None;
                 self.next_at = last_received_at + Self::PING_INTERVAL_MS;
-                HeartbeatAction::Wait
+                PingAction::Wait
             }
         }
     }
@@ -184,18 +184,18 @@ mod tests {
     fn idle_room_is_checked_seldom_and_its_pings_are_at_most_two_seconds_late() {
         const END: Millis = 600_000;
         // Ten viewers who answer at once, pinged first at different times.
-        let mut viewers: Vec<_> = (0..10).map(|n| (Heartbeat::new(0, 12_500 + n * 1_250), 0)).collect();
+        let mut viewers: Vec<_> = (0..10).map(|n| (PingTimer::new(0, 12_500 + n * 1_250), 0)).collect();
         let (mut now, mut checks, mut pings) = (0, 0, 0);
         while now < END {
             checks += 1;
             let mut next = NextCheck::after(now);
-            for (heartbeat, received_at) in &mut viewers {
-                let due = heartbeat.next_at();
-                if heartbeat.check(now, || *received_at) == HeartbeatAction::Ping {
+            for (ping_timer, received_at) in &mut viewers {
+                let due = ping_timer.next_at();
+                if ping_timer.check(now, || *received_at) == PingAction::Ping {
                     assert!(now - due <= NextCheck::IDLE_INTERVAL_MS, "{} ms late", now - due);
                     (*received_at, pings) = (now + 1, pings + 1);
                 }
-                next.add(Some(IdleDeadlines { ends_at: END, ping_at: heartbeat.next_at() }));
+                next.add(Some(IdleDeadlines { ends_at: END, ping_at: ping_timer.next_at() }));
             }
             now = next.at();
         }
@@ -268,19 +268,19 @@ mod tests {
 
     #[test]
     fn silent_connection_is_pinged_and_times_out_without_an_answer() {
-        let mut heartbeat = Heartbeat::new(0, 15_000);
+        let mut ping_timer = PingTimer::new(0, 15_000);
         for (now, last_received_at, expected) in [
-            (14_999, 0, HeartbeatAction::Wait),
-            (15_000, 0, HeartbeatAction::Ping), // the first does not wait for the whole silence
-            (24_999, 0, HeartbeatAction::Wait),
-            (25_000, 16_000, HeartbeatAction::Wait), // answered
-            (40_999, 16_000, HeartbeatAction::Wait),
-            (41_000, 30_000, HeartbeatAction::Wait), // received bytes meanwhile
-            (55_000, 30_000, HeartbeatAction::Ping),
-            (64_999, 30_000, HeartbeatAction::Wait),
-            (65_000, 30_000, HeartbeatAction::TimedOut),
+            (14_999, 0, PingAction::Wait),
+            (15_000, 0, PingAction::Ping), // the first does not wait for the whole silence
+            (24_999, 0, PingAction::Wait),
+            (25_000, 16_000, PingAction::Wait), // answered
+            (40_999, 16_000, PingAction::Wait),
+            (41_000, 30_000, PingAction::Wait), // received bytes meanwhile
+            (55_000, 30_000, PingAction::Ping),
+            (64_999, 30_000, PingAction::Wait),
+            (65_000, 30_000, PingAction::TimedOut),
         ] {
-            assert_eq!(heartbeat.check(now, || last_received_at), expected, "at {now}");
+            assert_eq!(ping_timer.check(now, || last_received_at), expected, "at {now}");
         }
     }
 }

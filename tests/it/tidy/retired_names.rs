@@ -24,6 +24,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("bring_home", "reconcile_payment"),
     ("say.lua", "append.lua"),
     ("past.lua", "history.lua"),
+    ("HeartbeatAction", "PingAction"),
     // Tables and columns
     ("muted_words", "blocked_words"),
     ("hold_all", "review_all"),
