@@ -62,7 +62,7 @@ async fn viewer_who_waits_too_long_for_the_first_sync_is_asked_to_reconnect() {
 }
 
 #[tokio::test]
-async fn first_event_is_broadcast_at_once_then_one_frame_per_gap() {
+async fn first_event_is_broadcast_at_once_then_one_frame_per_interval() {
     let (clock, _rooms, room) = room();
     let mut viewer = watch(&room).await;
     clock.advance(1_000);
@@ -71,7 +71,7 @@ async fn first_event_is_broadcast_at_once_then_one_frame_per_gap() {
     append_chat(&room, 12, 2).await;
     append_chat(&room, 14, 1).await;
     room.set_state(StateChange::Likes(3), false);
-    clock.advance(TickPacer::GAP_MIN_MS - 1);
+    clock.advance(TickPacer::FRAME_INTERVAL_MIN_MS - 1);
     tokio::task::yield_now().await;
     room.set_state(StateChange::Likes(4), false);
     clock.advance(1);

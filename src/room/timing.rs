@@ -4,8 +4,8 @@ use crate::domain::Millis;
 
 /// Spaces out a room's broadcasts by what they cost. The first frame after a quiet period is sent at once.
 ///
-/// A broadcast costs nearly the same with one event as with ten, so a gap saves processor time only if more than one
-/// update arrives in it. Where updates are rarer, a longer gap would only make them late.
+/// A broadcast costs nearly the same with one event as with ten, so an interval saves processor time only if more than one
+/// update arrives in it. Where updates are rarer, a longer interval would only make them late.
 #[derive(Default)]
 pub struct TickPacer {
     next_at: Millis,
@@ -13,28 +13,30 @@ pub struct TickPacer {
 
 impl TickPacer {
     /// A small room: a message that follows another one is sent this soon.
-    pub const GAP_MIN_MS: Millis = 10;
-    /// A broadcast that costs more than an eighth of this has this gap: the frames of a busy room then carry several events each.
-    pub const GAP_MS: Millis = 40;
-    /// Up to there, the gap is this many times the last broadcast.
+    pub const FRAME_INTERVAL_MIN_MS: Millis = 10;
+    /// A broadcast that costs more than an eighth of this has this interval: the frames of a busy room then carry several events each.
+    pub const FRAME_INTERVAL_MS: Millis = 40;
+    /// Below `FRAME_INTERVAL_MS`, the interval is this many times the duration of the last broadcast.
     const CHEAP_FACTOR: Millis = 8;
-    /// While updates arrive faster than they can be sent one by one, the gap is this many times the last broadcast.
+    /// While updates arrive faster than they can be sent one by one, the interval is this many times the duration of the last broadcast.
     const DENSE_FACTOR: Millis = 3;
     /// But not longer than this, unless the broadcast itself is: an event must reach the last viewer within a quarter of
     /// a second. With 10,000 viewers a broadcast takes 50 to 80 ms on one core.
-    const DENSE_GAP_MAX_MS: Millis = 150;
+    const DENSE_FRAME_INTERVAL_MAX_MS: Millis = 150;
 
     pub fn next_at(&self) -> Millis {
         self.next_at
     }
 
     /// A frame was broadcast from `started` to `ended`. `updates` is how many events and changed values had arrived since
-    /// the frame before it. On a busy machine a broadcast takes longer, and so does the gap.
+    /// the frame before it. On a busy machine a broadcast takes longer, and so does the interval.
     pub fn record_broadcast(&mut self, started: Millis, ended: Millis, updates: usize) {
         let took = ended - started;
         // A fifth of the time stays free for joins, private replies and other rooms.
-        let least = (took * Self::CHEAP_FACTOR).clamp(Self::GAP_MIN_MS, Self::GAP_MS).max((took * 5 + 3) / 4);
-        let dense = if updates > 1 { Self::DENSE_GAP_MAX_MS.min(took * Self::DENSE_FACTOR) } else { 0 };
+        let least = (took * Self::CHEAP_FACTOR)
+            .clamp(Self::FRAME_INTERVAL_MIN_MS, Self::FRAME_INTERVAL_MS)
+            .max((took * 5 + 3) / 4);
+        let dense = if updates > 1 { Self::DENSE_FRAME_INTERVAL_MAX_MS.min(took * Self::DENSE_FACTOR) } else { 0 };
         self.next_at = started + least.max(dense);
     }
 }
@@ -48,8 +50,8 @@ pub struct ViewerCountThrottle {
 }
 
 impl ViewerCountThrottle {
-    const GAP_MS: Millis = 500;
-    const SMALL_GAP_MS: Millis = 5_000;
+    const CHANGE_INTERVAL_MS: Millis = 500;
+    const SMALL_CHANGE_INTERVAL_MS: Millis = 5_000;
     const LARGE_ROOM: u64 = 1_000;
 
     /// The number of a room that nobody watches. Nobody has seen it, so the next change is shown at once: the first viewer is counted in
@@ -70,8 +72,8 @@ impl ViewerCountThrottle {
     /// When `viewers` may be shown; `None` when it is shown already.
     pub fn next_update_at(&self, viewers: u64) -> Option<Millis> {
         let small = Self::LARGE_ROOM <= self.shown && viewers.abs_diff(self.shown) * 100 < self.shown;
-        let gap = if small { Self::SMALL_GAP_MS } else { Self::GAP_MS };
-        (viewers != self.shown).then(|| self.shown_at.map_or(0, |at| at + gap))
+        let interval = if small { Self::SMALL_CHANGE_INTERVAL_MS } else { Self::CHANGE_INTERVAL_MS };
+        (viewers != self.shown).then(|| self.shown_at.map_or(0, |at| at + interval))
     }
 }
 
@@ -221,8 +223,8 @@ mod tests {
     }
 
     #[test]
-    fn gap_follows_the_last_broadcast_and_grows_when_updates_gather() {
-        for (duration, updates, gap) in [
+    fn interval_follows_the_last_broadcast_and_grows_when_updates_gather() {
+        for (duration, updates, interval) in [
             (0, 1, 10),
             (0, 50, 10),
             (1, 50, 10),
@@ -240,7 +242,7 @@ mod tests {
         ] {
             let mut pace = TickPacer::default();
             pace.record_broadcast(1_000, 1_000 + duration, updates);
-            assert_eq!(pace.next_at() - 1_000, gap, "{updates} updates, {duration} ms");
+            assert_eq!(pace.next_at() - 1_000, interval, "{updates} updates, {duration} ms");
         }
     }
 

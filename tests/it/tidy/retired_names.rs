@@ -25,6 +25,8 @@ const RETIRED: &[(&str, &str)] = &[
     ("say.lua", "append.lua"),
     ("past.lua", "history.lua"),
     ("HeartbeatAction", "PingAction"),
+    ("GAP_MIN_MS", "FRAME_INTERVAL_MIN_MS"),
+    ("DENSE_GAP_MAX_MS", "DENSE_FRAME_INTERVAL_MAX_MS"),
     // Tables and columns
     ("muted_words", "blocked_words"),
     ("hold_all", "review_all"),

@@ -106,7 +106,7 @@ const CYCLE_MS: u64 = 20_000;
 /// This part of every cycle is the storm; the rest is quiet.
 const STORM_MS: u64 = 14_500;
 const CALM_BEFORE_MS: u64 = 1_500;
-const GAP_MS: (u64, u64) = (300, 900);
+const CALM_BETWEEN_MS: (u64, u64) = (300, 900);
 
 pub fn plan(seed: u64, length: Duration) -> FaultLanes {
     let mut rng = StdRng::seed_from_u64(seed);
@@ -133,7 +133,7 @@ fn lane(rng: &mut StdRng, kinds: &[Fault], length_ms: u64) -> Vec<PlannedFault> 
         }
         let (node, length) = (rng.random_range(0..NODES), Duration::from_millis(lasts));
         planned.push(PlannedFault { at: Duration::from_millis(at), fault, node, length });
-        at += lasts + rng.random_range(GAP_MS.0..GAP_MS.1) + fault.recovery_ms();
+        at += lasts + rng.random_range(CALM_BETWEEN_MS.0..CALM_BETWEEN_MS.1) + fault.recovery_ms();
     }
 }
 

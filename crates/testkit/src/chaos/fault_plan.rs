@@ -146,7 +146,7 @@ const CALM_BEFORE_MS: u64 = 3_000;
 const AFTER_NODE_DEATH_MS: u64 = 13_000;
 /// A little longer than nodes may take to detect that the broker is dead.
 const AFTER_REDIS_PAUSE_MS: u64 = 5_000;
-const GAP_MS: (u64, u64) = (300, 1_200);
+const CALM_BETWEEN_MS: (u64, u64) = (300, 1_200);
 /// Runs of at least this length have time for thirty seconds without Redis.
 const LONG_RUN: Duration = Duration::from_secs(300);
 
@@ -204,7 +204,7 @@ fn lane(rng: &mut StdRng, kinds: &[ClusterFault], mut at: u64, length_ms: u64) -
         }
         let (start, length) = (Duration::from_millis(at), Duration::from_millis(lasts));
         planned.push(PlannedClusterFault { at: start, fault: *fault, node, length });
-        at += lasts + rng.random_range(GAP_MS.0..GAP_MS.1) + fault.recovery_ms();
+        at += lasts + rng.random_range(CALM_BETWEEN_MS.0..CALM_BETWEEN_MS.1) + fault.recovery_ms();
     }
     planned
 }
