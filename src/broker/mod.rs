@@ -154,7 +154,7 @@ impl Broker {
         }
     }
 
-    /// Announces that a session joined, so that its older connections are closed on every node. Never waits.
+    /// Publishes that a session joined, so that its older connections are closed on every node. Never waits.
     pub fn publish_join(&self, stream: StreamId, session: SessionJoined) {
         if let Broker::Redis(redis) = self {
             redis.publish_join(stream, session);

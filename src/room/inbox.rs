@@ -5,14 +5,14 @@
 //!   deletion, a ban) are dropped only when they alone fill the inbox
 //! - state values: one per key, the newest
 //! - joins: 8,192, then they are refused with "overload, come back"
-//! - announced joins of all nodes: 1,024 batches, then the oldest are dropped
+//! - published joins of all nodes: 1,024 batches, then the oldest are dropped
 //! - notified members: each at most once
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::join_leave::JoinAnnouncement;
+use super::join_leave::PublishedJoin;
 use super::member::HelloRequest;
 use super::{Member, StreamPosition};
 use crate::domain::Millis;
@@ -22,7 +22,7 @@ use crate::protocol::{EncodedEvent, StateChange};
 const EVENT_QUEUE_MAX: usize = 4_096;
 const EVENT_QUEUE_BYTES_MAX: usize = 512 * 1024;
 const JOIN_QUEUE_MAX: usize = 8_192;
-const JOIN_NOTICE_QUEUE_MAX: usize = 1_024;
+const JOIN_BATCH_QUEUE_MAX: usize = 1_024;
 /// A room without connections lives this long; until then the node stays subscribed to its stream.
 pub const IDLE_TIMEOUT_MS: Millis = 30_000;
 
@@ -36,7 +36,7 @@ pub struct Inbox {
     is_synced: bool,
     changes: HashMap<StateKey, StateChange>,
     pending_joins: Vec<PendingJoin>,
-    join_notices: VecDeque<JoinNotice>,
+    join_batches: VecDeque<JoinBatch>,
     notified: VecDeque<Arc<Member>>,
     pub remote_viewers: Option<u64>,
     pub drain: Option<DrainPlan>,
@@ -58,9 +58,9 @@ pub struct PendingJoin {
     pub hello_request: HelloRequest,
 }
 
-/// Announced joins, on this node (`is_local`) or on another.
-pub struct JoinNotice {
-    pub joins: Vec<JoinAnnouncement>,
+/// Published joins, on this node (`is_local`) or on another.
+pub struct JoinBatch {
+    pub joins: Vec<PublishedJoin>,
     pub is_local: bool,
 }
 
@@ -78,7 +78,7 @@ pub struct InboxBatch {
     pub is_urgent: bool,
     pub oldest_since: Option<Instant>,
     pub pending_joins: Vec<PendingJoin>,
-    pub join_notices: VecDeque<JoinNotice>,
+    pub join_batches: VecDeque<JoinBatch>,
     pub remote_viewers: Option<u64>,
     pub drain: Option<DrainPlan>,
     pub is_closed: bool,
@@ -97,7 +97,7 @@ impl Inbox {
             is_synced: false,
             changes: HashMap::new(),
             pending_joins: Vec::new(),
-            join_notices: VecDeque::new(),
+            join_batches: VecDeque::new(),
             notified: VecDeque::new(),
             remote_viewers: None,
             drain: None,
@@ -200,14 +200,14 @@ impl Inbox {
         true
     }
 
-    pub fn push_join_notice(&mut self, notice: JoinNotice) {
+    pub fn push_join_batch(&mut self, batch: JoinBatch) {
         if self.is_closed {
             return;
         }
-        if self.join_notices.len() == JOIN_NOTICE_QUEUE_MAX {
-            self.join_notices.pop_front();
+        if self.join_batches.len() == JOIN_BATCH_QUEUE_MAX {
+            self.join_batches.pop_front();
         }
-        self.join_notices.push_back(notice);
+        self.join_batches.push_back(batch);
     }
 
     pub fn has_connections(&self) -> bool {
@@ -268,7 +268,7 @@ impl Inbox {
             is_urgent: std::mem::take(&mut self.is_urgent),
             oldest_since: None,
             pending_joins: std::mem::take(&mut self.pending_joins),
-            join_notices: std::mem::take(&mut self.join_notices),
+            join_batches: std::mem::take(&mut self.join_batches),
             remote_viewers: self.remote_viewers.take(),
             drain: self.drain.take(),
             is_closed: self.is_closed,

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::connection_writer::ConnectionWriter;
-use super::inbox::{DrainPlan, JoinNotice, PendingJoin};
+use super::inbox::{DrainPlan, JoinBatch, PendingJoin};
 use super::member::SessionDigest;
 use super::receipts::SAMPLE_MAX;
 use super::ring_buffer::Resume;
@@ -20,30 +20,30 @@ use crate::protocol::{Close, HelloHead, SharedTail, deflate, server};
 /// A client may be ahead of this node by the events that are still on their way here.
 const AHEAD_WAIT_MS: Millis = 1_000;
 const HELLO_TAILS_MAX: usize = 64;
-/// The broker must have announced a join after this time; if it has not, it was unavailable.
+/// The broker must have published a join after this time; if it has not, it was unavailable.
 const JOIN_CONFIRM_TIMEOUT_MS: Millis = 5_000;
 /// Each is some milliseconds of work.
 const HELLOS_PER_TURN: usize = 4 * SENDS_PER_YIELD;
 const REMOVALS_PER_TURN: usize = 4 * SENDS_PER_YIELD;
 
-/// Announcements of joins that are further apart than this are in the order of the joins. It also bounds how far a wrong clock
+/// Joins that were published further apart than this are in the order of the joins. It also bounds how far a wrong clock
 /// of a node can be believed.
 const CROSSING_MAX_MS: Millis = 2_000;
 
-/// A join that the broker announced to all nodes: the session, the number of the join on its node, and its time by the
+/// A join that the broker published to all nodes: the session, the number of the join on its node, and its time by the
 /// wall clock of that node.
-pub struct JoinAnnouncement {
+pub struct PublishedJoin {
     pub session: SessionDigest,
     pub number: u64,
     pub joined_at: Millis,
 }
 
-impl JoinAnnouncement {
-    /// Whether this join, on another node, is newer than one of the same session on this node. The one announced later is,
-    /// unless the two announcements crossed: on a busy node an announcement may wait, and the clocks say so.
-    fn replaces(&self, local_joined_at: Millis, local_was_announced_before: bool) -> bool {
+impl PublishedJoin {
+    /// Whether this join, on another node, is newer than one of the same session on this node. The one that was published later is,
+    /// unless the two crossed: on a busy node a join may wait to be published, and the clocks say so.
+    fn replaces(&self, local_joined_at: Millis, local_was_published_before: bool) -> bool {
         let older_by = local_joined_at.saturating_sub(self.joined_at);
-        if local_was_announced_before {
+        if local_was_published_before {
             !(1..=CROSSING_MAX_MS).contains(&older_by)
         } else {
             (1..=CROSSING_MAX_MS).contains(&older_by.saturating_neg())
@@ -87,19 +87,19 @@ impl RoomWriter {
     }
 
     /// Handles sessions that joined anywhere, in the order that is the same on all nodes. Both nodes of a pair decide from
-    /// the same two announcements, so exactly one connection of the pair stays.
-    pub(super) fn receive_joins(&mut self, notice: &JoinNotice, now: Millis) {
-        for join in &notice.joins {
+    /// the same two published joins, so exactly one connection of the pair stays.
+    pub(super) fn receive_joins(&mut self, batch: &JoinBatch, now: Millis) {
+        for join in &batch.joins {
             let Some(member) = self.sessions.get(&join.session).cloned() else { continue };
-            if notice.is_local {
+            if batch.is_local {
                 if member.join_number == join.number {
                     member.is_join_confirmed.store(true, Ordering::Relaxed);
                 }
             } else if let Some(index) = self.index_of(&member) {
-                // A join that was never announced happened while the broker was unavailable: the announced one is newer.
-                let is_announced = member.is_join_confirmed.load(Ordering::Relaxed)
+                // A join that was never published happened while the broker was unavailable: the published one is newer.
+                let is_published = member.is_join_confirmed.load(Ordering::Relaxed)
                     || self.connections[index].joined_at + JOIN_CONFIRM_TIMEOUT_MS < now;
-                if join.replaces(member.joined_at, is_announced) {
+                if join.replaces(member.joined_at, is_published) {
                     self.replace_connection(index, now);
                 }
             }
@@ -315,9 +315,9 @@ fn moving_at(now: Millis, until: Millis) -> Millis {
 mod tests {
     use super::*;
 
-    /// Whether the first of two announcements stays, as its own node decides, and whether the second does.
+    /// Whether the first of two published joins stays, as its own node decides, and whether the second does.
     fn stay(first: Millis, second: Millis) -> (bool, bool) {
-        let join = |joined_at| JoinAnnouncement { session: [0; 16], number: 1, joined_at };
+        let join = |joined_at| PublishedJoin { session: [0; 16], number: 1, joined_at };
         (!join(second).replaces(first, true), !join(first).replaces(second, false))
     }
 
@@ -333,7 +333,7 @@ mod tests {
     #[test]
     fn clock_that_is_far_wrong_does_not_decide() {
         for (first, second) in [(60_000, 0), (Millis::MAX, Millis::MIN), (Millis::MIN, Millis::MAX)] {
-            assert_eq!(stay(first, second), (false, true), "the one that was announced later stays");
+            assert_eq!(stay(first, second), (false, true), "the one that was published later stays");
         }
     }
 }

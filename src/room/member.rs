@@ -63,13 +63,13 @@ pub struct HelloRequest {
 /// A connection in a room. Frames may be sent to it, and it may be closed, from any task at any time.
 pub struct Member {
     pub actor: Actor,
-    /// The digest of the user and the session; nodes announce it to each other.
+    /// The digest of the user and the session; nodes publish it to each other.
     pub session_digest: Option<SessionDigest>,
     /// The number of this join on this node.
     pub join_number: u64,
     /// When it was, by the wall clock: nodes compare it with joins on other nodes.
     pub joined_at: Millis,
-    /// The broker has announced this join to all nodes: a connection that joins after that is newer.
+    /// The broker has published this join to all nodes: a connection that joins after that is newer.
     pub(super) is_join_confirmed: AtomicBool,
     pub(super) socket: Arc<TcpStream>,
     pub(super) deflate: bool,

@@ -41,13 +41,13 @@ use crate::domain::{Millis, OfferId, StreamId};
 use crate::metrics::{DurationHistogram, LabeledCounter};
 use crate::protocol::{Close, EncodedEvent, StateChange};
 
-pub use join_leave::JoinAnnouncement;
+pub use join_leave::PublishedJoin;
 pub use member::{JoinRequest, Member, SessionDigest, Subscription};
 pub use receipts::PinReach;
 pub use ring_buffer::StreamPosition;
 pub use rooms::Rooms;
 
-use inbox::{DrainPlan, Inbox, InboxBatch, JoinNotice};
+use inbox::{DrainPlan, Inbox, InboxBatch, JoinBatch};
 use receipts::Receipts;
 use rooms::ConnectedUsers;
 use video_faults::VideoFaults;
@@ -139,8 +139,8 @@ impl Room {
 
     /// Receives the sessions that joined, on this node (`is_local`) or on another, in the order that is the same on
     /// every node. Of each session, the newest connection stays.
-    pub fn receive_joins(&self, joins: Vec<JoinAnnouncement>, is_local: bool) {
-        self.with_inbox(|inbox| inbox.push_join_notice(JoinNotice { joins, is_local }));
+    pub fn receive_joins(&self, joins: Vec<PublishedJoin>, is_local: bool) {
+        self.with_inbox(|inbox| inbox.push_join_batch(JoinBatch { joins, is_local }));
     }
 
     /// Joins the room. Dropping the [`Subscription`] leaves it. Refused with "overload, come back" when too many

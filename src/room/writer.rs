@@ -145,8 +145,8 @@ impl RoomWriter {
         for join in turn.pending_joins {
             self.add_connection(join, now);
         }
-        for notice in turn.join_notices {
-            self.receive_joins(&notice, now);
+        for batch in turn.join_batches {
+            self.receive_joins(&batch, now);
         }
         self.remote_viewers = turn.remote_viewers.unwrap_or(self.remote_viewers);
         if let Some(drain) = turn.drain {

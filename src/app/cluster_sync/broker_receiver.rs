@@ -13,7 +13,7 @@ use crate::app::publisher::parse_moderator_frame;
 use crate::broker::{BrokerEvent, SessionJoined};
 use crate::domain::StreamId;
 use crate::protocol::{EncodedEvent, Frame, StateChange};
-use crate::room::JoinAnnouncement;
+use crate::room::PublishedJoin;
 
 impl ClusterSync {
     /// Receives until `done`.
@@ -77,7 +77,7 @@ impl ClusterSync {
             },
             BrokerEvent::Joined { stream, sessions, is_local } => {
                 if let Some(room) = rooms.get(stream) {
-                    let join = |joined: &SessionJoined| JoinAnnouncement {
+                    let join = |joined: &SessionJoined| PublishedJoin {
                         session: joined.session_digest,
                         number: joined.join_number,
                         joined_at: joined.joined_at,

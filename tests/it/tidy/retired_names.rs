@@ -27,6 +27,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("HeartbeatAction", "PingAction"),
     ("GAP_MIN_MS", "FRAME_INTERVAL_MIN_MS"),
     ("DENSE_GAP_MAX_MS", "DENSE_FRAME_INTERVAL_MAX_MS"),
+    ("JoinAnnouncement", "PublishedJoin"),
     // Tables and columns
     ("muted_words", "blocked_words"),
     ("hold_all", "review_all"),
