@@ -245,7 +245,7 @@ impl Verb for Announce {
     type Reply = ChatRulesReply;
 
     async fn run(self, context: &VerbContext<'_>) -> Result<ChatRulesReply> {
-        context.app.chat.announce(context.actor, context.stream()?, &self.text).await.map(ChatRulesReply)
+        context.app.chat.set_notice(context.actor, context.stream()?, &self.text).await.map(ChatRulesReply)
     }
 }
 

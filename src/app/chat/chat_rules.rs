@@ -1,4 +1,4 @@
-//! The chat rules of a stream: slow mode, links, who may write, the blocklist, the announcement and the pinned message.
+//! The chat rules of a stream: slow mode, links, who may write, the blocklist, the notice and the pinned message.
 
 use std::sync::Arc;
 
@@ -63,8 +63,8 @@ impl Chat {
             .await
     }
 
-    /// Shows an announcement until the next one replaces it; an empty text removes it.
-    pub async fn announce(self: &Arc<Self>, actor: &Actor, stream: StreamId, text: &str) -> Result<ChatRulesView> {
+    /// Shows a notice until the next one replaces it; an empty text removes it.
+    pub async fn set_notice(self: &Arc<Self>, actor: &Actor, stream: StreamId, text: &str) -> Result<ChatRulesView> {
         self.stream_cache.authorize(actor, Permission::Moderate, stream).await?;
         let text = if text.trim().is_empty() { None } else { Some(ChatText::parse(text)?.into_string()) };
         let (this, from) = (self.clone(), Author::from(actor));
