@@ -53,8 +53,8 @@ impl Comparison {
 }
 
 impl Checkout {
-    /// Compares all payments since then. With `is_trial` nothing is changed.
-    pub async fn compare_with_provider(&self, since: Millis, is_trial: bool) -> Result<Comparison> {
+    /// Compares all payments since then. With `is_dry_run` nothing is changed.
+    pub async fn compare_with_provider(&self, since: Millis, is_dry_run: bool) -> Result<Comparison> {
         let mut comparison = Comparison::default();
         let mut seen = HashSet::new();
         let until = self.context.store.now().await? + CLOCKS_DIFFER_MS;
@@ -71,19 +71,19 @@ impl Checkout {
             };
             for intent in page.payments {
                 seen.insert((intent.order, intent.attempt));
-                self.compare_listed(intent, is_trial, &mut comparison).await?;
+                self.compare_listed(intent, is_dry_run, &mut comparison).await?;
             }
             after = page.next;
             if after.is_none() {
                 break;
             }
         }
-        Box::pin(self.compare_unlisted(since, &seen, is_trial, &mut comparison)).await?;
+        Box::pin(self.compare_unlisted(since, &seen, is_dry_run, &mut comparison)).await?;
         Ok(comparison)
     }
 
     /// A payment that the provider has.
-    async fn compare_listed(&self, intent: PaymentIntent, is_trial: bool, comparison: &mut Comparison) -> Result<()> {
+    async fn compare_listed(&self, intent: PaymentIntent, is_dry_run: bool, comparison: &mut Comparison) -> Result<()> {
         let Some(payment) = self.context.store.payment(intent.order, intent.attempt).await? else {
             comparison.compared += 1;
             if let Some(what) = what_to_do_without_books(&intent) {
@@ -92,7 +92,7 @@ impl Checkout {
             }
             return Ok(());
         };
-        self.compare_payment(payment, intent, is_trial, comparison).await
+        self.compare_payment(payment, intent, is_dry_run, comparison).await
     }
 
     /// Payments of the books that the list of the provider did not have: it may have none, or one from an earlier time.
@@ -100,7 +100,7 @@ impl Checkout {
         &self,
         since: Millis,
         seen: &HashSet<(OrderId, i64)>,
-        is_trial: bool,
+        is_dry_run: bool,
         comparison: &mut Comparison,
     ) -> Result<()> {
         let mut after = None;
@@ -116,9 +116,9 @@ impl Checkout {
                 }
                 match self.provider.fetch(&payment).await {
                     ProviderOutcome::Done(Some(intent)) => {
-                        self.compare_payment(payment, intent, is_trial, comparison).await?;
+                        self.compare_payment(payment, intent, is_dry_run, comparison).await?;
                     }
-                    ProviderOutcome::Done(None) => self.compare_missing(payment, is_trial, comparison).await?,
+                    ProviderOutcome::Done(None) => self.compare_missing(payment, is_dry_run, comparison).await?,
                     ProviderOutcome::Refused(_) | ProviderOutcome::Unknown => return Err(Error::OutcomeUnknown),
                 }
             }
@@ -126,7 +126,7 @@ impl Checkout {
     }
 
     /// The provider certainly does not have this payment.
-    async fn compare_missing(&self, payment: Payment, is_trial: bool, comparison: &mut Comparison) -> Result<()> {
+    async fn compare_missing(&self, payment: Payment, is_dry_run: bool, comparison: &mut Comparison) -> Result<()> {
         comparison.compared += 1;
         let name = named(payment.reference.as_deref().unwrap_or("without an id"), payment.order);
         if payment.status == PaymentStatus::Captured || payment.reference.is_some() {
@@ -141,10 +141,10 @@ impl Checkout {
         match payment.next_step(None, livemode, self.age_of(&self.provider, &payment)) {
             PaymentStep::Record(status) if status != payment.status => {
                 let text = format!("{name}: the provider has no such payment; the attempt ends as {}", status.name());
-                if !is_trial {
+                if !is_dry_run {
                     self.advance_payment(payment, None).await?;
                 }
-                comparison.note(repaired(is_trial), text);
+                comparison.note(repaired(is_dry_run), text);
             }
             // A request may still be on its way; the server looks again.
             _ => {}
@@ -156,7 +156,7 @@ impl Checkout {
         &self,
         payment: Payment,
         intent: PaymentIntent,
-        is_trial: bool,
+        is_dry_run: bool,
         comparison: &mut Comparison,
     ) -> Result<()> {
         comparison.compared += 1;
@@ -175,7 +175,7 @@ impl Checkout {
         let step = payment.next_step(Some(&intent), livemode, self.age_of(&self.provider, &payment));
         let description = match step {
             PaymentStep::Record(status) if status == payment.status => {
-                return self.compare_refunds(&payment, &intent, is_trial, comparison).await;
+                return self.compare_refunds(&payment, &intent, is_dry_run, comparison).await;
             }
             // The provider has not decided yet; the server looks again.
             PaymentStep::Wait => return Ok(()),
@@ -188,7 +188,7 @@ impl Checkout {
             }
             step => format!("{name}: {}", describe(step, &payment, &intent)),
         };
-        if is_trial {
+        if is_dry_run {
             comparison.note(DifferenceState::Repairable, description);
             return Ok(());
         }
@@ -214,7 +214,7 @@ impl Checkout {
         &self,
         payment: &Payment,
         intent: &PaymentIntent,
-        is_trial: bool,
+        is_dry_run: bool,
         comparison: &mut Comparison,
     ) -> Result<()> {
         if !payment.wins || payment.status != PaymentStatus::Captured || payment.owed.is_some() {
@@ -231,7 +231,7 @@ impl Checkout {
         let (done, pending) = sums().await?;
         let name = named(&intent.reference, payment.order);
         let amount = |minor: Minor| format!("{} {}", decimal_text(minor, &payment.currency), payment.currency);
-        let (done, pending, refunded) = if pending > 0 && !is_trial {
+        let (done, pending, refunded) = if pending > 0 && !is_dry_run {
             self.check_refunds(payment.order).await?;
             // It may have been sent only now.
             let ProviderOutcome::Done(Some(now)) = self.provider.fetch(payment).await else {
@@ -263,8 +263,8 @@ impl Checkout {
     }
 }
 
-fn repaired(is_trial: bool) -> DifferenceState {
-    if is_trial { DifferenceState::Repairable } else { DifferenceState::Repaired }
+fn repaired(is_dry_run: bool) -> DifferenceState {
+    if is_dry_run { DifferenceState::Repairable } else { DifferenceState::Repaired }
 }
 
 /// How a line begins.

@@ -30,9 +30,9 @@ async fn adapter_of(shop: &Fixture) -> Adapter {
     adapter
 }
 
-/// The differences, as lines that begin with their state. Nothing has changed after a trial.
-async fn compare(app: &App, is_trial: bool) -> Vec<String> {
-    let comparison = app.checkout.compare_with_provider(0, is_trial).await.unwrap();
+/// The differences, as lines that begin with their state. Nothing has changed after a dry run.
+async fn compare(app: &App, is_dry_run: bool) -> Vec<String> {
+    let comparison = app.checkout.compare_with_provider(0, is_dry_run).await.unwrap();
     assert!(comparison.compared > 0);
     let line = |difference: &livesouk::app::Difference| format!("{:?} {}", difference.state, difference.text);
     comparison.differences.iter().map(line).collect()
@@ -64,12 +64,12 @@ async fn order_that_was_paid_after_the_copy_was_made_is_paid_again(shop: Fixture
         assert_eq!(compare(&adapter.app, true).await, Vec::<String>::new(), "{token}: nothing to do");
         shop.run(&format!("delete from payments where order_id <> {}", shop.id(order.0))).await;
         restore(&shop).await;
-        let trial = compare(&adapter.app, true).await;
+        let dry_run = compare(&adapter.app, true).await;
         let ours = |lines: Vec<String>| -> Vec<String> {
             lines.into_iter().filter(|line| line.contains(&order.to_string())).collect()
         };
-        assert_one(&ours(trial), DifferenceState::Repairable, order, "147.00 SAR is captured at the provider");
-        assert_eq!(shop.order(order).await.status, OrderStatus::Held, "{token}: a trial changes nothing");
+        assert_one(&ours(dry_run), DifferenceState::Repairable, order, "147.00 SAR is captured at the provider");
+        assert_eq!(shop.order(order).await.status, OrderStatus::Held, "{token}: a dry run changes nothing");
         let repaired = compare(&adapter.app, false).await;
         assert_one(&ours(repaired), DifferenceState::Repaired, order, "the order is paid with it");
         assert_eq!(shop.order(order).await.status, OrderStatus::Paid, "{token}");
@@ -104,8 +104,8 @@ async fn payment_that_the_books_lost_is_left_to_a_person(shop: Fixture) {
     let open = adapter.hold(&shop, "cem").await;
     adapter.page("cem", open).await;
     shop.run("delete from payments").await;
-    for is_trial in [true, false] {
-        let lines = compare(&adapter.app, is_trial).await;
+    for is_dry_run in [true, false] {
+        let lines = compare(&adapter.app, is_dry_run).await;
         assert_eq!(lines.len(), 2, "a declined payment took nothing: {lines:?}");
         let text = "147.00 SAR was taken, and the books have no such order; give it back at the provider";
         assert_one(&lines[..1], DifferenceState::Left, taken, text);
