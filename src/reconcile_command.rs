@@ -54,15 +54,15 @@ fn report(comparison: &Comparison) -> (String, ExitCode) {
         let what = match difference.state {
             DifferenceState::Repaired => "repaired",
             DifferenceState::Repairable => "to repair",
-            DifferenceState::Left => "to do",
+            DifferenceState::NeedsPerson => "to do",
         };
         text.push_str(&format!("{what}: {}\n", difference.text));
     }
     let count = |state| comparison.count(state);
-    let (repaired, repairable, left) =
-        (count(DifferenceState::Repaired), count(DifferenceState::Repairable), count(DifferenceState::Left));
+    let (repaired, repairable, to_do) =
+        (count(DifferenceState::Repaired), count(DifferenceState::Repairable), count(DifferenceState::NeedsPerson));
     let compared = comparison.compared;
-    text.push_str(&format!("compared: {compared}, repaired: {repaired}, to repair: {repairable}, to do: {left}\n"));
-    let code = if repairable + left == 0 { ExitCode::SUCCESS } else { ExitCode::from(DIFFERENCES_LEFT) };
+    text.push_str(&format!("compared: {compared}, repaired: {repaired}, to repair: {repairable}, to do: {to_do}\n"));
+    let code = if repairable + to_do == 0 { ExitCode::SUCCESS } else { ExitCode::from(DIFFERENCES_LEFT) };
     (text, code)
 }

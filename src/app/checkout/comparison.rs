@@ -39,7 +39,7 @@ pub enum DifferenceState {
     /// The rule repairs it; it was only looked at.
     Repairable,
     /// A person has to do something.
-    Left,
+    NeedsPerson,
 }
 
 impl Comparison {
@@ -63,8 +63,10 @@ impl Checkout {
             let page = match self.provider.list(since - CLOCKS_DIFFER_MS, until, after.as_deref()).await {
                 ProviderOutcome::Done(page) => page,
                 ProviderOutcome::Refused(why) => {
-                    comparison
-                        .note(DifferenceState::Left, format!("{why} Compare its payments with the orders by hand."));
+                    comparison.note(
+                        DifferenceState::NeedsPerson,
+                        format!("{why} Compare its payments with the orders by hand."),
+                    );
                     break;
                 }
                 ProviderOutcome::Unknown => return Err(Error::OutcomeUnknown),
@@ -88,7 +90,7 @@ impl Checkout {
             comparison.compared += 1;
             if let Some(what) = what_to_do_without_books(&intent) {
                 let name = named(&intent.reference, intent.order);
-                comparison.note(DifferenceState::Left, format!("{name}: {what}"));
+                comparison.note(DifferenceState::NeedsPerson, format!("{name}: {what}"));
             }
             return Ok(());
         };
@@ -134,7 +136,7 @@ impl Checkout {
                 "{name}: {} in the books, and the provider does not know it. Is this the right account?",
                 payment.status.name()
             );
-            comparison.note(DifferenceState::Left, text);
+            comparison.note(DifferenceState::NeedsPerson, text);
             return Ok(());
         }
         let livemode = self.provider.livemode().ok_or(Error::OutcomeUnknown)?;
@@ -166,7 +168,7 @@ impl Checkout {
             let text = format!(
                 "{name}: a second payment of the attempt that is {known} in the books; give it back at the provider"
             );
-            comparison.note(DifferenceState::Left, text);
+            comparison.note(DifferenceState::NeedsPerson, text);
             return Ok(());
         }
         // The shop itself captured it, after the copy of the books was made: it wins its order if it still can.
@@ -183,7 +185,7 @@ impl Checkout {
                 let text = format!(
                     "{name}: it is not what the books have; compare amount, currency and account at the provider"
                 );
-                comparison.note(DifferenceState::Left, text);
+                comparison.note(DifferenceState::NeedsPerson, text);
                 return Ok(());
             }
             step => format!("{name}: {}", describe(step, &payment, &intent)),
@@ -202,9 +204,9 @@ impl Checkout {
             }
             Ok(after) => {
                 let text = format!("{description}; it is {} now, and the server goes on with it", after.status.name());
-                comparison.note(DifferenceState::Left, text);
+                comparison.note(DifferenceState::NeedsPerson, text);
             }
-            Err(error) => comparison.note(DifferenceState::Left, format!("{description}; not done: {error}")),
+            Err(error) => comparison.note(DifferenceState::NeedsPerson, format!("{description}; not done: {error}")),
         }
         Ok(())
     }
@@ -258,7 +260,7 @@ impl Checkout {
                 "{name}: {less} less was given back at the provider than in the books; look at its refunds at the provider"
             )
         };
-        comparison.note(DifferenceState::Left, text);
+        comparison.note(DifferenceState::NeedsPerson, text);
         Ok(())
     }
 }

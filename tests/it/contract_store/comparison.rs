@@ -108,8 +108,13 @@ async fn payment_that_the_books_lost_is_left_to_a_person(shop: Fixture) {
         let lines = compare(&adapter.app, is_dry_run).await;
         assert_eq!(lines.len(), 2, "a declined payment took nothing: {lines:?}");
         let text = "147.00 SAR was taken, and the books have no such order; give it back at the provider";
-        assert_one(&lines[..1], DifferenceState::Left, taken, text);
-        assert_one(&lines[1..], DifferenceState::Left, open, "can still be paid, and the books have no such order");
+        assert_one(&lines[..1], DifferenceState::NeedsPerson, taken, text);
+        assert_one(
+            &lines[1..],
+            DifferenceState::NeedsPerson,
+            open,
+            "can still be paid, and the books have no such order",
+        );
     }
     assert_eq!(adapter.payments().await[0], ("captured".to_owned(), 14_700, 0), "only a person gives it back");
     adapter.end().await;
@@ -121,7 +126,7 @@ async fn payment_that_the_provider_does_not_know_is_left_to_a_person(shop: Fixtu
     adapter.pay("ann", order, "mada", "pay-00001").await.unwrap();
     let other = adapter_of(&shop).await;
     let text = "captured in the books, and the provider does not know it";
-    assert_one(&compare(&other.app, false).await, DifferenceState::Left, order, text);
+    assert_one(&compare(&other.app, false).await, DifferenceState::NeedsPerson, order, text);
     assert_eq!(shop.order(order).await.status, OrderStatus::Paid, "it may be the wrong account");
     other.end().await;
 }
@@ -133,7 +138,7 @@ async fn refund_that_the_books_do_not_have_is_left_to_a_person(shop: Fixture) {
     let payment = shop.store.payment(order, 1).await.unwrap().unwrap().reference.unwrap();
     press(&format!("{}/pay/{payment}", adapter.sample.url), "refund").await;
     let text = "147.00 SAR more was given back at the provider than in the books";
-    assert_one(&compare(&adapter.app, false).await, DifferenceState::Left, order, text);
+    assert_one(&compare(&adapter.app, false).await, DifferenceState::NeedsPerson, order, text);
     adapter.end().await;
 }
 
