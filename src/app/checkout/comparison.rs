@@ -1,5 +1,5 @@
-//! Compares the payments of the provider with the books, as after a restore of the database: what was written after the copy was made is
-//! missing in the books, and the provider still knows it.
+//! Compares the payments of the provider with those of the database, as after a restore: what was written after the copy of the database
+//! was made is missing, and the provider still knows it.
 //!
 //! A difference is repaired by the same rule and the same steps as the reconciler's. What the rule does not decide is for a person.
 
@@ -15,8 +15,8 @@ use crate::domain::{
     Millis, Minor, OrderId, OwedStatus, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, RefundStatus,
 };
 
-/// Payments of the books that are read together.
-const BOOKS_PAGE: i64 = 500;
+/// Payments that are read from the database at once.
+const STORED_PAYMENTS_PAGE: i64 = 500;
 
 /// What came of a comparison.
 #[derive(Clone, Default, Debug)]
@@ -88,16 +88,16 @@ impl Checkout {
     async fn compare_listed(&self, intent: PaymentIntent, is_dry_run: bool, comparison: &mut Comparison) -> Result<()> {
         let Some(payment) = self.context.store.payment(intent.order, intent.attempt).await? else {
             comparison.compared += 1;
-            if let Some(what) = what_to_do_without_books(&intent) {
+            if let Some(advice) = advice_for_unknown_order(&intent) {
                 let name = named(&intent.reference, intent.order);
-                comparison.note(DifferenceState::NeedsPerson, format!("{name}: {what}"));
+                comparison.note(DifferenceState::NeedsPerson, format!("{name}: {advice}"));
             }
             return Ok(());
         };
         self.compare_payment(payment, intent, is_dry_run, comparison).await
     }
 
-    /// Payments of the books that the list of the provider did not have: it may have none, or one from an earlier time.
+    /// Payments in the database that the list of the provider did not have: it may have none, or one from an earlier time.
     async fn compare_unlisted(
         &self,
         since: Millis,
@@ -107,7 +107,8 @@ impl Checkout {
     ) -> Result<()> {
         let mut after = None;
         loop {
-            let page = self.context.store.payments_since(self.provider.name(), since, after, BOOKS_PAGE).await?;
+            let page =
+                self.context.store.payments_since(self.provider.name(), since, after, STORED_PAYMENTS_PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some((last.created_at, last.order, last.attempt));
             for payment in page {
@@ -171,7 +172,7 @@ impl Checkout {
             comparison.note(DifferenceState::NeedsPerson, text);
             return Ok(());
         }
-        // The shop itself captured it, after the copy of the books was made: it wins its order if it still can.
+        // The shop itself captured it, after the copy of the database was made: it wins its order if it still can.
         let intent = PaymentIntent { authorises: intent.authorises && intent.captured == 0, ..intent };
         let livemode = self.provider.livemode().ok_or(Error::OutcomeUnknown)?;
         let step = payment.next_step(Some(&intent), livemode, self.age_of(&self.provider, &payment));
@@ -276,8 +277,8 @@ fn named(reference: &str, order: OrderId) -> String {
     format!("payment {reference} order {order}")
 }
 
-/// What is to be done about a payment whose order the books do not have. `None`: nothing, because it took no money and will take none.
-fn what_to_do_without_books(intent: &PaymentIntent) -> Option<String> {
+/// What is to be done about a payment whose order the database does not have. `None`: nothing, because it took no money and will take none.
+fn advice_for_unknown_order(intent: &PaymentIntent) -> Option<String> {
     let kept = intent.captured - intent.refunded;
     let amount = |minor| format!("{} {}", decimal_text(minor, &intent.currency), intent.currency);
     match intent.status {

@@ -1,4 +1,4 @@
-//! The books are compared with the payment provider, as after a restore of the database (`livesouk reconcile`).
+//! The payments of the database are compared with those of the provider, as after a restore (`livesouk reconcile`).
 
 use std::process::Command;
 
@@ -15,15 +15,15 @@ use super::stripe::Stripe;
 facts! {
     order_that_was_paid_after_the_copy_was_made_is_paid_again
     order_that_ended_in_the_copy_gives_its_money_back
-    payment_that_the_books_lost_is_left_to_a_person
+    payment_that_the_database_lost_is_left_to_a_person
     payment_that_the_provider_does_not_know_is_left_to_a_person
-    refund_that_the_books_do_not_have_is_left_to_a_person
+    refund_that_the_database_does_not_have_is_left_to_a_person
     attempt_that_the_provider_never_had_ends_and_a_trial_only_says_so
     refund_that_waits_is_settled_and_a_trial_leaves_it
-    books_of_stripe_are_compared_by_its_list
+    payments_of_stripe_are_compared_by_its_list
 }
 
-/// An adapter whose events are lost: they would repair the books of a node that runs.
+/// An adapter whose events are lost: they would repair the database of a node that runs.
 async fn adapter_of(shop: &Fixture) -> Adapter {
     let adapter = Adapter::start(shop).await;
     adapter.lose_events();
@@ -38,7 +38,7 @@ async fn compare(app: &App, is_dry_run: bool) -> Vec<String> {
     comparison.differences.iter().map(line).collect()
 }
 
-/// The books are as they were while the payment was under way. The queue of this node does not send it again meanwhile.
+/// The database is as it was while the payment was under way. The queue of this node does not send it again meanwhile.
 async fn restore(shop: &Fixture) {
     for sql in [
         "update reservations set status = 'held', hold_until = 4102444800000",
@@ -95,7 +95,7 @@ async fn order_that_ended_in_the_copy_gives_its_money_back(shop: Fixture) {
     adapter.end().await;
 }
 
-async fn payment_that_the_books_lost_is_left_to_a_person(shop: Fixture) {
+async fn payment_that_the_database_lost_is_left_to_a_person(shop: Fixture) {
     let adapter = adapter_of(&shop).await;
     let taken = adapter.hold(&shop, "ann").await;
     adapter.pay("ann", taken, "mada", "pay-00001").await.unwrap();
@@ -131,7 +131,7 @@ async fn payment_that_the_provider_does_not_know_is_left_to_a_person(shop: Fixtu
     other.end().await;
 }
 
-async fn refund_that_the_books_do_not_have_is_left_to_a_person(shop: Fixture) {
+async fn refund_that_the_database_does_not_have_is_left_to_a_person(shop: Fixture) {
     let adapter = adapter_of(&shop).await;
     let order = adapter.hold(&shop, "ann").await;
     adapter.pay("ann", order, "mada", "pay-00001").await.unwrap();
@@ -157,7 +157,7 @@ async fn attempt_that_the_provider_never_had_ends_and_a_trial_only_says_so(shop:
     let status = async || shop.store.payment(order, 1).await.unwrap().unwrap().status;
     let text = "the provider has no such payment; the attempt ends as cancelled";
     assert_one(&compare(&other.app, true).await, DifferenceState::Repairable, order, text);
-    assert_eq!(status().await, PaymentStatus::Creating, "a trial changes nothing");
+    assert_eq!(status().await, PaymentStatus::Creating, "a dry run changes nothing");
     assert_one(&compare(&other.app, false).await, DifferenceState::Repaired, order, text);
     assert_eq!(status().await, PaymentStatus::Cancelled);
     other.end().await;
@@ -180,7 +180,7 @@ async fn refund_that_waits_is_settled_and_a_trial_leaves_it(shop: Fixture) {
     shop.store.begin_refund(&new).await.unwrap();
     let pending = "select count(*) from refunds where status = 'pending'";
     assert_eq!(compare(&adapter.app, true).await, Vec::<String>::new());
-    assert_eq!(adapter.payments().await, [("captured".to_owned(), 14_700, 0)], "a trial gives nothing back");
+    assert_eq!(adapter.payments().await, [("captured".to_owned(), 14_700, 0)], "a dry run gives nothing back");
     assert_eq!(shop.number(pending).await, 1);
     assert_eq!(compare(&adapter.app, false).await, Vec::<String>::new());
     assert_eq!(adapter.payments().await, [("captured".to_owned(), 14_700, 14_700)]);
@@ -188,7 +188,7 @@ async fn refund_that_waits_is_settled_and_a_trial_leaves_it(shop: Fixture) {
     adapter.end().await;
 }
 
-async fn books_of_stripe_are_compared_by_its_list(shop: Fixture) {
+async fn payments_of_stripe_are_compared_by_its_list(shop: Fixture) {
     let stripe = Stripe::start(&shop).await;
     let order = stripe.hold(&shop, "ann").await;
     stripe.pay("ann", order, &stripe.token("4242424242424242"), "pay-00001").await.unwrap();

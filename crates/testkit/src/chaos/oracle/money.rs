@@ -41,13 +41,13 @@ pub fn check(evidence: &Evidence) -> Vec<PromiseViolation> {
 /// The records of the provider: money was captured only for paid orders, once and with the exact amount; it was
 /// refunded for refunded orders; and nothing stays authorized for an order that will never capture it.
 fn check_provider_intents(evidence: &Evidence) -> Vec<PromiseViolation> {
-    let mut books: HashMap<&str, Vec<&StoredIntent>> = HashMap::new();
+    let mut intents_by_order: HashMap<&str, Vec<&StoredIntent>> = HashMap::new();
     for row in &evidence.provider_intents {
-        books.entry(&row.order).or_default().push(row);
+        intents_by_order.entry(&row.order).or_default().push(row);
     }
     let orders = evidence.orders_by_id();
     let mut found = Vec::new();
-    for (id, rows) in books {
+    for (id, rows) in intents_by_order {
         let sum = |part: fn(&StoredIntent) -> i64| rows.iter().map(|row| part(row)).sum::<i64>();
         let (captured, refunded) = (sum(|row| row.captured), sum(|row| row.refunded));
         let what = match orders.get(id) {
