@@ -1,5 +1,5 @@
-//! The keys with which encoders publish the video of a show. A key is signed with the generation in which it was made; the shop takes keys
-//! back by counting on.
+//! The keys with which encoders publish the video of a show. A key is signed with the generation in which it was made; the shop
+//! revokes all earlier keys by increasing the generation.
 
 use super::Millis;
 
@@ -9,7 +9,7 @@ pub const KEY_USE_STEP_MS: Millis = 60_000;
 /// What is known of the publish keys of a show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct PublishKeys {
-    /// Keys of earlier generations were taken back.
+    /// Keys of earlier generations were revoked.
     pub generation: i64,
     /// `None`: no key was made since.
     pub made_at: Option<Millis>,
@@ -25,5 +25,5 @@ pub enum PublishKeyChange {
     /// A new key in place of all others.
     Replace,
     /// No key is good any more.
-    TakeBack,
+    Revoke,
 }

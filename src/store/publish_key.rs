@@ -14,7 +14,7 @@ impl Store {
         Ok(keys.unwrap_or_default())
     }
 
-    /// Makes, replaces or takes back the keys of a show. Gives the generation in which a key is good from now on.
+    /// Makes, replaces or revokes the keys of a show. Gives the generation in which a key is good from now on.
     pub async fn change_publish_keys(
         &self,
         stream: StreamId,
@@ -27,7 +27,7 @@ impl Store {
                 used_at = case when $2 = 0 then publish_keys.used_at end
             returning generation";
         self.transaction(async |tx| {
-            let made_at = (change != PublishKeyChange::TakeBack).then_some(tx.now().await?);
+            let made_at = (change != PublishKeyChange::Revoke).then_some(tx.now().await?);
             let generation = tx.query(write).bind(stream.0).bind(step).bind(made_at).fetch_value().await?;
             insert_audit_entry(tx, entry).await?;
             Ok(generation)

@@ -18,7 +18,7 @@ async fn looks_good(page: &Browser, window: Window, name: &str) {
 }
 
 #[tokio::test]
-async fn host_makes_replaces_and_takes_back_the_key_for_the_encoder() {
+async fn host_makes_replaces_and_revokes_the_key_for_the_encoder() {
     let shop = Shop::demo(&[]).await;
     let show = id(&shop.host.post("/v1/streams", json!({"title": "Lamps and rugs"})).await.expect(201));
     let publishes = async |key: &Value| {

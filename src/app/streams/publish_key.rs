@@ -14,7 +14,7 @@ impl Streams {
         Ok(self.context.store.publish_keys(id).await?)
     }
 
-    /// Makes, replaces or takes back the publish keys of a show, with an entry in the audit log. Gives the generation in which a key is
+    /// Makes, replaces or revokes the publish keys of a show, with an entry in the audit log. Gives the generation in which a key is
     /// good from now on, on every node. No key is made for a show that has ended.
     pub async fn change_publish_keys(
         self: &Arc<Self>,
@@ -23,13 +23,13 @@ impl Streams {
         change: PublishKeyChange,
     ) -> Result<i64> {
         self.authorize_change(actor, id).await?;
-        if change != PublishKeyChange::TakeBack && self.stream(id).await?.status == StreamStatus::Ended {
+        if change != PublishKeyChange::Revoke && self.stream(id).await?.status == StreamStatus::Ended {
             return Err(Refusal::StreamEnded.into());
         }
         let kind = match change {
             PublishKeyChange::Add => AuditAction::CreatePublishKey,
             PublishKeyChange::Replace => AuditAction::RotatePublishKey,
-            PublishKeyChange::TakeBack => AuditAction::EndPublishKeys,
+            PublishKeyChange::Revoke => AuditAction::EndPublishKeys,
         };
         let entry = self.stream_entry(actor, id, kind);
         let this = self.clone();
@@ -38,7 +38,7 @@ impl Streams {
             .await
     }
 
-    /// Whether an encoder with a key of this generation may publish: the key was not taken back, and the show has not ended. The use is
+    /// Whether an encoder with a key of this generation may publish: the key was not revoked, and the show has not ended. The use is
     /// written down.
     pub async fn admit_publisher(self: &Arc<Self>, id: StreamId, generation: i64) -> Result<bool> {
         let keys = self.context.store.publish_keys(id).await?;

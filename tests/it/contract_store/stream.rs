@@ -20,7 +20,7 @@ facts! {
     recorded_show_goes_on_selling_until_its_recording_is_taken_away
     show_texts_are_what_a_search_compares
     recordings_are_listed_and_found_by_a_product_that_was_on_sale
-    publish_keys_are_counted_on_when_they_are_replaced_or_taken_back
+    generation_of_publish_keys_rises_when_they_are_replaced_or_revoked
 }
 
 async fn show_starts_once_and_ends_once(shop: Fixture) {
@@ -211,7 +211,7 @@ async fn recordings_are_listed_and_found_by_a_product_that_was_on_sale(shop: Fix
     assert_eq!(found(Some(ProductId::new()), None, 9).await, []);
 }
 
-async fn publish_keys_are_counted_on_when_they_are_replaced_or_taken_back(shop: Fixture) {
+async fn generation_of_publish_keys_rises_when_they_are_replaced_or_revoked(shop: Fixture) {
     let (show, store) = (shop.stream, &shop.store);
     let entry = |kind| audit_entry(show, kind);
     assert_eq!(store.publish_keys(show).await.unwrap(), PublishKeys::default());
@@ -227,15 +227,15 @@ async fn publish_keys_are_counted_on_when_they_are_replaced_or_taken_back(shop: 
     let known = store.publish_keys(show).await.unwrap();
     assert!(known.made_at.is_some() && known.used_at.is_none(), "the use of a key of before: {known:?}");
 
-    assert_eq!(change(PublishKeyChange::TakeBack, AuditAction::EndPublishKeys).await, 2);
+    assert_eq!(change(PublishKeyChange::Revoke, AuditAction::EndPublishKeys).await, 2);
     let none = PublishKeys { generation: 2, made_at: None, used_at: None };
     assert_eq!(store.publish_keys(show).await.unwrap(), none);
     let entries = store.audit_entries(show, None, None, 9).await.unwrap();
     let kinds: Vec<_> = entries.iter().map(|entry| entry.kind.name()).collect();
     assert_eq!(kinds, ["end_publish_keys", "rotate_publish_key", "create_publish_key", "create_publish_key"]);
-    // Keys from before there was this table have generation 0: to take them back counts on too.
+    // Keys from before there was this table have generation 0: to revoke them increases it too.
     let other = StreamId::new();
     store.create_stream(shop.shop.id, &stream(other)).await.unwrap();
     let entry = audit_entry(other, AuditAction::EndPublishKeys);
-    assert_eq!(store.change_publish_keys(other, PublishKeyChange::TakeBack, &entry).await.unwrap(), 1);
+    assert_eq!(store.change_publish_keys(other, PublishKeyChange::Revoke, &entry).await.unwrap(), 1);
 }

@@ -59,7 +59,7 @@ async fn media_server_is_told_who_may_publish_and_watch() {
 }
 
 #[tokio::test]
-async fn publish_keys_are_replaced_and_taken_back_and_the_audit_log_says_by_whom() {
+async fn publish_keys_are_replaced_and_revoked_and_the_audit_log_says_by_whom() {
     let shop = Shop::demo(&[]).await;
     let show = id(&shop.host.post("/v1/streams", json!({"title": "Evening"})).await.expect(201));
     let path = format!("/v1/streams/{show}/publish-key");
@@ -83,7 +83,7 @@ async fn publish_keys_are_replaced_and_taken_back_and_the_audit_log_says_by_whom
     assert!(publishes(&third).await);
     assert!(!publishes(&first).await && !publishes(&second).await, "they were replaced");
     shop.host.send(Method::DELETE, &path, &[], None).await.expect(204);
-    assert!(!publishes(&third).await, "it was taken back");
+    assert!(!publishes(&third).await, "it was revoked");
     assert_eq!(state().await["made_at"], Value::Null);
     let fourth = shop.host.post(&path, json!({})).await.expect(201)["key"].clone();
     assert!(publishes(&fourth).await && !publishes(&third).await);

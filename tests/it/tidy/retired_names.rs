@@ -29,6 +29,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("DENSE_GAP_MAX_MS", "DENSE_FRAME_INTERVAL_MAX_MS"),
     ("JoinAnnouncement", "PublishedJoin"),
     ("what_to_do_without_books", "advice_for_unknown_order"),
+    ("TakeBack", "Revoke"),
     // Tables and columns
     ("muted_words", "blocked_words"),
     ("hold_all", "review_all"),
