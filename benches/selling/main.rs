@@ -2,16 +2,16 @@
 //!
 //!   cargo bench --bench selling                 five rounds of three seconds each, about four minutes
 //!   BENCH_ROUNDS=1 BENCH_SECONDS=1 BENCH_ONLY=ac cargo bench --bench selling
-//!   BENCH_BAGS=yes cargo bench --bench selling  only bags and payments
+//!   BENCH_BAGS=yes cargo bench --bench selling  only orders of three lines and payments
 //!
 //! Every implementation sells one offer that never runs out to buyers that are new each time, with a limit per buyer
-//! and stored idempotency keys. Only the Redis gate stores nothing. Then buyers take bags of three items into one order, beside one
+//! and stored idempotency keys. Only the Redis gate stores nothing. Then buyers take three items into one order, beside one
 //! transaction that locks three rows, and others buy and pay with the test provider, which answers at once. They take turns in each round, so that a slow
 //! minute of the machine affects all. Ratios are medians over the rounds of the ratio within a round.
 
-mod bag;
 mod contender;
 mod load;
+mod order;
 mod refusals;
 mod report;
 
@@ -51,7 +51,7 @@ async fn run(rounds: usize, length: Duration) -> anyhow::Result<()> {
     }
     let (mut closed, mut alone, mut slow, mut fast) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     if std::env::var_os("BENCH_BAGS").is_some() {
-        println!("{}", bag::measure(&contenders, rounds, BUYERS, length).await?);
+        println!("{}", order::measure(&contenders, rounds, BUYERS, length).await?);
         return Ok(());
     }
     for round in 1..=rounds {
@@ -69,7 +69,7 @@ async fn run(rounds: usize, length: Duration) -> anyhow::Result<()> {
         }
     }
     let is_whole = only.is_empty();
-    let bags = if is_whole { Some(bag::measure(&contenders, rounds, BUYERS, length).await?) } else { None };
+    let orders = if is_whole { Some(order::measure(&contenders, rounds, BUYERS, length).await?) } else { None };
     for contender in &contenders {
         contender.assert_consistent().await?;
     }
@@ -87,14 +87,14 @@ async fn run(rounds: usize, length: Duration) -> anyhow::Result<()> {
     let per_second =
         |one, other| MedianOf::of_ratios(&closed, one, other, |measured: &LoadResult| measured.per_second());
     let p99 = MedianOf::of(&closed, ContenderKind::LivesoukPostgres, |measured| measured.p99_ms());
-    let Some(bags) = bags else { return Ok(()) };
+    let Some(orders) = orders else { return Ok(()) };
     println!("ratio postgres_vs_row_lock {:.1}", per_second(ContenderKind::LivesoukPostgres, ContenderKind::RowLock));
     println!(
         "ratio postgres_vs_redis_gate {:.2}",
         per_second(ContenderKind::LivesoukPostgres, ContenderKind::RedisGate)
     );
     println!("ratio sqlite_vs_row_lock {:.1}", per_second(ContenderKind::LivesoukSqlite, ContenderKind::RowLock));
-    println!("{bags}");
+    println!("{orders}");
     println!("figure p99_ms {p99:.1}");
     println!("figure refusals_per_core_s {:.0}", refusals.per_core_second);
     Ok(())

@@ -1,5 +1,5 @@
-//! A bag: one buyer takes three items of a show into one order, compared with a transaction that locks three stock rows. And how many
-//! orders are bought and paid each second.
+//! An order of three lines: one buyer takes three items of a show into one order, compared with a transaction that locks three stock
+//! rows. And how many orders are bought and paid each second.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -14,22 +14,22 @@ use super::contender::{CheckoutBackend, Contender, ContenderKind, PER_BUYER, QUA
 use super::load::closed_loop_of;
 use super::report::median;
 
-/// Items of a bag.
-const ITEMS: usize = 3;
+/// Lines of an order.
+const LINES: usize = 3;
 /// Buyers who pay at the same time. A payment takes several transactions.
 const PAYING: usize = 100;
 
-pub struct BagResult {
-    /// Livesouk's bags, as a multiple of the twin's.
+pub struct OrderOfThreeResult {
+    /// Livesouk's orders of three lines, as a multiple of the twin's.
     pub ratio: f64,
-    pub bags_per_second: [f64; 2],
+    pub orders_per_second: [f64; 2],
     pub paid_per_second: f64,
 }
 
-impl std::fmt::Display for BagResult {
+impl std::fmt::Display for OrderOfThreeResult {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [ours, twin] = self.bags_per_second;
-        writeln!(f, "bags of three items in one order: {ours:.0} per second; the twin: {twin:.0}")?;
+        let [ours, twin] = self.orders_per_second;
+        writeln!(f, "orders of three lines: {ours:.0} per second; the twin: {twin:.0}")?;
         writeln!(f, "ratio bag_of_3_vs_row_lock {:.1}", self.ratio)?;
         write!(f, "figure orders_paid_s {:.0}", self.paid_per_second)
     }
@@ -41,32 +41,33 @@ pub async fn measure(
     rounds: usize,
     buyers: usize,
     length: Duration,
-) -> anyhow::Result<BagResult> {
+) -> anyhow::Result<OrderOfThreeResult> {
     let find = |kind| contenders.iter().find(|contender| contender.kind == kind).context("a contender is missing");
     let (livesouk, twin) = (find(ContenderKind::LivesoukPostgres)?, find(ContenderKind::RowLock)?);
     let CheckoutBackend::RowLock(pool, _) = &*twin.backend() else { anyhow::bail!("the twin has another backend") };
     let (mut ours, mut theirs, mut ratios, mut paid) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 1..=rounds {
-        eprintln!("round {round} of {rounds}: bags and payments");
+        eprintln!("round {round} of {rounds}: orders of three lines and payments");
         let (app, offers) = offers_of(livesouk).await?;
-        let own = bags(buyers, length, async |number| Box::pin(take_bag(&app, &offers, number)).await).await?;
+        let own =
+            rate_of(buyers, length, async |number| Box::pin(reserve_and_order(&app, &offers, number)).await).await?;
         let (_, mut rows) = offers_of(twin).await?;
         rows.sort_by_key(|offer| offer.0);
-        let other = bags(buyers, length, async |number| lock_bag(pool, &rows, number).await).await?;
+        let other = rate_of(buyers, length, async |number| lock_rows_and_order(pool, &rows, number).await).await?;
         ours.push(own);
         theirs.push(other);
         ratios.push(own / other);
-        paid.push(bags(PAYING, length, async |number| Box::pin(buy_and_pay(&app, offers[0], number)).await).await?);
+        paid.push(rate_of(PAYING, length, async |number| Box::pin(buy_and_pay(&app, offers[0], number)).await).await?);
     }
-    Ok(BagResult {
+    Ok(OrderOfThreeResult {
         ratio: median(ratios),
-        bags_per_second: [median(ours), median(theirs)],
+        orders_per_second: [median(ours), median(theirs)],
         paid_per_second: median(paid),
     })
 }
 
 /// How often `purchase` is done each second, by new buyers.
-async fn bags(
+async fn rate_of(
     buyers: usize,
     length: Duration,
     purchase: impl AsyncFn(u64) -> anyhow::Result<()>,
@@ -78,7 +79,7 @@ async fn bags(
 async fn offers_of(contender: &Contender) -> anyhow::Result<(App, Vec<OfferId>)> {
     let mut offers = Vec::new();
     let mut app = None;
-    for _ in 0..ITEMS {
+    for _ in 0..LINES {
         let (of_shop, offer) = contender.create_offer(QUANTITY).await?.context("a shop with a database")?;
         offers.push(offer);
         app = Some(of_shop);
@@ -91,10 +92,10 @@ fn key(text: String) -> anyhow::Result<IdempotencyKey> {
 }
 
 /// Livesouk: three reservations side by side, then one order of them.
-async fn take_bag(app: &App, offers: &[OfferId], number: u64) -> anyhow::Result<()> {
-    let buyer = viewer(&format!("bag-{number}"))?;
+async fn reserve_and_order(app: &App, offers: &[OfferId], number: u64) -> anyhow::Result<()> {
+    let buyer = viewer(&format!("buyer-of-three-{number}"))?;
     let reserve = async |item: usize| {
-        let bought = app.checkout.buy(&buyer, offers[item], 1, key(format!("key-of-bag-{number}-{item}"))?).await?;
+        let bought = app.checkout.buy(&buyer, offers[item], 1, key(format!("key-of-three-{number}-{item}"))?).await?;
         anyhow::Ok(bought.reservation.id)
     };
     let (one, two, three) = tokio::try_join!(reserve(0), reserve(1), reserve(2))?;
@@ -112,8 +113,8 @@ async fn buy_and_pay(app: &App, offer: OfferId, number: u64) -> anyhow::Result<(
 
 /// The twin: one transaction locks the three rows in one order, checks them, writes three lines and the order, and commits. A statement
 /// for each step, not for each row.
-async fn lock_bag(pool: &PgPool, offers: &[OfferId], number: u64) -> anyhow::Result<()> {
-    let (buyer, ids) = (format!("bag-{number}"), offers.iter().map(|offer| offer.0).collect::<Vec<_>>());
+async fn lock_rows_and_order(pool: &PgPool, offers: &[OfferId], number: u64) -> anyhow::Result<()> {
+    let (buyer, ids) = (format!("buyer-of-three-{number}"), offers.iter().map(|offer| offer.0).collect::<Vec<_>>());
     let mut tx = pool.begin().await?;
     let lock = "select stream, quantity, reserved, next_place, price, currency, hold_ms,
         (extract(epoch from clock_timestamp()) * 1000)::bigint from offers
@@ -124,7 +125,7 @@ async fn lock_bag(pool: &PgPool, offers: &[OfferId], number: u64) -> anyhow::Res
         where offer = any ($1) and person = $2 and status in ('held', 'capturing', 'sold') group by offer) each";
     let owned: i64 = sqlx::query_scalar(owned).bind(&ids).bind(&buyer).fetch_one(&mut *tx).await?;
     let has_units = rows.iter().all(|(_, quantity, reserved, ..)| reserved < quantity);
-    ensure!(rows.len() == ITEMS && has_units && owned < PER_BUYER, "refused");
+    ensure!(rows.len() == LINES && has_units && owned < PER_BUYER, "refused");
     let (stream, currency, hold_ms, now) = (rows[0].0, &rows[0].5, rows[0].6, rows[0].7);
     let reservations: Vec<Uuid> = ids.iter().map(|_| Uuid::now_v7()).collect();
     let order = reservations[0];
