@@ -21,7 +21,7 @@ pub const BULK_MAILS_WAITING_MAX: i64 = 400;
 pub enum AnnouncementStep {
     /// No announcement waits.
     Idle,
-    /// So many mails to followers wait in the outbox that it has no room.
+    /// As many mails to followers wait in the outbox as may wait.
     Full,
     Written {
         mails: i64,

@@ -339,7 +339,7 @@ impl Store {
     }
 
     /// Refuses as `busy` when so many mails wait that go before or with one of this kind that it would be late.
-    pub async fn check_room_for_mail(&self, kind: MailKind) -> Result<()> {
+    pub async fn check_mail_queue_not_full(&self, kind: MailKind) -> Result<()> {
         let count = "select cast(count(*) as bigint) from (
             select id from mails where status in ('queued', 'sending') and priority <= $2 limit $1) waiting";
         let waiting: i64 = self.query(count).bind(WAITING_MAILS_MAX).bind(kind.priority()).fetch_value().await?;

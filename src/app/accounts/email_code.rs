@@ -43,7 +43,7 @@ impl Accounts {
         let hash = hash_email_code(id, &code, &browser);
         let is_mailed = self.context.sends_email();
         if is_mailed {
-            self.context.store.check_room_for_mail(MailKind::SignInCode).await?;
+            self.context.store.check_mail_queue_not_full(MailKind::SignInCode).await?;
         }
         let mailed = is_mailed.then(|| code.clone());
         let new = NewEmailCode { id, email: email.clone(), language, code: hash, browser: browser.hash(), mailed };

@@ -57,7 +57,7 @@ impl Follows {
             let add = async move { Ok(context.store.add_follow(&new, &secret).await?) };
             return self.context.spawn_write(add).await.map(Followed::Follows);
         }
-        self.context.store.check_room_for_mail(MailKind::FollowConfirmation).await?;
+        self.context.store.check_mail_queue_not_full(MailKind::FollowConfirmation).await?;
         let ask = async move {
             context.store.request_follow(&new, &secret).await?;
             context.mail_queued.notify_one();

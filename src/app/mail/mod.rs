@@ -58,7 +58,7 @@ impl Mail {
     /// would be late.
     pub async fn queue(&self, mail: NewMail) -> Result<MailId> {
         if mail.content.kind().is_urgent() {
-            self.context.store.check_room_for_mail(mail.content.kind()).await?;
+            self.context.store.check_mail_queue_not_full(mail.content.kind()).await?;
         }
         let context = self.context.clone();
         self.context

@@ -116,7 +116,7 @@ impl Staff {
         };
         let is_mailed = self.context.sends_email();
         if is_mailed {
-            self.context.store.check_room_for_mail(MailKind::StaffInvite).await?;
+            self.context.store.check_mail_queue_not_full(MailKind::StaffInvite).await?;
         }
         let mail = is_mailed.then_some(NewMail { to: email, language, user: None, content });
         let entry = self.entry(actor, AuditAction::InviteStaff, place.stream);

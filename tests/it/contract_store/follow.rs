@@ -87,7 +87,7 @@ async fn many_followers_fill_the_outbox_to_its_bound_and_others_go_first(shop: F
     assert_eq!(shop.store.mail_queue().await.unwrap().waiting, 0, "they do not count as mails that are late");
     let queue = shop.store.announcement_queue().await.unwrap();
     assert_eq!((queue.waiting, queue.mails), (1, BULK_MAILS_WAITING_MAX));
-    assert!(shop.store.check_room_for_mail(MailKind::SignInCode).await.is_ok());
+    assert!(shop.store.check_mail_queue_not_full(MailKind::SignInCode).await.is_ok());
     for content in [
         MailContent::PasskeyAdded { passkey: "Phone".to_owned() },
         MailContent::SignInCode { code: "012345".to_owned(), expires_at: i64::MAX },

@@ -205,9 +205,9 @@ async fn full_queue_refuses_another_urgent_mail(shop: Fixture) {
     };
     fill(1, WAITING_MAILS_MAX).await;
     fill(0, WAITING_MAILS_MAX - 1).await;
-    assert!(shop.store.check_room_for_mail(MailKind::SignInCode).await.is_ok(), "the others do not count");
+    assert!(shop.store.check_mail_queue_not_full(MailKind::SignInCode).await.is_ok(), "the others do not count");
     fill(0, 1).await;
-    assert!(matches!(refusal(shop.store.check_room_for_mail(MailKind::SignInCode).await), Refusal::Busy { .. }));
+    assert!(matches!(refusal(shop.store.check_mail_queue_not_full(MailKind::SignInCode).await), Refusal::Busy { .. }));
 }
 
 async fn mail_goes_to_the_address_of_the_order_else_to_that_of_the_account(shop: Fixture) {

@@ -28,7 +28,7 @@ fn new_mail(content: MailContent) -> NewMail {
 
 pub(super) async fn mails(c: &Calls) {
     let code = MailContent::SignInCode { code: "012345".to_owned(), expires_at: i64::MAX };
-    call!(c, check_room_for_mail(MailKind::SignInCode));
+    call!(c, check_mail_queue_not_full(MailKind::SignInCode));
     let queued = call!(c, queue_mail(&new_mail(code))).unwrap();
     call!(c, mail_queue());
     call!(c, mails(None, None, 50));
