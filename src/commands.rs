@@ -287,7 +287,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         token_max_ttl_ms: options.tokens.max_ttl_s * 1_000,
         mail,
         oidc,
-        stripe_place: payment_settings::stripe_place(provider, &options.stripe, url, secrets_key.is_some()),
+        stripe_endpoints: payment_settings::stripe_endpoints(provider, &options.stripe, url, secrets_key.is_some()),
         secrets_key,
         address_guard: AddressGuard::new(options.secrets.private_addresses),
         stripe: payment_settings::stripe(provider, options.stripe, url),

@@ -231,7 +231,7 @@ impl Node {
         let hls_js =
             hls_js.map_err(|why| StartError::Config(format!("--hls-js (LIVESOUK_HLS_JS): {why}")))?.map(Arc::new);
         let given_form = settings.stripe.as_ref().and_then(|stripe| stripe.card_form.as_ref());
-        let form_of_pages = settings.stripe_place.as_ref().map(|place| place.script.as_str());
+        let form_of_pages = settings.stripe_endpoints.as_ref().map(|endpoints| endpoints.script.as_str());
         let card_form = given_form.map(|form| form.script.as_str()).or(form_of_pages);
         let page_policy = Arc::new(
             PagePolicy::new(origins.allowed(), origins.base_url(), &content_hosts, card_form)

@@ -1,7 +1,7 @@
 //! The payment provider that the command line chose: its account, and what the log says about it.
 
 use crate::app::{
-    AdapterSettings, MessageKey, STRIPE_BASE, Settings, StripeCardForm, StripePlace, StripeSettings, WebhookSecret,
+    AdapterSettings, MessageKey, STRIPE_BASE, Settings, StripeCardForm, StripeEndpoints, StripeSettings, WebhookSecret,
     is_live_stripe_key,
 };
 use crate::config::{AdapterArgs, PaymentProviderName, ServeArgs, StripeArgs};
@@ -39,17 +39,17 @@ pub fn log_provider(options: &ServeArgs) {
 
 /// How keys are used that an owner sets on the pages. `None`: they do not count, because others were given, another provider takes the
 /// payments, there is no key to encrypt them with, or no public address. The options were checked.
-pub fn stripe_place(
+pub fn stripe_endpoints(
     provider: Option<PaymentProviderName>,
     stripe: &StripeArgs,
     url: Option<&str>,
     has_secrets_key: bool,
-) -> Option<StripePlace> {
+) -> Option<StripeEndpoints> {
     let may_count = matches!(provider, Some(PaymentProviderName::Stripe) | None);
     if !may_count || !has_secrets_key || (provider.is_some() && stripe.stripe_key.is_some()) {
         return None;
     }
-    Some(StripePlace {
+    Some(StripeEndpoints {
         api_base: stripe.stripe_api_base.clone().unwrap_or_else(|| STRIPE_BASE.to_owned()),
         return_url: format!("{}/orders?order=", url?),
         script: stripe.stripe_element_js.clone().unwrap_or_else(|| CARD_FORM_SCRIPT.to_owned()),
@@ -64,7 +64,7 @@ pub fn check_stored_keys(stored: Option<StripeMode>, settings: &Settings) -> Res
         return Ok(());
     }
     let is_test_adapter = settings.adapter.as_ref().is_some_and(|adapter| !adapter.is_live);
-    let flag = if settings.stripe_place.as_ref().is_some_and(|place| place.is_stand_in) {
+    let flag = if settings.stripe_endpoints.as_ref().is_some_and(|endpoints| endpoints.is_stand_in) {
         "--stripe-api-base and --stripe-element-js are"
     } else if settings.is_test_provider_enabled {
         "--payments test is"

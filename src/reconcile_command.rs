@@ -25,7 +25,7 @@ pub async fn reconcile(options: ReconcileArgs) -> anyhow::Result<(String, ExitCo
     let url = origins.base_url();
     let adapter = payment_settings::adapter(provider, options.adapter, url).map_err(StartError::Config)?;
     let secrets_key = secrets_key(&options.secrets)?;
-    let stripe_place = payment_settings::stripe_place(provider, &options.stripe, url, secrets_key.is_some());
+    let stripe_endpoints = payment_settings::stripe_endpoints(provider, &options.stripe, url, secrets_key.is_some());
     let stripe = payment_settings::stripe(provider, options.stripe, url);
     let clock = Clock::system();
     let store = node::open_store(&options.store, &clock, 1).await?;
@@ -33,7 +33,7 @@ pub async fn reconcile(options: ReconcileArgs) -> anyhow::Result<(String, ExitCo
     let shop = shop.ok_or_else(|| StartError::Config("--store (LIVESOUK_STORE): there is no shop in it".to_owned()))?;
     check_key(&store, secrets_key.as_ref()).await?;
     let public_url = url.map(str::to_owned);
-    let settings = Settings { stripe, stripe_place, adapter, secrets_key, public_url, ..Settings::default() };
+    let settings = Settings { stripe, stripe_endpoints, adapter, secrets_key, public_url, ..Settings::default() };
     let stored_keys = store.shop_settings().await.map_err(StartError::Store)?.stripe.stored;
     payment_settings::check_stored_keys(stored_keys.map(|stored| stored.mode), &settings)
         .map_err(StartError::Config)?;

@@ -129,7 +129,7 @@ pub use picture_storage::PictureStorage;
 pub use pictures::{UPLOADS_MAX, UploadSlot, convert_picture};
 pub use selling::SellingCounters;
 pub use settings::{
-    AdapterSettings, ChatRateLimit, ReconcileSettings, Settings, StripeCardForm, StripePlace, StripeSettings,
+    AdapterSettings, ChatRateLimit, ReconcileSettings, Settings, StripeCardForm, StripeEndpoints, StripeSettings,
 };
 pub use settings_sync::{check_secrets, rekey_secrets, signing_key};
 pub use sign_in::NewSignInCode;

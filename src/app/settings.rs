@@ -28,7 +28,7 @@ pub struct Settings {
     /// The account at Stripe that takes the payments. `None`: Stripe does not.
     pub stripe: Option<StripeSettings>,
     /// How the keys are used that an owner sets on the pages. `None`: they do not count here.
-    pub stripe_place: Option<StripePlace>,
+    pub stripe_endpoints: Option<StripeEndpoints>,
     /// The payment adapter that takes the payments. `None`: there is none. It is not given beside Stripe.
     pub adapter: Option<AdapterSettings>,
     /// Requests a second to one endpoint of the payment provider, from all nodes; payments wait in a queue for their turn. `None`: the usual rate
@@ -71,7 +71,7 @@ impl Default for Settings {
             is_dev_login_enabled: false,
             is_test_provider_enabled: false,
             stripe: None,
-            stripe_place: None,
+            stripe_endpoints: None,
             adapter: None,
             payment_rate: None,
             webhook_secret: WebhookSecret::random(),
@@ -91,9 +91,9 @@ impl Default for Settings {
     }
 }
 
-/// Where Stripe is, for keys that are set while the server runs.
+/// The addresses of Stripe, for keys that are set while the server runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StripePlace {
+pub struct StripeEndpoints {
     /// The address of the API.
     pub api_base: String,
     /// Where the bank sends the buyer back: the address to which the id of the order is added.
@@ -104,7 +104,7 @@ pub struct StripePlace {
     pub is_stand_in: bool,
 }
 
-impl StripePlace {
+impl StripeEndpoints {
     /// The account of these keys. `None`: the key is a live one, and this is not Stripe itself.
     pub fn account(&self, keys: StripeKeys) -> Option<StripeSettings> {
         if self.is_stand_in && keys.mode() == StripeMode::Live {

@@ -139,7 +139,7 @@ impl Checkout {
         };
         let rate = context.settings.payment_rate;
         // The test provider answers as fast as it is asked, unless the operator wants to see the queue.
-        let is_stripe = context.settings.stripe.is_some() || context.settings.stripe_place.is_some();
+        let is_stripe = context.settings.stripe.is_some() || context.settings.stripe_endpoints.is_some();
         let is_outside = is_stripe || context.settings.adapter.is_some();
         let rate = if is_outside { Some(rate.unwrap_or(DEFAULT_RATE)) } else { rate };
         let pacer = Arc::new(Pacer::new(rate.unwrap_or(DEFAULT_RATE)));

@@ -6,7 +6,7 @@ use super::Checkout;
 use super::provider::PaymentProvider;
 use super::stripe::{self, StripeProvider};
 use crate::app::error::{Error, Result};
-use crate::app::settings::{StripeCardForm, StripePlace};
+use crate::app::settings::{StripeCardForm, StripeEndpoints};
 use crate::app::settings_sync::{open_stripe_keys, seal_stripe_keys};
 use crate::domain::payment::AUTHORIZATION_LAPSE_MS;
 use crate::domain::secrets_key::SecretsKey;
@@ -87,7 +87,7 @@ impl Checkout {
         self.authorize_stripe_keys(actor).await?;
         actor.check_recent_sign_in(self.context.now())?;
         let CheckedKeys { keys, before, setting, check } = self.checked_keys(&form).await?;
-        let (secrets_key, _) = self.place_of_keys()?;
+        let (secrets_key, _) = self.secrets_key_and_endpoints()?;
         let sealed = seal_stripe_keys(secrets_key, &keys).ok_or(Error::Unavailable)?;
         let before = before.as_ref().zip(setting.stored.as_ref());
         let stored = StoredStripeKeys::new(&keys, sealed, before, actor.name.as_str(), self.context.now());
@@ -123,20 +123,20 @@ impl Checkout {
         if settings.adapter.is_some() || settings.is_test_provider_enabled {
             return Some(StripeKeysFixed::OtherProvider);
         }
-        match (&settings.secrets_key, &settings.stripe_place) {
+        match (&settings.secrets_key, &settings.stripe_endpoints) {
             (None, _) => Some(StripeKeysFixed::NoSecretsKey),
             (Some(_), None) => Some(StripeKeysFixed::NoBaseUrl),
             (Some(_), Some(_)) => None,
         }
     }
 
-    fn place_of_keys(&self) -> Result<(&SecretsKey, &StripePlace)> {
+    fn secrets_key_and_endpoints(&self) -> Result<(&SecretsKey, &StripeEndpoints)> {
         if let Some(why) = self.keys_fixed() {
             return Err(Refusal::StripeKeys(StripeKeyProblem::Fixed(why)).into());
         }
         let settings = &self.context.settings;
-        let place = settings.secrets_key.as_ref().zip(settings.stripe_place.as_ref());
-        Ok(place.ok_or(Refusal::SecretsKeyMissing)?)
+        let endpoints = settings.secrets_key.as_ref().zip(settings.stripe_endpoints.as_ref());
+        Ok(endpoints.ok_or(Refusal::SecretsKeyMissing)?)
     }
 
     fn stripe_provider(&self) -> Option<&StripeProvider> {
@@ -153,13 +153,13 @@ impl Checkout {
     }
 
     async fn checked_keys(&self, form: &StripeKeysRequest) -> Result<CheckedKeys> {
-        let (secrets_key, place) = self.place_of_keys()?;
+        let (secrets_key, endpoints) = self.secrets_key_and_endpoints()?;
         let setting = self.context.store.shop_settings().await?.stripe;
         // Stored keys that cannot be read any more have to be typed again.
         let before =
             setting.stored.as_ref().and_then(|stored| open_stripe_keys(&stored.sealed, Some(secrets_key)).ok());
         let keys = form.checked(before.as_ref())?;
-        let account = place.account(keys.clone()).ok_or(Refusal::StripeKeys(StripeKeyProblem::StandIn))?;
+        let account = endpoints.account(keys.clone()).ok_or(Refusal::StripeKeys(StripeKeyProblem::StandIn))?;
         let stripe = self.stripe_provider().ok_or(Error::Unavailable)?;
         let _one = self.key_checks.try_acquire().map_err(|_| Refusal::Busy { retry_ms: CHECK_RETRY_MS })?;
         let AccountPayments { newest, open } = self.account_payments().await?;

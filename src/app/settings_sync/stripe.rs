@@ -30,7 +30,7 @@ impl SettingsSync {
     /// The account whose keys are stored, ready for use, if keys of the pages count here. Keys that cannot be read leave those that were in
     /// use: another node may have been given a new key for secrets before this one.
     pub(super) fn usable_stripe(&self, stored: Option<StoredStripeKeys>) -> Option<Arc<StripeSettings>> {
-        let place = self.context.settings.stripe_place.as_ref()?;
+        let endpoints = self.context.settings.stripe_endpoints.as_ref()?;
         let keys = match open_stripe_keys(&stored?.sealed, self.context.settings.secrets_key.as_ref()) {
             Ok(keys) => keys,
             Err(why) => {
@@ -41,7 +41,7 @@ impl SettingsSync {
                 return self.context.stripe();
             }
         };
-        let account = place.account(keys);
+        let account = endpoints.account(keys);
         if account.is_none() {
             tracing::error!(
                 "the settings have a live key of Stripe, which is not used: this node was started with --stripe-api-base or --stripe-element-js"

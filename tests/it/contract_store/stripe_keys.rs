@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fake_stripe::{Call, FakeStripe, Fault, Options};
-use livesouk::app::{App, Error, Settings, StripePlace};
+use livesouk::app::{App, Error, Settings, StripeEndpoints};
 use livesouk::domain::secrets_key::SecretsKey;
 use livesouk::domain::stripe_keys::StripeKeysRequest;
 use livesouk::domain::{Actor, OrderStatus, PaymentStatus, Refusal, Role, StripeKeyProblem};
@@ -26,7 +26,7 @@ const SECRETS_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
 fn settings(fake: &FakeStripe, is_stand_in: bool) -> Settings {
     Settings {
-        stripe_place: Some(StripePlace {
+        stripe_endpoints: Some(StripeEndpoints {
             api_base: fake.base().to_owned(),
             return_url: "https://shop.example/orders?order=".to_owned(),
             script: format!("{}/element.js", fake.base()),

@@ -31,6 +31,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("what_to_do_without_books", "advice_for_unknown_order"),
     ("TakeBack", "Revoke"),
     ("check_room_for_mail", "check_mail_queue_not_full"),
+    ("StripePlace", "StripeEndpoints"),
     // Tables and columns
     ("muted_words", "blocked_words"),
     ("hold_all", "review_all"),
