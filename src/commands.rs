@@ -104,7 +104,7 @@ async fn run_demo(options: DemoArgs) -> anyhow::Result<()> {
         StartError::Config(format!("cannot use --data (LIVESOUK_DATA) {}: {error}", folder.display()))
     };
     std::fs::create_dir_all(&folder).map_err(|error| unusable(&error))?;
-    let pictures = node::picture_storage(options.pictures.place(Some(folder.join("pictures"))))?;
+    let pictures = node::picture_storage(options.pictures.location(Some(folder.join("pictures"))))?;
     let key = demo::auth_key(&folder).map_err(|error| unusable(&error))?;
 
     let clock = Clock::system();
@@ -262,7 +262,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
     let content_hosts = ContentHosts { images: img_hosts, media: media_hosts, connect: connect_hosts };
     content_hosts.check().map_err(StartError::Config)?;
     let store = node::open_store(&options.store, &clock, usize::from(options.sell_connections)).await?;
-    let pictures = node::picture_storage(options.pictures.place(config::folder_beside(&options.store)))?;
+    let pictures = node::picture_storage(options.pictures.location(config::folder_beside(&options.store)))?;
     check_key(&store, secrets_key.as_ref()).await?;
     let (shop, is_new) = node::find_or_create_shop(&store, &options.shop, &options.currency).await?;
     if is_new {

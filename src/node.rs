@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, PictureStorage, Settings};
 use crate::broker::{Broker, BrokerEvent};
 use crate::clock::Clock;
-use crate::config::{LimitArgs, PicturePlace, VideoArgs};
+use crate::config::{LimitArgs, PictureLocation, VideoArgs};
 use crate::domain::{Shop, ShopId, currency};
 use crate::http::address_key::ConnectionsPerAddress;
 use crate::http::admission::Admission;
@@ -129,21 +129,21 @@ async fn retry_until_up<T>(attempt: impl AsyncFn() -> store::Result<T>) -> Resul
     }
 }
 
-/// Opens the place of uploaded pictures.
-pub fn picture_storage(place: PicturePlace) -> Result<Option<PictureStorage>, StartError> {
-    match place {
-        PicturePlace::Nowhere => {
+/// Opens the storage of uploaded pictures.
+pub fn picture_storage(location: PictureLocation) -> Result<Option<PictureStorage>, StartError> {
+    match location {
+        PictureLocation::Nowhere => {
             tracing::info!("nobody can upload pictures: --pictures-dir is not given");
             Ok(None)
         }
-        PicturePlace::Folder(folder) => match PictureStorage::folder(folder) {
+        PictureLocation::Folder(folder) => match PictureStorage::folder(folder) {
             Ok(storage) => Ok(Some(storage)),
             Err(error) => Err(StartError::Config(format!(
                 "--pictures-dir (LIVESOUK_PICTURES_DIR): nothing can be written there: {error}"
             ))),
         },
         #[cfg(feature = "s3")]
-        PicturePlace::S3(url) => match PictureStorage::s3(&url) {
+        PictureLocation::S3(url) => match PictureStorage::s3(&url) {
             Ok(storage) => Ok(Some(storage)),
             Err(error) => Err(StartError::Config(format!("--pictures-s3 (LIVESOUK_PICTURES_S3): {error}"))),
         },

@@ -22,7 +22,7 @@ use value::{address_range, compact_list, listen_address, log_filter, number};
 pub use mail::{MailAction, MailArgs, MailCommandArgs};
 pub use oidc::OidcArgs;
 pub use payment_adapter::AdapterArgs;
-pub use pictures::{PictureArgs, PicturePlace, folder_beside};
+pub use pictures::{PictureArgs, PictureLocation, folder_beside};
 pub use reconcile::ReconcileArgs;
 pub use secrets::{SecretArgs, SecretsAction, SecretsCommandArgs};
 pub use sources::{command, parse};

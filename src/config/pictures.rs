@@ -19,7 +19,7 @@ pub struct PictureArgs {
 
 /// Where the settings put the pictures.
 #[derive(Clone, PartialEq, Debug)]
-pub enum PicturePlace {
+pub enum PictureLocation {
     Folder(PathBuf),
     #[cfg(feature = "s3")]
     S3(String),
@@ -28,12 +28,12 @@ pub enum PicturePlace {
 
 impl PictureArgs {
     /// `default`: the folder of a node that has one of its own.
-    pub fn place(&self, default: Option<PathBuf>) -> PicturePlace {
+    pub fn location(&self, default: Option<PathBuf>) -> PictureLocation {
         #[cfg(feature = "s3")]
         if let Some(url) = &self.pictures_s3 {
-            return PicturePlace::S3(url.clone());
+            return PictureLocation::S3(url.clone());
         }
-        self.pictures_dir.clone().or(default).map_or(PicturePlace::Nowhere, PicturePlace::Folder)
+        self.pictures_dir.clone().or(default).map_or(PictureLocation::Nowhere, PictureLocation::Folder)
     }
 }
 

@@ -32,6 +32,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("TakeBack", "Revoke"),
     ("check_room_for_mail", "check_mail_queue_not_full"),
     ("StripePlace", "StripeEndpoints"),
+    ("PicturePlace", "PictureLocation"),
     // Tables and columns
     ("muted_words", "blocked_words"),
     ("hold_all", "review_all"),
