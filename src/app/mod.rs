@@ -111,7 +111,7 @@ pub use accounts::{OidcAnswer, PasskeyChallenge, PasskeyUse, StartedSession};
 pub use api_key::ApiKeyForm;
 pub use catalogue::{Gallery, NewProduct, NewQuickItem, NewVariant};
 pub use checkout::{
-    BillingFilter, Comparison, Difference, DifferenceState, ExportedOrder, HoldJob, OrderResult, OwnDataPlace, Pacer,
+    BillingFilter, Comparison, Difference, DifferenceState, ExportedOrder, HoldJob, OrderResult, OwnDataCursor, Pacer,
     PaymentSource, PurchaseResult, STRIPE_BASE, SavedCards, StripeKeysCheck, StripeKeysState, WithdrawalState,
     is_live_stripe_key,
 };

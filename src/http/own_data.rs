@@ -8,7 +8,7 @@ use super::AppState;
 use super::error::{ApiResult, Problem};
 use super::export_body::{self, ExportFormat, ExportWriter};
 use super::extract::Caller;
-use crate::app::{App, Error, OwnDataPlace};
+use crate::app::{App, Error, OwnDataCursor};
 use crate::domain::{Actor, UserId};
 
 const COLUMNS: [&str; 3] = ["kind", "at", "data"];
@@ -31,8 +31,8 @@ pub(super) fn respond(app: &App, actor: Actor, user: UserId, file: &str) -> Resp
 }
 
 async fn write_all(app: App, actor: Actor, user: UserId, mut writer: ExportWriter) -> Result<(), Error> {
-    let mut place = Some(OwnDataPlace::default());
-    while let Some(here) = place {
+    let mut cursor = Some(OwnDataCursor::default());
+    while let Some(here) = cursor {
         // Each page asks again whether the caller may read it.
         let (data, next) = app.checkout.stored_data(&actor, &user, here).await?;
         if app.stopping().is_cancelled() {
@@ -40,7 +40,7 @@ async fn write_all(app: App, actor: Actor, user: UserId, mut writer: ExportWrite
         }
         let rows = data.into_iter().map(|one| vec![json!(one.kind), json!(one.at), one.data]).collect();
         writer.write(rows).await?;
-        place = next;
+        cursor = next;
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ pub use coupon_use::CouponJob;
 pub use hold::HoldJob;
 pub use order::{OrderResult, PurchaseResult};
 pub use outbox::OutboxJob;
-pub use own_data::OwnDataPlace;
+pub use own_data::OwnDataCursor;
 pub use pacer::Pacer;
 pub use payment_details::PaymentDetailsJob;
 pub use payment_hold::PaymentHoldJob;

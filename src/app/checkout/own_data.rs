@@ -18,7 +18,7 @@ const PAGE: i64 = 200;
 
 /// Where the next page begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum OwnDataPlace {
+pub enum OwnDataCursor {
     #[default]
     Start,
     StockAlerts(Option<OfferId>),
@@ -47,43 +47,43 @@ impl Checkout {
         self.context.spawn_write(async move { Ok(context.store.insert_audit_entry(&entry).await?) }).await
     }
 
-    /// A page of what is stored about a user, for that user or for who may read it, and the place of the next one; `None`: that was all.
+    /// A page of what is stored about a user, for that user or for who may read it, and the cursor of the next one; `None`: that was all.
     pub async fn stored_data(
         &self,
         actor: &Actor,
         user: &UserId,
-        place: OwnDataPlace,
-    ) -> Result<(Vec<OwnDatum>, Option<OwnDataPlace>)> {
+        cursor: OwnDataCursor,
+    ) -> Result<(Vec<OwnDatum>, Option<OwnDataCursor>)> {
         match *user == actor.user {
             true => self.authorize_own_data(actor).await?,
             false => self.authorize_customer_data(actor).await?,
         }
         let store = &self.context.store;
-        match place {
-            OwnDataPlace::Start => Ok((store.own_data(user).await?, Some(OwnDataPlace::StockAlerts(None)))),
-            OwnDataPlace::StockAlerts(after) => {
+        match cursor {
+            OwnDataCursor::Start => Ok((store.own_data(user).await?, Some(OwnDataCursor::StockAlerts(None)))),
+            OwnDataCursor::StockAlerts(after) => {
                 let found = store.stock_alerts_of_user(user, after, PAGE).await?;
                 let next = found
                     .last()
-                    .map_or(OwnDataPlace::Sanctions(None), |(last, _)| OwnDataPlace::StockAlerts(Some(*last)));
+                    .map_or(OwnDataCursor::Sanctions(None), |(last, _)| OwnDataCursor::StockAlerts(Some(*last)));
                 Ok((data_of(found), Some(next)))
             }
-            OwnDataPlace::Sanctions(after) => {
+            OwnDataCursor::Sanctions(after) => {
                 let found = store.sanctions_of_user(user, after, PAGE).await?;
                 let next =
-                    found.last().map_or(OwnDataPlace::Mails(None), |(last, _)| OwnDataPlace::Sanctions(Some(*last)));
+                    found.last().map_or(OwnDataCursor::Mails(None), |(last, _)| OwnDataCursor::Sanctions(Some(*last)));
                 Ok((data_of(found), Some(next)))
             }
-            OwnDataPlace::Mails(after) => {
+            OwnDataCursor::Mails(after) => {
                 let found = store.mails_of_user(user, after, PAGE).await?;
                 let next =
-                    found.last().map_or(OwnDataPlace::Orders(None), |(last, _)| OwnDataPlace::Mails(Some(*last)));
+                    found.last().map_or(OwnDataCursor::Orders(None), |(last, _)| OwnDataCursor::Mails(Some(*last)));
                 Ok((data_of(found), Some(next)))
             }
-            OwnDataPlace::Orders(after) => self.stored_orders(user, after).await,
-            OwnDataPlace::Messages(after) => {
+            OwnDataCursor::Orders(after) => self.stored_orders(user, after).await,
+            OwnDataCursor::Messages(after) => {
                 let messages = store.messages_of_user(user, after, PAGE).await?;
-                let next = messages.last().map(|(stream, id, _)| OwnDataPlace::Messages(Some((*stream, *id))));
+                let next = messages.last().map(|(stream, id, _)| OwnDataCursor::Messages(Some((*stream, *id))));
                 Ok((messages.into_iter().map(|(.., datum)| datum).collect(), next))
             }
         }
@@ -94,7 +94,7 @@ impl Checkout {
         &self,
         user: &UserId,
         after: Option<OrderId>,
-    ) -> Result<(Vec<OwnDatum>, Option<OwnDataPlace>)> {
+    ) -> Result<(Vec<OwnDatum>, Option<OwnDataCursor>)> {
         let store = &self.context.store;
         let orders = store.orders_of_buyer(user, None, after, PAGE).await?;
         let ids: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
@@ -115,11 +115,11 @@ impl Checkout {
             data.push(OwnDatum { kind: "order", at: order.created_at, data: stored });
             data.extend(more.remove(&order.id.0).into_iter().flatten());
         }
-        let next = ids.last().map_or(OwnDataPlace::Messages(None), |last| OwnDataPlace::Orders(Some(*last)));
+        let next = ids.last().map_or(OwnDataCursor::Messages(None), |last| OwnDataCursor::Orders(Some(*last)));
         Ok((data, Some(next)))
     }
 }
 
-fn data_of<Place>(found: Vec<(Place, OwnDatum)>) -> Vec<OwnDatum> {
+fn data_of<Key>(found: Vec<(Key, OwnDatum)>) -> Vec<OwnDatum> {
     found.into_iter().map(|(_, datum)| datum).collect()
 }

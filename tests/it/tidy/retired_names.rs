@@ -33,6 +33,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("check_room_for_mail", "check_mail_queue_not_full"),
     ("StripePlace", "StripeEndpoints"),
     ("PicturePlace", "PictureLocation"),
+    ("OwnDataPlace", "OwnDataCursor"),
     // Tables and columns
     ("muted_words", "blocked_words"),
     ("hold_all", "review_all"),
