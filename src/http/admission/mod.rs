@@ -19,7 +19,7 @@ use quick_cache::sync::Cache;
 use super::address_key::AddressKey;
 use super::fair_bucket::{FairBucket, Shortage};
 use crate::domain::{AdmissionTicket, AtomicBucket, Millis, Rate, TokenBucket, UserId};
-use queue::{PlaceQueue, TicketValue};
+use queue::{AdmissionQueue, TicketValue};
 
 pub use ticket::{TicketHolder, TicketKeys};
 
@@ -90,7 +90,7 @@ struct AdmissionLimiter {
     admit_bucket: FairBucket,
     team: Mutex<TokenBucket>,
     keys: TicketKeys,
-    queue: Mutex<PlaceQueue>,
+    queue: Mutex<AdmissionQueue>,
 }
 
 impl Admission {
@@ -168,11 +168,11 @@ impl AdmissionLimiter {
             admit_bucket: FairBucket::new(per_second, (2.0 * per_second).max(1.0), now),
             team: Mutex::new(TokenBucket::new(TEAM_PER_S, TEAM_BURST, now)),
             keys,
-            queue: Mutex::new(PlaceQueue::new(per_second, now)),
+            queue: Mutex::new(AdmissionQueue::new(per_second, now)),
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, PlaceQueue> {
+    fn queue(&self) -> MutexGuard<'_, AdmissionQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -22,7 +22,7 @@ const USED_MAX: usize = 50_000;
 const ASK_AGAIN_MAX_MS: Millis = 30_000;
 
 #[derive(Debug)]
-pub struct PlaceQueue {
+pub struct AdmissionQueue {
     per_second: f64,
     defer_bucket: TokenBucket,
     /// The time of the last place that was given, in epoch milliseconds.
@@ -39,7 +39,7 @@ pub enum TicketValue {
     None,
 }
 
-impl PlaceQueue {
+impl AdmissionQueue {
     pub fn new(per_second: f64, now: Millis) -> Self {
         let defer_rate = per_second * DEFER_FACTOR;
         let defer_bucket = TokenBucket::new(defer_rate, defer_rate.max(1.0), now);

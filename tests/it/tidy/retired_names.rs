@@ -34,6 +34,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("StripePlace", "StripeEndpoints"),
     ("PicturePlace", "PictureLocation"),
     ("OwnDataPlace", "OwnDataCursor"),
+    ("PlaceQueue", "AdmissionQueue"),
     // Tables and columns
     ("muted_words", "blocked_words"),
     ("hold_all", "review_all"),
