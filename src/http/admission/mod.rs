@@ -19,7 +19,7 @@ use quick_cache::sync::Cache;
 use super::address_key::AddressKey;
 use super::fair_bucket::{FairBucket, Shortage};
 use crate::domain::{AdmissionTicket, AtomicBucket, Millis, Rate, TokenBucket, UserId};
-use queue::{AdmissionQueue, TicketValue};
+use queue::{AdmissionQueue, TicketStatus};
 
 pub use ticket::{TicketHolder, TicketKeys};
 
@@ -180,15 +180,15 @@ impl AdmissionLimiter {
         self.team.lock().unwrap_or_else(PoisonError::into_inner).take(now).is_ok()
     }
 
-    /// The share of the address was taken when the place was given, so it is not taken again. `None`: the ticket is worth nothing.
+    /// The share of the address was taken when the place was given, so it is not taken again. `None`: the ticket is not valid.
     fn redeem(&self, ticket: AdmissionTicket, holder: &TicketHolder<'_>, now: Millis) -> Option<AdmissionDecision> {
         let is_genuine = self.keys.verify(&ticket, holder);
         let mut queue = self.queue();
-        match queue.value_of(&ticket, is_genuine, now) {
-            TicketValue::None => None,
+        match queue.status_of(&ticket, is_genuine, now) {
+            TicketStatus::Invalid => None,
             // The same ticket again: a second one would be a second place.
-            TicketValue::TooEarly => Some(queue.keep_place(Some(ticket), ticket.due_at() - now, now)),
-            TicketValue::Due => {
+            TicketStatus::TooEarly => Some(queue.keep_place(Some(ticket), ticket.due_at() - now, now)),
+            TicketStatus::Due => {
                 queue.mark_used(ticket);
                 match self.admit_bucket.take_in_debt(self.per_second * BORROWED_S, now) {
                     Ok(()) => Some(AdmissionDecision::Admitted),

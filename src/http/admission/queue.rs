@@ -30,13 +30,13 @@ pub struct AdmissionQueue {
     used: Cache<AdmissionTicket, ()>,
 }
 
-/// What a ticket is worth now.
+/// Whether a ticket admits its holder now.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum TicketValue {
+pub enum TicketStatus {
     Due,
     TooEarly,
     /// Not genuine, too late, or used before.
-    None,
+    Invalid,
 }
 
 impl AdmissionQueue {
@@ -56,13 +56,13 @@ impl AdmissionQueue {
         self.last_place_at + ON_THE_WAY_MS > now as f64
     }
 
-    pub fn value_of(&self, ticket: &AdmissionTicket, is_genuine: bool, now: Millis) -> TicketValue {
+    pub fn status_of(&self, ticket: &AdmissionTicket, is_genuine: bool, now: Millis) -> TicketStatus {
         match ticket.due_at() - now {
-            early if is_genuine && EARLY_MS < early && early <= RETRY_MAX_MS => TicketValue::TooEarly,
+            early if is_genuine && EARLY_MS < early && early <= RETRY_MAX_MS => TicketStatus::TooEarly,
             left if is_genuine && (-LATE_MS..=EARLY_MS).contains(&left) && self.used.peek(ticket).is_none() => {
-                TicketValue::Due
+                TicketStatus::Due
             }
-            _ => TicketValue::None,
+            _ => TicketStatus::Invalid,
         }
     }
 

@@ -35,6 +35,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("PicturePlace", "PictureLocation"),
     ("OwnDataPlace", "OwnDataCursor"),
     ("PlaceQueue", "AdmissionQueue"),
+    ("TicketValue", "TicketStatus"),
     // Tables and columns
     ("muted_words", "blocked_words"),
     ("hold_all", "review_all"),
