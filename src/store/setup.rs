@@ -61,8 +61,8 @@ impl Store {
                         Some(email) => find_or_create_account(tx, email, Some(&owner.name), owner.language).await?,
                         None => insert_account(tx, None, &owner.name, owner.language).await?,
                     };
-                    let place = StaffRole { role: Role::Owner, stream: None };
-                    set_role(tx, account.id, place, owner.name.as_str(), now).await?;
+                    let owner_role = StaffRole { role: Role::Owner, stream: None };
+                    set_role(tx, account.id, owner_role, owner.name.as_str(), now).await?;
                     account
                 }
                 (None, None) => return Err(Refusal::bad_field("owner", "is missing: the shop has no owner.").into()),
