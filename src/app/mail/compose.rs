@@ -1,13 +1,13 @@
-//! Composes the letter of a mail from its words and what is known of its order, and the message from the letter.
+//! Composes the text of a mail from its words and what is known of its order, and the message from the text.
 
 use std::time::{Duration, SystemTime};
 
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
 
-use super::follow_letter::{FollowFacts, follow_letter};
+use super::follow_mail_text::{FollowFacts, follow_mail_text};
 use super::format::{date_time, money};
-use super::letter::{Block, Letter, isolated, left_to_right};
+use super::mail_text::{Block, MailText, isolated, left_to_right};
 use super::words::{Words, fill, words};
 use crate::domain::{
     Address, ClaimedMail, EmailAddress, Fulfilment, Language, MailContent, ManualMethod, Millis, Minor, Order,
@@ -16,7 +16,7 @@ use crate::domain::{
 use crate::protocol::{OrderView, ReservationView};
 use crate::store::RefundRecord;
 
-/// What a letter about an order says of it.
+/// What a mail about an order says of it.
 pub struct OrderFacts {
     /// The other orders in the same parcel.
     pub others: Vec<(Order, OrderView)>,
@@ -24,7 +24,7 @@ pub struct OrderFacts {
     pub view: OrderView,
     pub fulfilment: Fulfilment,
     pub address: Option<Address>,
-    /// The refund that the letter is about.
+    /// The refund that the mail is about.
     pub refund: Option<RefundRecord>,
 }
 
@@ -53,8 +53,8 @@ impl Facts {
     }
 }
 
-/// Composes the letter. Without the facts of a mail about an order (the order is gone) there is no letter.
-pub fn compose(mail: &ClaimedMail, all_facts: &Facts, sender: &Sender<'_>) -> Option<Letter> {
+/// Composes the text. Without the facts of a mail about an order (the order is gone) there is none.
+pub fn compose(mail: &ClaimedMail, all_facts: &Facts, sender: &Sender<'_>) -> Option<MailText> {
     let facts = all_facts.order();
     let language = mail.language;
     let (words, shop) = (words(language), language.title_of(&sender.shop.title, &sender.shop.titles));
@@ -96,11 +96,11 @@ pub fn compose(mail: &ClaimedMail, all_facts: &Facts, sender: &Sender<'_>) -> Op
                 _ => String::new(),
             };
             let (about_shop, spoken) = ((shop, sender.public_url), (language, words));
-            let letter = follow_letter(spoken, &mail.content, facts, about_shop, &until)?;
-            stop = letter.stop;
-            about = letter.values;
+            let text = follow_mail_text(spoken, &mail.content, facts, about_shop, &until)?;
+            stop = text.stop;
+            about = text.values;
             values.extend(about.iter().map(|(name, value)| (*name, value.as_str())));
-            (letter.subject, letter.blocks)
+            (text.subject, text.blocks)
         }
         MailContent::Test => (words.test_subject, vec![Block::Text(fill(language, words.test_intro, &values))]),
         MailContent::OrderPlaced { .. }
@@ -136,7 +136,7 @@ pub fn compose(mail: &ClaimedMail, all_facts: &Facts, sender: &Sender<'_>) -> Op
         }
     };
     blocks.push(Block::Small(fill(language, words.footer, &values)));
-    Some(Letter { language, subject: fill(language, subject, &values), blocks, stop })
+    Some(MailText { language, subject: fill(language, subject, &values), blocks, stop })
 }
 
 fn order_words(words: &Words, content: &MailContent, order: &Order, is_part: bool) -> (&'static str, &'static str) {
@@ -340,14 +340,14 @@ impl Header for ListUnsubscribePost {
 
 /// The message as it goes over the wire, with the same id at each attempt: a program that gets it twice can tell. The error is a
 /// sentence for the log.
-pub fn message(mail: &ClaimedMail, letter: &Letter, sender: &Sender<'_>) -> Result<Vec<u8>, String> {
+pub fn message(mail: &ClaimedMail, text: &MailText, sender: &Sender<'_>) -> Result<Vec<u8>, String> {
     let unusable = |what: &str| format!("The address {what} cannot be written in a header.");
     let from = sender.address.as_str().parse().map_err(|_| unusable(sender.address.as_str()))?;
     let to = mail.to.as_str().parse().map_err(|_| unusable(mail.to.as_str()))?;
-    let name = sender.name.unwrap_or_else(|| letter.language.title_of(&sender.shop.title, &sender.shop.titles));
+    let name = sender.name.unwrap_or_else(|| text.language.title_of(&sender.shop.title, &sender.shop.titles));
     let written = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(mail.created_at).unwrap_or_default());
     let mut builder = Message::builder();
-    if let Some(stop) = &letter.stop {
+    if let Some(stop) = &text.stop {
         builder = builder.header(ListUnsubscribe(stop.clone()));
         if stop.starts_with("https://") {
             builder = builder.header(ListUnsubscribePost);
@@ -356,11 +356,11 @@ pub fn message(mail: &ClaimedMail, letter: &Letter, sender: &Sender<'_>) -> Resu
     let built = builder
         .from(Mailbox::new(Some(one_line(name)), from))
         .to(Mailbox::new(None, to))
-        .subject(one_line(&letter.subject))
+        .subject(one_line(&text.subject))
         .date(written)
         .message_id(Some(format!("<{}@{}>", mail.id, sender.address.domain())))
         .header(AutoSubmitted)
-        .multipart(MultiPart::alternative_plain_html(letter.plain(), letter.html()));
+        .multipart(MultiPart::alternative_plain_html(text.plain(), text.html()));
     built.map(|message| message.formatted()).map_err(|error| format!("The mail cannot be written: {error}."))
 }
 

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::letter::left_to_right;
+use super::mail_text::left_to_right;
 use crate::domain::{Language, Millis, Minor, currency};
 
 const ENGLISH_MONTHS: [&str; 12] = [

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::Mail;
 use super::compose::{Facts, OrderFacts, Sender, compose, message};
-use super::follow_letter::FollowFacts;
+use super::follow_mail_text::FollowFacts;
 use crate::app::context::Context;
 use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
@@ -106,10 +106,10 @@ impl Mail {
                     public_url: self.context.settings.public_url.as_deref(),
                     bank_details: &profile.manual_payments.bank_details,
                 };
-                let Some(letter) = compose(mail, &facts, &sender) else {
+                let Some(text) = compose(mail, &facts, &sender) else {
                     return Ok(MailOutcome::Rejected("Its order does not exist any more.".to_owned()));
                 };
-                let message = match message(mail, &letter, &sender) {
+                let message = match message(mail, &text, &sender) {
                     Ok(message) => message,
                     Err(why) => return Ok(MailOutcome::Rejected(why)),
                 };
@@ -136,7 +136,7 @@ impl Mail {
         sleep(STOP_GRACE).await;
     }
 
-    /// What the letter says beside its content. `None`: nobody wants it any more.
+    /// What the mail says beside its content. `None`: nobody wants it any more.
     async fn facts(&self, content: &MailContent) -> Result<Option<Facts>> {
         let store = &self.context.store;
         match content {

@@ -4,11 +4,11 @@
 //! happen. The job of any node sends it.
 
 mod compose;
-mod follow_letter;
+mod follow_mail_text;
 mod format;
 mod job;
-mod letter;
 mod log;
+mod mail_text;
 mod words;
 
 use std::sync::Arc;
@@ -93,8 +93,8 @@ pub async fn send_test_mail(
         give_up_at: Millis::MAX,
     };
     let sender = Sender { shop, address: from, name: name.as_deref(), public_url: None, bank_details: "" };
-    let letter = compose::compose(&mail, &Facts::None, &sender).ok_or("The message cannot be written.")?;
-    let message = compose::message(&mail, &letter, &sender)?;
+    let text = compose::compose(&mail, &Facts::None, &sender).ok_or("The message cannot be written.")?;
+    let message = compose::message(&mail, &text, &sender)?;
     match server.send(from, &mail.to, &message, &AtomicBool::new(false)).await {
         MailOutcome::Accepted => Ok(()),
         MailOutcome::ServerUnavailable(why)

@@ -36,6 +36,8 @@ const RETIRED: &[(&str, &str)] = &[
     ("OwnDataPlace", "OwnDataCursor"),
     ("PlaceQueue", "AdmissionQueue"),
     ("TicketValue", "TicketStatus"),
+    ("FollowLetter", "FollowMailText"),
+    ("follow_letter", "follow_mail_text"),
     // Tables and columns
     ("muted_words", "blocked_words"),
     ("hold_all", "review_all"),

@@ -4,10 +4,10 @@ mod ar;
 mod en;
 mod id;
 
-use super::letter::isolated;
+use super::mail_text::isolated;
 use crate::domain::Language;
 
-/// What every language has to say. Each field is used by the letter of its name.
+/// What every language has to say. Each field is used by the mail of its name.
 pub struct Words {
     pub greeting: &'static str,
     pub code_subject: &'static str,

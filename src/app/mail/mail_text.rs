@@ -1,4 +1,4 @@
-//! A letter: what a mail says, as blocks, and the two forms in which it is sent. The plain text is for programs and readers that
+//! The text of a mail: what it says, as blocks, and the two forms in which it is sent. The plain text is for programs and readers that
 //! show no HTML; the HTML stays readable in programs that know only tables and inline styles.
 //!
 //! Names, amounts and numbers are isolated, so that an Arabic name cannot reorder an English sentence, nor a number an Arabic one.
@@ -26,7 +26,7 @@ pub enum Block {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Letter {
+pub struct MailText {
     pub language: Language,
     pub subject: String,
     pub blocks: Vec<Block>,
@@ -58,7 +58,7 @@ fn is_direction_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-impl Letter {
+impl MailText {
     pub fn plain(&self) -> String {
         let mut text = String::new();
         for block in &self.blocks {
@@ -161,8 +161,8 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn letter(language: Language, blocks: Vec<Block>) -> Letter {
-        Letter { language, subject: "Hello".to_owned(), blocks, stop: None }
+    fn mail_text(language: Language, blocks: Vec<Block>) -> MailText {
+        MailText { language, subject: "Hello".to_owned(), blocks, stop: None }
     }
 
     #[test]
@@ -176,21 +176,21 @@ mod tests {
     #[test]
     fn typed_text_is_no_markup() {
         let name = isolated(Language::Arabic, "<img src=x onerror=1> & \"Ann\"");
-        let html = letter(Language::Arabic, vec![Block::Text(name)]).html();
+        let html = mail_text(Language::Arabic, vec![Block::Text(name)]).html();
         assert!(html.contains("<bdi>&lt;img src=x onerror=1&gt; &amp; &quot;Ann&quot;</bdi>"), "{html}");
     }
 
     #[test]
     fn arabic_html_has_its_direction_on_the_inner_elements() {
         let rows = vec![Block::Rows(vec![("المبلغ".to_owned(), "5".to_owned())])];
-        let html = letter(Language::Arabic, rows).html();
+        let html = mail_text(Language::Arabic, rows).html();
         assert!(html.contains("<div lang=\"ar\" dir=\"rtl\" style=\"direction:rtl;text-align:right\">"), "{html}");
         assert_eq!(
             html.matches("<table").count(),
             html.matches("dir=\"rtl\" ").count() - 2,
             "every table, the div and a cell"
         );
-        assert!(letter(Language::English, vec![]).html().contains("<div lang=\"en\" dir=\"ltr\""));
+        assert!(mail_text(Language::English, vec![]).html().contains("<div lang=\"en\" dir=\"ltr\""));
     }
 
     #[test]
@@ -200,7 +200,7 @@ mod tests {
             Block::Code("012345".to_owned()),
             Block::Link { label: "Open".to_owned(), url: "https://shop.example/orders".to_owned() },
         ];
-        let plain = letter(Language::Arabic, blocks).plain();
+        let plain = mail_text(Language::Arabic, blocks).plain();
         assert!(plain.lines().any(|line| line == "012345"), "{plain}");
         assert!(plain.lines().any(|line| line == "https://shop.example/orders"), "{plain}");
     }

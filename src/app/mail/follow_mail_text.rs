@@ -1,11 +1,11 @@
-//! Letters to followers: the one that asks whether an address wants mails, and the news.
+//! Mails to followers: the one that asks whether an address wants mails, and the news.
 
-use super::letter::Block;
+use super::mail_text::Block;
 use super::words::{Words, fill};
 use crate::domain::{FollowedProduct, Language, LiveStream, MailContent};
 use crate::store::FollowOfMail;
 
-/// What a letter to a follower says.
+/// What a mail to a follower says.
 pub enum FollowFacts {
     /// What is to be confirmed; `None`: the shop.
     Asked(Option<FollowedProduct>),
@@ -13,22 +13,22 @@ pub enum FollowFacts {
 }
 
 /// The subject, the blocks, and the address at which one request ends the follow.
-pub struct FollowLetter {
+pub struct FollowMailText {
     pub subject: &'static str,
     pub blocks: Vec<Block>,
     pub stop: Option<String>,
-    /// What the places of the subject mean, beside those that every letter has.
+    /// What the places of the subject mean, beside those that every mail has.
     pub values: Vec<(&'static str, String)>,
 }
 
-/// Composes what a letter to a follower says. `None`: the facts are of another kind, or there is no address for links.
-pub fn follow_letter(
+/// Composes what a mail to a follower says. `None`: the facts are of another kind, or there is no address for links.
+pub fn follow_mail_text(
     (language, words): (Language, &Words),
     content: &MailContent,
     facts: &FollowFacts,
     (shop, public_url): (&str, Option<&str>),
     until: &str,
-) -> Option<FollowLetter> {
+) -> Option<FollowMailText> {
     let url = public_url?;
     let product = match facts {
         FollowFacts::Asked(product) => product.as_ref(),
@@ -55,7 +55,7 @@ pub fn follow_letter(
                 Block::Text(say(words.follow_valid)),
                 Block::Small(say(words.follow_ignore)),
             ];
-            Some(FollowLetter { subject: words.follow_subject, blocks, stop: None, values })
+            Some(FollowMailText { subject: words.follow_subject, blocks, stop: None, values })
         }
         (MailContent::ShowStarted { .. } | MailContent::ProductUp { .. }, FollowFacts::News(follow, show)) => {
             let (subject, intro, why) = match is_of_product {
@@ -69,7 +69,7 @@ pub fn follow_letter(
                 Block::Small(say(why)),
                 link(words.stop_link, format!("{stop}?lang={}", language.tag())),
             ];
-            Some(FollowLetter { subject, blocks, stop: Some(stop), values })
+            Some(FollowMailText { subject, blocks, stop: Some(stop), values })
         }
         _ => None,
     }
