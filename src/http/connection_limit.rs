@@ -1,4 +1,5 @@
-//! How many connections may be open: of all clients together, and of one address when slots are short.
+//! How many connections may be open: of all clients together, and of one address when slots are short. Each open
+//! connection has one slot.
 //!
 //! Some slots are reserved. A connection that finds no other slot gets one of them for a single request, and that request is
 //! served only if it is a health check or comes from the team: so a node that is full can still be observed, and the host can
