@@ -17,14 +17,14 @@ const FORMAT: &str = "%Y-%m-%d";
 /// Days that an answer can begin and end with. Their times fit into milliseconds of every time zone.
 const YEARS: std::ops::RangeInclusive<i32> = 1970..=9990;
 
-/// When the provider is asked for the fee of a payment: so long after the payment, and then after each look that did not find it. In
+/// When the provider is asked for the fee of a payment: so long after the payment, and then after each check that did not find it. In
 /// a rush the payments themselves come first.
-const FEE_LOOKS_AFTER_MS: [Millis; 6] =
+const FEE_CHECKS_AFTER_MS: [Millis; 6] =
     [60_000, 10 * 60_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000, 3 * 24 * 3_600_000];
 
-/// How long the look waits that follows so many others. `None`: it is not asked for any more, and the fee is not known.
-pub fn fee_look_after(looks: usize) -> Option<Millis> {
-    FEE_LOOKS_AFTER_MS.get(looks).copied()
+/// How long the check waits that follows so many others. `None`: it is not asked for any more, and the fee is not known.
+pub fn fee_check_after(checks: usize) -> Option<Millis> {
+    FEE_CHECKS_AFTER_MS.get(checks).copied()
 }
 
 /// A day of the shop's calendar. Where the clocks change it has 23 or 25 hours.

@@ -136,10 +136,10 @@ fn sums_never_wrap_around() {
 }
 
 #[test]
-fn looks_for_a_fee_have_an_end() {
-    assert_eq!(fee_look_after(0), Some(60_000));
-    assert!((1..6).all(|looks| fee_look_after(looks - 1) < fee_look_after(looks)));
-    assert_eq!(fee_look_after(6), None);
+fn checks_for_a_fee_have_an_end() {
+    assert_eq!(fee_check_after(0), Some(60_000));
+    assert!((1..6).all(|checks| fee_check_after(checks - 1) < fee_check_after(checks)));
+    assert_eq!(fee_check_after(6), None);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::order::lock_order;
 use super::payment::{note_lost_reason, read_payment, set_payment_status};
-use super::payment_fee::first_fee_look;
+use super::payment_fee::first_fee_check;
 use super::{Result, Store};
 use crate::domain::{Millis, Minor, OrderId, OrderStatus, Payment, PaymentIntent, PaymentStatus};
 
@@ -47,7 +47,7 @@ impl Store {
             set_payment_status(tx, payment, status, Some(&intent.reference), now).await?;
             note_lost_reason(tx, &before, &order, None).await?;
             let fee = "update payments set fee_due_at = $3 where order_id = $1 and attempt = $2 and fee is null";
-            tx.query(fee).bind(payment.order.0).bind(payment.attempt).bind(first_fee_look(now)).execute().await?;
+            tx.query(fee).bind(payment.order.0).bind(payment.attempt).bind(first_fee_check(now)).execute().await?;
             Ok(true)
         })
         .await

@@ -9,7 +9,7 @@ use super::address::check_country;
 use super::card_limit::check_card_limit;
 use super::mail::queue_confirmation;
 use super::order::{begin_paying, lock_order, lock_order_now, order_status, read_order};
-use super::payment_fee::first_fee_look;
+use super::payment_fee::first_fee_check;
 use super::payment_hold::extend_holds_of;
 use super::payment_queue::next_queue_number;
 use super::quote::{parse_quote, quote_to_pay};
@@ -371,7 +371,7 @@ impl Store {
             }
             let event = Uuid::now_v7();
             for text in tx.choose_change(&FINISH_CAPTURE) {
-                let query = tx.query(text).bind(id.0).bind(now).bind(first_fee_look(now));
+                let query = tx.query(text).bind(id.0).bind(now).bind(first_fee_check(now));
                 query.bind(event).bind(id.to_string()).execute().await?;
             }
             queue_confirmation(tx, id).await?;

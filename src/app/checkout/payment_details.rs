@@ -65,11 +65,11 @@ impl Checkout {
         self.count_disputes_to_close().await?;
         let due = store.payments_without_fee(now, ASKED_TOGETHER_MAX).await?;
         let has_more = due.len() as i64 == ASKED_TOGETHER_MAX;
-        for (payment, looks) in due {
+        for (payment, checks) in due {
             if is_over() {
                 return Ok(false);
             }
-            if store.claim_fee_look(&payment, looks).await? {
+            if store.claim_fee_check(&payment, checks).await? {
                 self.ask_for_fee(&payment).await?;
             }
         }
@@ -110,12 +110,12 @@ impl Checkout {
     async fn ask_for_fee(&self, payment: &Payment) -> Result<()> {
         if payment.provider != self.provider.name() {
             // The shop has changed its provider, and the one before cannot be asked.
-            return Ok(self.context.store.note_fee(payment, None).await?);
+            return Ok(self.context.store.store_fee(payment, None).await?);
         }
         match self.provider.fee(payment).await {
-            ProviderOutcome::Done(Some(fee)) => self.context.store.note_fee(payment, Some(&fee)).await?,
-            ProviderOutcome::Refused(_) => self.context.store.note_fee(payment, None).await?,
-            // The next look is noted already; after the last one the fee is not known.
+            ProviderOutcome::Done(Some(fee)) => self.context.store.store_fee(payment, Some(&fee)).await?,
+            ProviderOutcome::Refused(_) => self.context.store.store_fee(payment, None).await?,
+            // The next check is set already; after the last one the fee is not known.
             ProviderOutcome::Done(None) | ProviderOutcome::Unknown => {}
         }
         Ok(())

@@ -161,17 +161,17 @@ async fn fee_is_asked_for_by_one_node_and_a_few_times(shop: Fixture) {
     let now = shop.store.now().await.unwrap();
     assert_eq!(shop.store.payments_without_fee(now, 10).await.unwrap().len(), 0, "a rush comes first");
     let due = || shop.store.payments_without_fee(i64::MAX, 10);
-    for looks in 0..6 {
+    for checks in 0..6 {
         let found = due().await.unwrap();
-        assert_eq!((found.len(), found[0].0.order, found[0].1), (1, order, looks));
-        let nodes = [0; 3].map(|_| shop.store.claim_fee_look(&found[0].0, looks));
+        assert_eq!((found.len(), found[0].0.order, found[0].1), (1, order, checks));
+        let nodes = [0; 3].map(|_| shop.store.claim_fee_check(&found[0].0, checks));
         let claims = futures_util::future::join_all(nodes).await;
-        assert_eq!(claims.iter().filter(|claim| *claim.as_ref().unwrap()).count(), 1, "look {looks}");
+        assert_eq!(claims.iter().filter(|claim| *claim.as_ref().unwrap()).count(), 1, "check {checks}");
     }
     assert_eq!(due().await.unwrap().len(), 0, "it will never be known");
     let order = shop.paid_one(shop.offer(1, 1).await, "bob").await;
     let payment = shop.store.payment(order, 1).await.unwrap().unwrap();
-    shop.store.note_fee(&payment, Some(&PaymentFee { amount: 172, currency: "SAR".into() })).await.unwrap();
+    shop.store.store_fee(&payment, Some(&PaymentFee { amount: 172, currency: "SAR".into() })).await.unwrap();
     assert_eq!(due().await.unwrap().len(), 0, "it is known");
     assert_eq!(shop.number("select fee from payments where fee is not null").await, 172);
 }

@@ -38,6 +38,9 @@ const RETIRED: &[(&str, &str)] = &[
     ("TicketValue", "TicketStatus"),
     ("FollowLetter", "FollowMailText"),
     ("follow_letter", "follow_mail_text"),
+    ("first_fee_look", "first_fee_check"),
+    ("claim_fee_look", "claim_fee_check"),
+    ("note_fee", "store_fee"),
     // Tables and columns
     ("muted_words", "blocked_words"),
     ("hold_all", "review_all"),

@@ -37,6 +37,6 @@ pub(super) async fn all(c: &Calls, payment: &Payment) {
     call!(c, close_dispute(payment.order, Some("du_1"), DisputeResult::Won, &entry()));
     call!(c, claim_disputed_payments(10, 20, 50));
     call!(c, payments_without_fee(i64::MAX, 50));
-    call!(c, claim_fee_look(payment, 0));
-    call!(c, note_fee(payment, Some(&PaymentFee { amount: 5, currency: "SAR".into() })));
+    call!(c, claim_fee_check(payment, 0));
+    call!(c, store_fee(payment, Some(&PaymentFee { amount: 5, currency: "SAR".into() })));
 }
