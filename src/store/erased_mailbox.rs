@@ -7,7 +7,7 @@ use crate::domain::{AccountId, EmailAddress, PersonKey};
 
 /// True while a mute or a block of the person is in force, a sale in which the person bought is not over, or an order that the person
 /// placed is not paid. `$p`: the person.
-macro_rules! something_binds {
+macro_rules! has_active_restriction {
     ($p:literal, $now:literal) => {
         concat!(
             "(exists (select 1 from sanctions s where s.person = ",
@@ -24,12 +24,12 @@ macro_rules! something_binds {
     };
 }
 
-/// Keeps the mailbox of an account that is about to be erased, as a hash, if something binds its person. Gives how many were kept.
+/// Keeps the mailbox of an account that is about to be erased, as a hash, if its person has an active restriction. Gives how many were kept.
 pub(super) async fn keep_mailbox(tx: &mut Transaction<'_>, account: AccountId) -> Result<u64> {
     let now = tx.time_of_day().await?;
     let read = concat!(
         "select a.email, a.person from accounts a where a.id = $1 and a.email is not null and ",
-        something_binds!("a.person", "$2")
+        has_active_restriction!("a.person", "$2")
     );
     let found: Option<(String, String)> = tx.query(read).bind(account.0).bind(now).fetch_optional().await?;
     let Some((email, person)) = found else { return Ok(0) };
@@ -50,14 +50,14 @@ pub(super) async fn person_of_erased_mailbox(
 }
 
 impl Store {
-    /// Deletes the oldest hashes of mailboxes whose persons nothing binds any more, `most` at most. Gives how many were deleted.
+    /// Deletes the oldest hashes of mailboxes whose persons have no active restriction any more, `most` at most. Gives how many were deleted.
     pub async fn delete_erased_mailboxes(&self, most: i64) -> Result<u64> {
         self.transaction(async |tx| {
             let now = tx.time_of_day().await?;
             let delete = concat!(
                 "delete from erased_mailboxes where mailbox_hash in
                     (select e.mailbox_hash from erased_mailboxes e where not ",
-                something_binds!("e.person", "$1"),
+                has_active_restriction!("e.person", "$1"),
                 " order by e.erased_at limit $2)"
             );
             tx.query(delete).bind(now).bind(most).execute().await

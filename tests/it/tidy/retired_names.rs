@@ -41,6 +41,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("first_fee_look", "first_fee_check"),
     ("claim_fee_look", "claim_fee_check"),
     ("note_fee", "store_fee"),
+    ("something_binds", "has_active_restriction"),
     // Tables and columns
     ("muted_words", "blocked_words"),
     ("hold_all", "review_all"),
