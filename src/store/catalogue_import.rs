@@ -337,14 +337,14 @@ impl Store {
         .await
     }
 
-    /// Forgets an import that has ended and began before `before`, one that changed nothing and began before `useless_before`, or an upload
+    /// Forgets an import that has ended and began before `before`, one that changed nothing and began before `unchanged_before`, or an upload
     /// that sent nothing since `idle_since`; of one with many products some thousand, so that nobody waits. `true`: there may be more.
-    pub async fn forget_imports(&self, before: Millis, useless_before: Millis, idle_since: Millis) -> Result<bool> {
+    pub async fn forget_imports(&self, before: Millis, unchanged_before: Millis, idle_since: Millis) -> Result<bool> {
         let find = "select id from catalogue_imports
             where (at < $1 and status in ('ready', 'applied', 'cancelled', 'undone', 'unusable'))
                 or (at < $2 and status in ('undone', 'unusable'))
                 or (status = 'receiving' and worked_at < $3) order by at limit 1";
-        let query = self.query(find).bind(before).bind(useless_before).bind(idle_since);
+        let query = self.query(find).bind(before).bind(unchanged_before).bind(idle_since);
         let Some(id) = query.fetch_optional_value::<Uuid>().await? else { return Ok(false) };
         self.transaction(async |tx| {
             let products = "delete from catalogue_import_products where import = $1 and position in

@@ -22,13 +22,13 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// For so long a run works on one import before it looks for others.
 const TURN: Duration = Duration::from_secs(10);
 /// Products that are checked or written together.
-const TOGETHER: usize = 100;
+const PRODUCTS_PER_BATCH: usize = 100;
 /// Rows of the products that are written together: one product may have two thousand.
-const ROWS_TOGETHER: i64 = 500;
+const ROWS_PER_BATCH: i64 = 500;
 /// Imports are forgotten after this time, and with them the way back.
 pub const IMPORTS_KEPT_MS: Millis = 30 * 24 * 3_600 * 1_000;
 /// One that changed nothing, or nothing any more, is forgotten sooner.
-const USELESS_KEPT_MS: Millis = 24 * 3_600 * 1_000;
+const UNCHANGED_KEPT_MS: Millis = 24 * 3_600 * 1_000;
 /// An upload that sent nothing for so long is given up.
 const UPLOAD_GIVEN_UP_MS: Millis = 10 * 60 * 1_000;
 
@@ -54,8 +54,8 @@ impl BackgroundJob for ImportJob {
         let now = store.now().await?;
         let imports = self.0.clone();
         let forget = async move {
-            let (before, useless_before) = (now - IMPORTS_KEPT_MS, now - USELESS_KEPT_MS);
-            Ok(imports.context.store.forget_imports(before, useless_before, now - UPLOAD_GIVEN_UP_MS).await?)
+            let (before, unchanged_before) = (now - IMPORTS_KEPT_MS, now - UNCHANGED_KEPT_MS);
+            Ok(imports.context.store.forget_imports(before, unchanged_before, now - UPLOAD_GIVEN_UP_MS).await?)
         };
         let has_forgotten = self.0.context.spawn_write(forget).await?;
         let (pending, oldest_ms) = store.import_backlog(now).await?;
@@ -240,10 +240,10 @@ impl Turn {
     /// As many products as are written together.
     async fn next_products(&self, state: ImportedState, after: i64) -> Result<Vec<ImportedProduct>> {
         let (store, id) = (&self.imports.context.store, self.import.id);
-        let mut products = store.import_products(id, state, after, TOGETHER as i64).await?;
+        let mut products = store.import_products(id, state, after, PRODUCTS_PER_BATCH as i64).await?;
         let mut rows = 0;
         let fitting = products.iter().take_while(|product| {
-            let fits = rows == 0 || rows + product.rows <= ROWS_TOGETHER;
+            let fits = rows == 0 || rows + product.rows <= ROWS_PER_BATCH;
             rows += product.rows;
             fits
         });
@@ -326,7 +326,7 @@ impl CheckBatch {
     }
 
     fn is_full(&self) -> bool {
-        TOGETHER <= self.products.len() || ROWS_TOGETHER as u64 <= self.rows_waiting
+        PRODUCTS_PER_BATCH <= self.products.len() || ROWS_PER_BATCH as u64 <= self.rows_waiting
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::{ImportStatus, Refusal};
 use crate::metrics::increment;
 
 /// Pictures that are fetched at the same time.
-const TOGETHER: usize = 4;
+const PICTURES_AT_ONCE: usize = 4;
 const DEADLINE: Duration = Duration::from_secs(15);
 
 impl Turn {
@@ -19,7 +19,7 @@ impl Turn {
     pub(super) async fn fetch_pictures(&mut self) -> Result<ImportStatus> {
         while self.goes_on().await? {
             let store = &self.imports.context.store;
-            let pictures = store.import_pictures(self.import.id, TOGETHER as i64).await?;
+            let pictures = store.import_pictures(self.import.id, PICTURES_AT_ONCE as i64).await?;
             if pictures.is_empty() {
                 return Ok(ImportStatus::Applied);
             }

@@ -42,6 +42,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("claim_fee_look", "claim_fee_check"),
     ("note_fee", "store_fee"),
     ("something_binds", "has_active_restriction"),
+    ("USELESS_KEPT_MS", "UNCHANGED_KEPT_MS"),
     // Tables and columns
     ("muted_words", "blocked_words"),
     ("hold_all", "review_all"),
