@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::crowd_plan::{Act, CrowdPlan, CrowdSeed, SeedViewer, What, may_buy, picture_name};
+use super::crowd_plan::{CrowdAction, CrowdActionKind, CrowdPlan, CrowdSeed, SeedViewer, may_buy, picture_name};
 use crate::app::{App, BackgroundJob, Error, JobSpec, NextRun, Result};
 use crate::domain::reaction::ReactionKind;
 use crate::domain::{
@@ -57,12 +57,12 @@ impl Crowd {
             None => None,
         };
         let picture = pinned.as_ref().and_then(|offer| offer.image.as_deref()).map(picture_name);
-        let Act { viewer, what } = self.plan.next_act(picture, &mut self.rng);
+        let CrowdAction { viewer, kind } = self.plan.next_action(picture, &mut self.rng);
         let actor = actor(&self.plan.viewers()[viewer])?;
-        match what {
-            What::Say(text) => self.app.chat.say(&actor, show.id, &text, None).await.map(drop),
-            What::React(count) => self.app.chat.react(&actor, show.id, kind_of(count), count).await,
-            What::Buy => match pinned {
+        match kind {
+            CrowdActionKind::Say(text) => self.app.chat.say(&actor, show.id, &text, None).await.map(drop),
+            CrowdActionKind::React(count) => self.app.chat.react(&actor, show.id, kind_of(count), count).await,
+            CrowdActionKind::Buy => match pinned {
                 Some(offer) => self.buy(&actor, &offer).await,
                 None => Ok(()),
             },

@@ -11,12 +11,12 @@ use crate::domain::{Millis, OfferStatus};
 /// The crowd is silent when nobody has been there for this long.
 pub const SILENT_AFTER_MS: Millis = 600_000;
 /// This many things happen one after the other at the start, so that a viewer who opens the demo finds a show that has begun.
-const OPENING_ACTS: u32 = 5;
+const OPENING_ACTIONS: u32 = 5;
 const OPENING_PAUSE: Duration = Duration::from_millis(300);
 /// How often the silent crowd looks whether somebody came.
 const SILENT_PAUSE: Duration = Duration::from_secs(2);
-/// A line is not said again before so many others.
-const LINES_REMEMBERED: usize = 16;
+/// A text is not said again before so many others.
+const TEXTS_REMEMBERED: usize = 16;
 /// The crowd leaves at least this share of an offer to people.
 const LEFT_PERCENT_MIN: i64 = 90;
 
@@ -24,7 +24,7 @@ const LEFT_PERCENT_MIN: i64 = 90;
 pub struct CrowdSeed {
     pub viewers: Vec<SeedViewer>,
     /// By language.
-    lines: HashMap<String, SeedLines>,
+    chat_texts: HashMap<String, SeedTexts>,
 }
 
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ pub struct SeedViewer {
 }
 
 #[derive(Deserialize)]
-struct SeedLines {
+struct SeedTexts {
     any: Vec<String>,
     /// By the name of a product's picture.
     products: HashMap<String, Vec<String>>,
@@ -44,13 +44,13 @@ struct SeedLines {
 
 /// What one of the viewers does. `viewer` is an index into the viewers of the seed.
 #[derive(Debug, PartialEq)]
-pub struct Act {
+pub struct CrowdAction {
     pub viewer: usize,
-    pub what: What,
+    pub kind: CrowdActionKind,
 }
 
 #[derive(Debug, PartialEq)]
-pub enum What {
+pub enum CrowdActionKind {
     Say(String),
     /// So many taps on a heart or an emoji.
     React(i64),
@@ -58,18 +58,18 @@ pub enum What {
     Buy,
 }
 
-/// The state of the crowd between two acts.
+/// The state of the crowd between two actions.
 pub struct CrowdPlan {
     seed: CrowdSeed,
     /// When a person was last there; at first the start, so that the first visitor finds a lively show.
     person_seen_at: Millis,
-    acts: u32,
-    recent_lines: VecDeque<String>,
+    actions: u32,
+    recent_texts: VecDeque<String>,
 }
 
 impl CrowdPlan {
     pub fn new(seed: CrowdSeed, now: Millis) -> Self {
-        Self { seed, person_seen_at: now, acts: 0, recent_lines: VecDeque::new() }
+        Self { seed, person_seen_at: now, actions: 0, recent_texts: VecDeque::new() }
     }
 
     pub fn viewers(&self) -> &[SeedViewer] {
@@ -84,47 +84,47 @@ impl CrowdPlan {
         self.person_seen_at + SILENT_AFTER_MS <= now
     }
 
-    /// The pause after an act, or while the crowd is silent.
+    /// The pause after an action, or while the crowd is silent.
     pub fn pause(&self, is_silent: bool, rng: &mut impl Rng) -> Duration {
-        match self.acts {
+        match self.actions {
             _ if is_silent => SILENT_PAUSE,
-            1..OPENING_ACTS => OPENING_PAUSE,
+            1..OPENING_ACTIONS => OPENING_PAUSE,
             _ => Duration::from_millis(rng.random_range(3_000..9_000)),
         }
     }
 
     /// What happens next, while a product with this picture is pinned.
-    pub fn next_act(&mut self, pinned: Option<&str>, rng: &mut impl Rng) -> Act {
-        self.acts = self.acts.saturating_add(1);
+    pub fn next_action(&mut self, pinned: Option<&str>, rng: &mut impl Rng) -> CrowdAction {
+        self.actions = self.actions.saturating_add(1);
         let viewer = rng.random_range(0..self.seed.viewers.len());
-        let what = match rng.random_range(0..100) {
-            _ if self.acts < OPENING_ACTS => What::Say(self.line(viewer, pinned, rng)),
-            0..8 if pinned.is_some() => What::Buy,
-            0..35 => What::React(rng.random_range(1..=6)),
-            _ => What::Say(self.line(viewer, pinned, rng)),
+        let kind = match rng.random_range(0..100) {
+            _ if self.actions < OPENING_ACTIONS => CrowdActionKind::Say(self.chat_text(viewer, pinned, rng)),
+            0..8 if pinned.is_some() => CrowdActionKind::Buy,
+            0..35 => CrowdActionKind::React(rng.random_range(1..=6)),
+            _ => CrowdActionKind::Say(self.chat_text(viewer, pinned, rng)),
         };
-        Act { viewer, what }
+        CrowdAction { viewer, kind }
     }
 
-    /// A line of this viewer that was not said lately.
-    fn line(&mut self, viewer: usize, pinned: Option<&str>, rng: &mut impl Rng) -> String {
-        let lines = &self.seed.lines[&self.seed.viewers[viewer].language];
-        let of_product = pinned.and_then(|picture| lines.products.get(picture)).map(Vec::as_slice).unwrap_or_default();
+    /// A text of this viewer that was not said lately.
+    fn chat_text(&mut self, viewer: usize, pinned: Option<&str>, rng: &mut impl Rng) -> String {
+        let texts = &self.seed.chat_texts[&self.seed.viewers[viewer].language];
+        let of_product = pinned.and_then(|picture| texts.products.get(picture)).map(Vec::as_slice).unwrap_or_default();
         let about_product = rng.random_bool(0.6);
-        let fresh = |from: &[String]| from.iter().filter(|line| !self.recent_lines.contains(line)).cloned().collect();
+        let fresh = |from: &[String]| from.iter().filter(|text| !self.recent_texts.contains(text)).cloned().collect();
         let mut choice: Vec<String> = if about_product { fresh(of_product) } else { Vec::new() };
         if choice.is_empty() {
-            choice = fresh(&lines.any);
+            choice = fresh(&texts.any);
         }
         if choice.is_empty() {
-            choice.clone_from(&lines.any);
+            choice.clone_from(&texts.any);
         }
-        let line = choice.swap_remove(rng.random_range(0..choice.len()));
-        self.recent_lines.push_back(line.clone());
-        if self.recent_lines.len() > LINES_REMEMBERED {
-            self.recent_lines.pop_front();
+        let text = choice.swap_remove(rng.random_range(0..choice.len()));
+        self.recent_texts.push_back(text.clone());
+        if self.recent_texts.len() > TEXTS_REMEMBERED {
+            self.recent_texts.pop_front();
         }
-        line
+        text
     }
 }
 
@@ -165,9 +165,9 @@ mod tests {
             assert!(!Name::parse(&viewer.name).unwrap().claims_role(), "{}", viewer.name);
             assert!(UserId::parse(&format!("{}{}", UserId::SIMULATED, viewer.id)).unwrap().is_simulated());
         }
-        for lines in seed.lines.values() {
-            for line in lines.any.iter().chain(lines.products.values().flatten()) {
-                assert!(ChatText::parse(line).is_ok(), "{line}");
+        for texts in seed.chat_texts.values() {
+            for text in texts.any.iter().chain(texts.products.values().flatten()) {
+                assert!(ChatText::parse(text).is_ok(), "{text}");
             }
         }
     }
@@ -184,20 +184,25 @@ mod tests {
     }
 
     #[test]
-    fn crowd_talks_first_then_does_everything_and_repeats_no_line_soon() {
+    fn crowd_talks_first_then_does_everything_and_repeats_no_text_soon() {
         let (mut plan, mut rng) = (CrowdPlan::new(seed(), 0), StdRng::seed_from_u64(7));
-        let acts: Vec<What> = (0..400).map(|_| plan.next_act(Some("scarf"), &mut rng).what).collect();
-        assert!(acts[..4].iter().all(|act| matches!(act, What::Say(_))), "{:?}", &acts[..4]);
-        let count = |wanted: fn(&What) -> bool| acts.iter().filter(|act| wanted(act)).count();
-        let (buys, reactions) = (count(|act| *act == What::Buy), count(|act| matches!(act, What::React(_))));
+        let actions: Vec<CrowdActionKind> = (0..400).map(|_| plan.next_action(Some("scarf"), &mut rng).kind).collect();
+        assert!(actions[..4].iter().all(|action| matches!(action, CrowdActionKind::Say(_))), "{:?}", &actions[..4]);
+        let count = |wanted: fn(&CrowdActionKind) -> bool| actions.iter().filter(|action| wanted(action)).count();
+        let (buys, reactions) = (
+            count(|action| *action == CrowdActionKind::Buy),
+            count(|action| matches!(action, CrowdActionKind::React(_))),
+        );
         assert!((10..60).contains(&buys) && (60..180).contains(&reactions), "{buys} {reactions}");
-        let said: Vec<&String> =
-            acts.iter().filter_map(|act| if let What::Say(line) = act { Some(line) } else { None }).collect();
-        for lines in said.windows(6) {
-            assert_eq!(lines.iter().collect::<HashSet<_>>().len(), 6, "{lines:?}");
+        let said: Vec<&String> = actions
+            .iter()
+            .filter_map(|action| if let CrowdActionKind::Say(text) = action { Some(text) } else { None })
+            .collect();
+        for texts in said.windows(6) {
+            assert_eq!(texts.iter().collect::<HashSet<_>>().len(), 6, "{texts:?}");
         }
         let (mut plan, mut rng) = (CrowdPlan::new(seed(), 0), StdRng::seed_from_u64(7));
-        assert!((0..400).all(|_| plan.next_act(None, &mut rng).what != What::Buy), "nothing is pinned");
+        assert!((0..400).all(|_| plan.next_action(None, &mut rng).kind != CrowdActionKind::Buy), "nothing is pinned");
     }
 
     #[test]

@@ -43,6 +43,8 @@ const RETIRED: &[(&str, &str)] = &[
     ("note_fee", "store_fee"),
     ("something_binds", "has_active_restriction"),
     ("USELESS_KEPT_MS", "UNCHANGED_KEPT_MS"),
+    ("OPENING_ACTS", "OPENING_ACTIONS"),
+    ("next_act", "next_action"),
     // Tables and columns
     ("muted_words", "blocked_words"),
     ("hold_all", "review_all"),
