@@ -36,17 +36,17 @@ impl Clock {
 
     pub fn now(&self) -> Millis {
         match &self.0 {
-            ClockSource::System(steady) => steady.now_ns(wall_time(), Instant::now()) / 1_000_000,
-            ClockSource::Manual(hand, _) => *hand.borrow(),
+            ClockSource::System(monotonic) => monotonic.now_ns(system_time_of_day(), Instant::now()) / 1_000_000,
+            ClockSource::Manual(manual_time, _) => *manual_time.borrow(),
         }
     }
 
     /// The time of day as the system has it now. It goes backwards when the system clock is set back. Only what others have
     /// dated is compared with it, such as tokens: [`Clock::now`] stays ahead for as long as the system clock once was wrong.
-    pub fn wall(&self) -> Millis {
+    pub fn time_of_day(&self) -> Millis {
         match &self.0 {
-            ClockSource::System(_) => wall_time().as_millis() as Millis,
-            ClockSource::Manual(hand, correction) => *hand.borrow() + correction.load(Ordering::Relaxed),
+            ClockSource::System(_) => system_time_of_day().as_millis() as Millis,
+            ClockSource::Manual(manual_time, correction) => *manual_time.borrow() + correction.load(Ordering::Relaxed),
         }
     }
 
@@ -59,8 +59,8 @@ impl Clock {
 
     /// Moves a manual clock forward and wakes sleepers whose time has come. Has no effect on the system clock.
     pub fn set(&self, now: Millis) {
-        if let ClockSource::Manual(hand, _) = &self.0 {
-            hand.send_modify(|time| *time = now.max(*time));
+        if let ClockSource::Manual(manual_time, _) = &self.0 {
+            manual_time.send_modify(|time| *time = now.max(*time));
         }
     }
 
@@ -77,9 +77,9 @@ impl Clock {
                     tokio::time::sleep(Duration::from_millis(left)).await;
                 }
             }
-            ClockSource::Manual(hand, _) => {
+            ClockSource::Manual(manual_time, _) => {
                 // Cannot fail: this clock holds the sender.
-                let _ = hand.subscribe().wait_for(|now| *now >= at).await;
+                let _ = manual_time.subscribe().wait_for(|now| *now >= at).await;
             }
         }
     }
@@ -97,15 +97,15 @@ struct MonotonicTime {
 
 impl MonotonicTime {
     /// In nanoseconds.
-    fn now_ns(&self, wall: Duration, instant: Instant) -> i64 {
+    fn now_ns(&self, time_of_day: Duration, instant: Instant) -> i64 {
         let half = instant.saturating_duration_since(self.start).as_nanos() as i64 / 2;
-        let lead = wall.as_nanos() as i64 - half;
+        let lead = time_of_day.as_nanos() as i64 - half;
         self.lead.fetch_max(lead, Ordering::AcqRel).max(lead) + half
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-fn wall_time() -> Duration {
+fn system_time_of_day() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
@@ -116,32 +116,32 @@ mod tests {
     #[test]
     fn time_runs_at_half_speed_after_the_system_clock_is_set_back() {
         let start = Instant::now();
-        let steady = MonotonicTime { start, lead: AtomicI64::new(i64::MIN) };
+        let monotonic = MonotonicTime { start, lead: AtomicI64::new(i64::MIN) };
         let second = Duration::from_secs(1);
-        for (wall, passed, expected) in [
+        for (time_of_day, passed, expected) in [
             (1_001, 1, 1_001_000), // in step
             (500, 3, 1_002_000),   // set back: half of two seconds
             (501, 4, 1_002_500),
             (2_000, 5, 2_000_000), // set forward: at once
         ] {
-            let now = steady.now_ns(second * wall, start + second * passed) / 1_000_000;
-            assert_eq!(now, expected, "wall {wall}");
+            let now = monotonic.now_ns(second * time_of_day, start + second * passed) / 1_000_000;
+            assert_eq!(now, expected, "time of day {time_of_day}");
         }
     }
 
     #[test]
     fn time_never_goes_backwards_in_any_thread() {
-        let steady = MonotonicTime { start: Instant::now(), lead: AtomicI64::new(i64::MIN) };
+        let monotonic = MonotonicTime { start: Instant::now(), lead: AtomicI64::new(i64::MIN) };
         let newest = AtomicI64::new(0);
         std::thread::scope(|threads| {
             for thread in 0..4 {
-                let (steady, newest) = (&steady, &newest);
+                let (monotonic, newest) = (&monotonic, &newest);
                 threads.spawn(move || {
                     for reading in 0..20_000_u64 {
                         let before = newest.load(Ordering::Acquire);
                         // A system clock that jumps back and forth, differently in each thread.
-                        let wall = Duration::from_millis(1_000_000 + (reading * 7_919 * (thread + 1)) % 1_000);
-                        let now = steady.now_ns(wall, Instant::now());
+                        let time_of_day = Duration::from_millis(1_000_000 + (reading * 7_919 * (thread + 1)) % 1_000);
+                        let now = monotonic.now_ns(time_of_day, Instant::now());
                         assert!(before <= now, "{now} after {before}");
                         newest.fetch_max(now, Ordering::AcqRel);
                     }

@@ -75,7 +75,7 @@ pub enum SharedPart {
 }
 
 impl ConnectionWriter {
-    /// `time_of_day`: see [`crate::clock::Clock::wall`].
+    /// `time_of_day`: see [`crate::clock::Clock::time_of_day`].
     pub fn new(join: PendingJoin, now: Millis, time_of_day: Millis) -> Self {
         let PendingJoin { member, hello_request } = join;
         let ttl = CONNECTION_TTL_MS - rand::random_range(0..CONNECTION_TTL_JITTER_MS);

@@ -73,7 +73,7 @@ impl RoomWriter {
         {
             self.replace_connection(index, now);
         }
-        let mut connection = ConnectionWriter::new(join, now, self.room.clock.wall());
+        let mut connection = ConnectionWriter::new(join, now, self.room.clock.time_of_day());
         self.deflate_connections += usize::from(member.deflate);
         connection.moving = self.drain_until.map(|(until, drain)| (moving_at(now, until), drain.close_after_ms));
         // A user with several connections is one viewer.
@@ -229,7 +229,7 @@ impl RoomWriter {
         }
         self.ring_buffer.trim(now);
         self.room.set_oldest_position(&self.ring_buffer.position().epoch, self.ring_buffer.oldest());
-        let (mut served, time_of_day) = (0, self.room.clock.wall());
+        let (mut served, time_of_day) = (0, self.room.clock.time_of_day());
         let mut next = NextCheck::after(now);
         for index in 0..self.connections.len() {
             let connection = &mut self.connections[index];

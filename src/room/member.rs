@@ -112,7 +112,7 @@ impl Member {
             actor,
             is_join_confirmed: AtomicBool::new(false),
             join_number: room.users.next_join_number(),
-            joined_at: room.clock.wall(),
+            joined_at: room.clock.time_of_day(),
             socket,
             deflate,
             receipt_request: Mutex::default(),

@@ -191,7 +191,7 @@ impl Store {
         );
         let latest = match self {
             Store::Postgres(_) => token::LEEWAY_MS,
-            Store::Sqlite(db) => db.clock().wall() + token::LEEWAY_MS,
+            Store::Sqlite(db) => db.clock().time_of_day() + token::LEEWAY_MS,
         };
         self.query(read).bind(latest).fetch_one().await
     }

@@ -306,7 +306,7 @@ impl Transaction<'_> {
     pub async fn time_of_day(&mut self) -> Result<Millis> {
         match self {
             Transaction::Postgres(_) => self.now().await,
-            Transaction::Sqlite(_, clock) => Ok(clock.wall()),
+            Transaction::Sqlite(_, clock) => Ok(clock.time_of_day()),
         }
     }
 }
