@@ -158,8 +158,8 @@ impl Connection {
             // The writer has closed this socket, for whatever reason.
             () = self.subscription.run() => {
                 let is_stopping = self.app.stopping().is_cancelled();
-                let patience = if is_stopping { CLOSE_TIMEOUT_AT_STOP } else { CLOSE_TIMEOUT };
-                Box::pin(drain_socket(self.socket(), patience)).await;
+                let timeout = if is_stopping { CLOSE_TIMEOUT_AT_STOP } else { CLOSE_TIMEOUT };
+                Box::pin(discard_until_closed(self.socket(), timeout)).await;
             }
             () = self.read(input) => {}
         }
@@ -298,12 +298,12 @@ async fn send_close(socket: &TcpStream, close: Close, ticket: Option<AdmissionTi
     // The send buffer of a fresh socket always has space for such a small frame.
     if socket.try_write(Frame::close_with_ticket(close, ticket).bytes()).is_ok() {
         let _ = SockRef::from(socket).shutdown(std::net::Shutdown::Write);
-        drain_socket(socket, CLOSE_TIMEOUT).await;
+        discard_until_closed(socket, CLOSE_TIMEOUT).await;
     }
 }
 
 /// Discards input until the client has closed its side too. Otherwise a TCP reset could destroy the close frame.
-async fn drain_socket(socket: &TcpStream, patience: Duration) {
+async fn discard_until_closed(socket: &TcpStream, timeout: Duration) {
     let until_end = async {
         while socket.readable().await.is_ok() {
             match discard_input(socket) {
@@ -313,7 +313,7 @@ async fn drain_socket(socket: &TcpStream, patience: Duration) {
             }
         }
     };
-    let _ = tokio::time::timeout(patience, until_end).await;
+    let _ = tokio::time::timeout(timeout, until_end).await;
 }
 
 /// A separate function, so that its buffer is not part of the future of a waiting connection.

@@ -99,8 +99,8 @@ impl ChaosBuyer {
             }
             // Disconnects before the reply and retries under the same key.
             38..48 => {
-                let patience = Duration::from_millis(self.rng.random_range(3..60));
-                let _ = self.client().ask(&request, &key, RequestRoute::rest_with_timeout(one, patience)).await;
+                let timeout = Duration::from_millis(self.rng.random_range(3..60));
+                let _ = self.client().ask(&request, &key, RequestRoute::rest_with_timeout(one, timeout)).await;
                 self.retry_until_certain(&request, &key).await
             }
             // Requests an earlier purchase again: the result must be the same order.

@@ -45,6 +45,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("USELESS_KEPT_MS", "UNCHANGED_KEPT_MS"),
     ("OPENING_ACTS", "OPENING_ACTIONS"),
     ("next_act", "next_action"),
+    ("drain_socket", "discard_until_closed"),
     // Tables and columns
     ("muted_words", "blocked_words"),
     ("hold_all", "review_all"),
