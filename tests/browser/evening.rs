@@ -1,4 +1,4 @@
-//! An evening of a host: the catalogue comes from a file, the line-up by search and keyboard, a quick item from the air, and a link that is
+//! An evening of a host: the catalogue comes from a file, the line-up by search and keyboard, a quick item from the live show, and a link that is
 //! shared.
 
 use std::time::Duration;
@@ -50,7 +50,7 @@ async fn evening_catalogue_of_a_thousand_products_is_imported_and_put_into_the_l
     host.find(&named("import-choose")).await;
     host.script(CHOOSE_FILE, &[]).await;
     host.find(&named("import-apply")).await;
-    host.sees("import-facts", "1,001").await; // With the heads of the columns.
+    host.sees("import-facts", "1,001").await; // With the column headings.
     looks_good(&host, Window::Desktop, "import-ready").await;
     host.press("import-apply").await;
     // A thousand products take a while in a debug build on a busy machine; the page shows how far they are.
@@ -58,7 +58,7 @@ async fn evening_catalogue_of_a_thousand_products_is_imported_and_put_into_the_l
     host.sees("import-view-created", "1,000").await;
     looks_good(&host, Window::Desktop, "import-applied").await;
 
-    // In the console the picker finds one of them by a part that was mistyped; the hand stays on the keyboard.
+    // In the console the picker finds one of them by a part that was mistyped; focus stays on the keyboard.
     let console = shop.server.started["host_url"].as_str().unwrap();
     host.forget_people().await;
     host.goto(console).await;
