@@ -77,6 +77,9 @@ const END_RESERVATIONS_ON_SQLITE: &str = reservations!(
 );
 
 /// The holds of an offer that ended first. A hold that is being paid at this moment is skipped.
+///
+/// `status in ('held', 'capturing')` repeats the condition of the partial index `reservations_unpaid`: SQLite takes such an index only for
+/// a query that contains its condition. `status = 'held'` is what decides.
 const END_HOLDS_ON_POSTGRES: &str = reservations!(
     "with due as (select r.id as due from reservations r
         where r.offer = $1 and r.status in ('held', 'capturing') and r.status = 'held' and r.hold_until <= $2
