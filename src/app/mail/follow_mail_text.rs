@@ -1,5 +1,6 @@
 //! Mails to followers: the one that asks whether an address wants mails, and the news.
 
+use super::compose::MailParts;
 use super::mail_text::Block;
 use super::words::{Words, fill};
 use crate::domain::{FollowedProduct, Language, LiveStream, MailContent};
@@ -12,15 +13,6 @@ pub enum FollowFacts {
     News(FollowOfMail, Box<LiveStream>),
 }
 
-/// The subject, the blocks, and the address at which one request ends the follow.
-pub struct FollowMailText {
-    pub subject: &'static str,
-    pub blocks: Vec<Block>,
-    pub stop: Option<String>,
-    /// What the places of the subject mean, beside those that every mail has.
-    pub values: Vec<(&'static str, String)>,
-}
-
 /// Composes what a mail to a follower says. `None`: the facts are of another kind, or there is no address for links.
 pub fn follow_mail_text(
     (language, words): (Language, &Words),
@@ -28,7 +20,7 @@ pub fn follow_mail_text(
     facts: &FollowFacts,
     (shop, public_url): (&str, Option<&str>),
     until: &str,
-) -> Option<FollowMailText> {
+) -> Option<MailParts> {
     let url = public_url?;
     let product = match facts {
         FollowFacts::Asked(product) => product.as_ref(),
@@ -55,7 +47,7 @@ pub fn follow_mail_text(
                 Block::Text(say(words.follow_valid)),
                 Block::Small(say(words.follow_ignore)),
             ];
-            Some(FollowMailText { subject: words.follow_subject, blocks, stop: None, values })
+            Some(MailParts { subject: words.follow_subject, blocks, stop: None, values })
         }
         (MailContent::ShowStarted { .. } | MailContent::ProductUp { .. }, FollowFacts::News(follow, show)) => {
             let (subject, intro, why) = match is_of_product {
@@ -69,7 +61,7 @@ pub fn follow_mail_text(
                 Block::Small(say(why)),
                 link(words.stop_link, format!("{stop}?lang={}", language.tag())),
             ];
-            Some(FollowMailText { subject, blocks, stop: Some(stop), values })
+            Some(MailParts { subject, blocks, stop: Some(stop), values })
         }
         _ => None,
     }

@@ -9,8 +9,9 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::Mail;
-use super::compose::{Facts, OrderFacts, Sender, compose, message};
+use super::compose::{Facts, OrderFacts, Sender, compose};
 use super::follow_mail_text::FollowFacts;
+use super::message::message;
 use crate::app::context::Context;
 use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};

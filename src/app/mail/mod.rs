@@ -9,6 +9,8 @@ mod format;
 mod job;
 mod log;
 mod mail_text;
+mod message;
+mod order_mail_text;
 mod words;
 
 use std::sync::Arc;
@@ -94,7 +96,7 @@ pub async fn send_test_mail(
     };
     let sender = Sender { shop, address: from, name: name.as_deref(), public_url: None, bank_details: "" };
     let text = compose::compose(&mail, &Facts::None, &sender).ok_or("The message cannot be written.")?;
-    let message = compose::message(&mail, &text, &sender)?;
+    let message = message::message(&mail, &text, &sender)?;
     match server.send(from, &mail.to, &message, &AtomicBool::new(false)).await {
         MailOutcome::Accepted => Ok(()),
         MailOutcome::ServerUnavailable(why)

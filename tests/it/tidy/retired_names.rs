@@ -36,7 +36,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("OwnDataPlace", "OwnDataCursor"),
     ("PlaceQueue", "AdmissionQueue"),
     ("TicketValue", "TicketStatus"),
-    ("FollowLetter", "FollowMailText"),
+    ("FollowLetter", "MailParts"),
     ("follow_letter", "follow_mail_text"),
     ("first_fee_look", "first_fee_check"),
     ("claim_fee_look", "claim_fee_check"),
