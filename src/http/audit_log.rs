@@ -1,4 +1,4 @@
-//! REST routes of the whole audit log, for owners and admins: what the staff did in the shop and in all shows, and its export.
+//! REST routes of the audit log: of a show, of what affects the caller, of what belongs to no show, and of everything with its export.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,8 +12,46 @@ use super::export::{AUDIT_LOG_COLUMNS, audit_log_row};
 use super::export_body::{self, ExportFormat, ExportWriter};
 use super::extract::{Caller, List, PageQuery, PageRequest, PathId, QueryParams};
 use crate::app::{App, Error};
-use crate::domain::{Actor, AuditAction, AuditEntryId, AuditFilter, Refusal, UserId};
+use crate::domain::{Actor, AuditAction, AuditEntryId, AuditFilter, Refusal, StreamId, UserId};
 use crate::protocol::AuditEntryView;
+
+/// The audit log of a show, newest entry first. Moderators only.
+#[utoipa::path(get, path = "/v1/streams/{stream}/audit-log", tag = "chat", params(("stream" = StreamId, Path), PageQuery),
+    responses((status = 200, body = List<AuditEntryView>), (status = "default", body = Problem)))]
+pub async fn audit_log(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    PathId(stream): PathId<StreamId>,
+    page: PageRequest<AuditEntryId>,
+) -> ApiResult<Json<List<AuditEntryView>>> {
+    let entries = state.app.audit.audit_log(&actor, stream, page.after, page.fetch_limit()).await?;
+    Ok(Json(page.to_list(entries, |entry| entry.id)))
+}
+
+/// The entries of the audit log that affect me, with the reason and the role of the team member.
+#[utoipa::path(get, path = "/v1/streams/{stream}/audit-log/mine", tag = "chat", params(("stream" = StreamId, Path), PageQuery),
+    responses((status = 200, body = List<AuditEntryView>), (status = "default", body = Problem)))]
+pub async fn my_audit_log(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    PathId(stream): PathId<StreamId>,
+    page: PageRequest<AuditEntryId>,
+) -> ApiResult<Json<List<AuditEntryView>>> {
+    let entries = state.app.audit.my_audit_log(&actor, stream, page.after, page.fetch_limit()).await?;
+    Ok(Json(page.to_list(entries, |entry| entry.id)))
+}
+
+/// The audit log of the whole shop, newest entry first: what belongs to no show. Its `stream` is all zeros. Admins only.
+#[utoipa::path(get, path = "/v1/audit-log", operation_id = "shop_audit_log", tag = "shop", params(PageQuery),
+    responses((status = 200, body = List<AuditEntryView>), (status = "default", body = Problem)))]
+pub async fn shop_audit_log(
+    State(state): State<AppState>,
+    Caller(actor): Caller,
+    page: PageRequest<AuditEntryId>,
+) -> ApiResult<Json<List<AuditEntryView>>> {
+    let entries = state.app.audit.shop_audit_log(&actor, page.after, page.fetch_limit()).await?;
+    Ok(Json(page.to_list(entries, |entry| entry.id)))
+}
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

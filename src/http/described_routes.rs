@@ -10,8 +10,9 @@ use super::{
     AppState, Problem, account, address, api_key, audit_log, billing, bulk_edit, chat, coupon, customer, dev, dispute,
     export, follow, gallery, import, invite, lineup, mail, mail_server, media_access, moderation, offer, oidc, order,
     order_export, own_data, passkey, payment, payment_day, payment_method, picture, policy, product, product_change,
-    product_export, publish_key, quick_item, rehearsal, report, saved_address, saved_view, setup, share, shop_order,
-    shop_settings, sign_in, staff, stock_alert, stream, stream_change, stripe_keys, token, user_data, withdrawal,
+    product_export, publish_key, quick_item, rehearsal, report, saved_address, saved_view, setup, share, shop,
+    shop_order, shop_settings, sign_in, staff, stock_alert, stream, stream_change, stripe_keys, token, user_data,
+    withdrawal,
 };
 
 /// The maximum size of the body of a bulk edit: 500 rows.
@@ -65,7 +66,6 @@ pub fn described_routes(state: &AppState) -> OpenApiRouter<AppState> {
 /// Shows, their offers and their videos.
 fn show_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(stream::shop))
         .routes(routes!(stream::list, stream::create))
         .routes(routes!(stream::show, stream_change::change))
         .routes(routes!(stream_change::cancel))
@@ -150,8 +150,9 @@ fn chat_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(moderation::sanctions))
         .routes(routes!(moderation::blocklist, moderation::set_blocklist))
         .routes(routes!(moderation::review_queue))
-        .routes(routes!(moderation::audit_log))
-        .routes(routes!(moderation::my_audit_log))
+        .routes(routes!(audit_log::audit_log))
+        .routes(routes!(audit_log::my_audit_log))
+        .routes(routes!(audit_log::shop_audit_log))
         .routes(routes!(export::export))
         .routes(routes!(audit_log::list))
         .routes(routes!(audit_log::export))
@@ -181,7 +182,6 @@ fn account_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(user_data::erase_user))
         .routes(routes!(token::list, token::revoke))
         .routes(routes!(token::undo))
-        .routes(routes!(token::shop_audit_log))
         .routes(routes!(account::show, account::rename, account::sign_out))
         .routes(routes!(account::sign_in_guest))
         .routes(routes!(account::send_email_code))
@@ -195,6 +195,7 @@ fn account_routes() -> OpenApiRouter<AppState> {
 /// The shop, its staff and its settings.
 fn shop_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
+        .routes(routes!(shop::show))
         .routes(routes!(staff::list))
         .routes(routes!(staff::invite))
         .routes(routes!(staff::withdraw))

@@ -91,6 +91,7 @@ mod room_metrics;
 mod session_cookie;
 mod setup;
 mod share;
+mod shop;
 mod shop_order;
 mod shop_settings;
 mod sign_in;

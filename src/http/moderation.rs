@@ -1,5 +1,4 @@
-//! REST routes of moderation, except the live verbs (`src/verbs`): mutes and bans, the blocklist, the review queue and the audit
-//! log.
+//! REST routes of moderation, except the live verbs (`src/verbs`): mutes and bans, the blocklist and the review queue.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,9 +7,9 @@ use utoipa::ToSchema;
 
 use super::AppState;
 use super::error::{ApiResult, Problem};
-use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId};
-use crate::domain::{AuditEntryId, BlockedWord, StreamId};
-use crate::protocol::{AuditEntryView, MessageView, SanctionView};
+use super::extract::{Caller, JsonBody, List, PathId};
+use crate::domain::{BlockedWord, StreamId};
+use crate::protocol::{MessageView, SanctionView};
 
 /// The mutes and bans of a show.
 #[utoipa::path(get, path = "/v1/streams/{stream}/mutes", tag = "chat", params(("stream" = StreamId, Path)),
@@ -61,30 +60,4 @@ pub async fn review_queue(
     PathId(stream): PathId<StreamId>,
 ) -> ApiResult<Json<List<MessageView>>> {
     Ok(Json(List { items: state.app.chat.review_queue(&actor, stream).await?, next: None }))
-}
-
-/// The audit log of a show, newest entry first. Moderators only.
-#[utoipa::path(get, path = "/v1/streams/{stream}/audit-log", tag = "chat", params(("stream" = StreamId, Path), PageQuery),
-    responses((status = 200, body = List<AuditEntryView>), (status = "default", body = Problem)))]
-pub async fn audit_log(
-    State(state): State<AppState>,
-    Caller(actor): Caller,
-    PathId(stream): PathId<StreamId>,
-    page: PageRequest<AuditEntryId>,
-) -> ApiResult<Json<List<AuditEntryView>>> {
-    let entries = state.app.audit.audit_log(&actor, stream, page.after, page.fetch_limit()).await?;
-    Ok(Json(page.to_list(entries, |entry| entry.id)))
-}
-
-/// The entries of the audit log that affect me, with the reason and the role of the team member.
-#[utoipa::path(get, path = "/v1/streams/{stream}/audit-log/mine", tag = "chat", params(("stream" = StreamId, Path), PageQuery),
-    responses((status = 200, body = List<AuditEntryView>), (status = "default", body = Problem)))]
-pub async fn my_audit_log(
-    State(state): State<AppState>,
-    Caller(actor): Caller,
-    PathId(stream): PathId<StreamId>,
-    page: PageRequest<AuditEntryId>,
-) -> ApiResult<Json<List<AuditEntryView>>> {
-    let entries = state.app.audit.my_audit_log(&actor, stream, page.after, page.fetch_limit()).await?;
-    Ok(Json(page.to_list(entries, |entry| entry.id)))
 }

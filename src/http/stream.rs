@@ -1,4 +1,4 @@
-//! REST routes of the shop and its shows (streams).
+//! REST routes of shows (streams).
 
 use axum::Json;
 use axum::extract::State;
@@ -10,24 +10,9 @@ use super::AppState;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId, QueryParams};
 use super::product::parse_search;
-use crate::app::{self, StripeCardForm};
+use crate::app;
 use crate::domain::{Millis, ProductId, Refusal, ShowFilter, StreamId, StreamStatus, Titles};
-use crate::protocol::{ShopView, StreamView, StripeFormView};
-
-/// The shop.
-#[utoipa::path(get, operation_id = "shop_show", path = "/v1/shop", tag = "shop", responses((status = 200, body = ShopView)))]
-pub async fn shop(State(state): State<AppState>) -> Json<ShopView> {
-    let payments = state.app.checkout.payment_provider();
-    let (dev_login, emails) = (state.app.settings().is_dev_login_enabled, state.app.mail.has_server());
-    let (shop, profile) = (state.app.shop(), state.app.profile());
-    let stripe = state
-        .app
-        .checkout
-        .card_form()
-        .map(|StripeCardForm { publishable_key, script }| StripeFormView { publishable_key, script });
-    let view = ShopView::of((&shop, &profile), dev_login, payments, stripe, emails, state.origins.base_url());
-    Json(ShopView { coupons: state.app.checkout.has_coupons(), ..view })
-}
+use crate::protocol::StreamView;
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -1,4 +1,4 @@
-//! REST routes for revoking tokens, and the audit log of the whole shop. Admins only.
+//! REST routes for revoking tokens. Admins only.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,8 +8,7 @@ use super::AppState;
 use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody, List, PageQuery, PageRequest, PathId};
 use crate::app::{RevocationForm, TokenRevocationView};
-use crate::domain::{AuditEntryId, TokenRevocationId};
-use crate::protocol::AuditEntryView;
+use crate::domain::TokenRevocationId;
 
 /// The revocations of tokens that are in force, newest first. Admins only.
 #[utoipa::path(get, path = "/v1/token-revocations", operation_id = "list_token_revocations", tag = "shop", params(PageQuery),
@@ -45,16 +44,4 @@ pub async fn undo(
 ) -> ApiResult<StatusCode> {
     state.app.tokens.undo(&actor, revocation).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// The audit log of the whole shop, newest entry first: what belongs to no show. Its `stream` is all zeros. Admins only.
-#[utoipa::path(get, path = "/v1/audit-log", operation_id = "shop_audit_log", tag = "shop", params(PageQuery),
-    responses((status = 200, body = List<AuditEntryView>), (status = "default", body = Problem)))]
-pub async fn shop_audit_log(
-    State(state): State<AppState>,
-    Caller(actor): Caller,
-    page: PageRequest<AuditEntryId>,
-) -> ApiResult<Json<List<AuditEntryView>>> {
-    let entries = state.app.audit.shop_audit_log(&actor, page.after, page.fetch_limit()).await?;
-    Ok(Json(page.to_list(entries, |entry| entry.id)))
 }
