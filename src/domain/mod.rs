@@ -69,6 +69,7 @@ mod replay;
 pub mod report;
 pub mod reservation;
 pub mod retention;
+mod sanction;
 pub mod saved_card;
 pub mod saved_view;
 pub mod search_text;
@@ -104,9 +105,7 @@ pub use billing::{BillingBody, BillingLine, CreditedSoFar, DocumentKind, Issuer,
 pub use blocklist::{BlockAction, BlockedWord, Blocklist};
 pub use bucket::{AtomicBucket, Rate, TokenBucket};
 pub use catalogue_import::{CatalogueImport, ImportSource, ImportStatus, ImportedState};
-pub use chat::{
-    ChatDecision, ChatMessage, ChatRules, ChatRulesForm, ChatText, LinkRule, Quote, Sanction, SanctionKind,
-};
+pub use chat::{ChatDecision, ChatMessage, ChatRules, ChatRulesForm, ChatText, LinkRule, Quote};
 pub use coupon::{
     AppliedCoupon, Coupon, CouponChange, CouponCode, CouponDiscount, CouponForm, CouponLine, CouponProblem,
     QuoteCoupon, ShownCoupon,
@@ -145,6 +144,7 @@ pub use quote::{OrderQuote, QuoteLine, QuoteRules, SoldItem};
 pub use refund::{PaidOrder, RefundPart, RefundPlan, RefundScope, Refundable, RefundedSoFar, ReturnedLine};
 pub use refusal::Refusal;
 pub use reservation::{Reservation, ReservationId, ReservationStatus};
+pub use sanction::{Sanction, SanctionKind};
 pub use saved_card::{CardFacts, CardReference, CardUse, SavedCard, UsedMethod};
 pub use saved_view::SavedView;
 pub use shop_order::ShopOrderFilter;
