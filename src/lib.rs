@@ -25,8 +25,8 @@ pub mod verbs;
 
 /// The clock. Only this module asks the system for the time of day, except for the time in new ids.
 pub mod clock;
-/// The commands of the binary: demo, serve, migrate, token and the rest.
 mod command_output;
+/// The commands of the binary: demo, serve, migrate, token and the rest.
 pub mod commands;
 /// Every setting: its flag, environment variable, default and help text.
 pub mod config;
@@ -34,18 +34,21 @@ pub mod config;
 pub mod connection_url;
 /// The demo shop: its products, shows and offers.
 pub mod demo;
+mod demo_command;
 /// Injected faults that the load test and the chaos test must detect. Never part of a release.
 mod fault;
 /// The first start of a shop: its signing key, and the links by which its owner comes.
 pub mod first_start;
 /// Addresses that a person typed on a page: resolved, checked, and only then connected to.
 pub mod guarded_address;
+mod logging;
 /// The mail server of the settings, and the command that tries it.
 pub mod mail_command;
 /// Metric types, and the encoding of the metrics page.
 mod metrics;
 /// A running node: start, serve, graceful shutdown.
 pub mod node;
+mod node_settings;
 /// The identity provider of the settings.
 pub mod oidc_settings;
 /// The payment provider that the command line chose.
@@ -56,6 +59,8 @@ pub mod rehearsal;
 
 /// The key for secrets in the database, and the command that changes it.
 pub mod secrets_command;
+mod serve_command;
+mod signals;
 
 #[cfg(all(feature = "fault-injection", not(debug_assertions)))]
 compile_error!("this feature breaks guarantees on purpose, so it must never be part of a release");

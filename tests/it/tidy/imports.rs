@@ -7,10 +7,13 @@ use super::source::{Token, tokens};
 
 /// The top of the tree, where everything is put together, and what each of its files may import of it. A new folder or file under
 /// `src/` needs a row here or in `TABLE` before it can be used.
-const TOP_LEVEL_FILES: [(&str, &[&str]); 13] = [
+const TOP_LEVEL_FILES: [(&str, &[&str]); 18] = [
     ("lib", &[]),
     ("demo", &[]),
     ("node", &[]),
+    ("node_settings", &[]),
+    ("signals", &[]),
+    ("logging", &["node"]),
     ("rehearsal", &["node"]),
     ("first_start", &["node"]),
     ("mail_command", &["node"]),
@@ -20,18 +23,36 @@ const TOP_LEVEL_FILES: [(&str, &[&str]); 13] = [
     ("reconcile_command", &["node", "payment_settings", "secrets_command"]),
     ("command_output", &["node"]),
     (
+        "demo_command",
+        &["command_output", "demo", "logging", "mail_command", "node", "node_settings", "rehearsal", "signals"],
+    ),
+    (
+        "serve_command",
+        &[
+            "first_start",
+            "logging",
+            "mail_command",
+            "node",
+            "node_settings",
+            "oidc_settings",
+            "payment_settings",
+            "rehearsal",
+            "secrets_command",
+            "signals",
+        ],
+    ),
+    (
         "commands",
         &[
             "command_output",
-            "demo",
+            "demo_command",
             "first_start",
+            "logging",
             "mail_command",
             "node",
-            "oidc_settings",
-            "payment_settings",
             "reconcile_command",
-            "rehearsal",
             "secrets_command",
+            "serve_command",
         ],
     ),
     ("main", &["commands"]),
