@@ -95,6 +95,36 @@ pub struct AppCounters {
     pub webhook_outcomes: LabeledCounter,
 }
 
+/// Why a hold ended.
+const HOLD_ENDS: [&str; 7] = ["paid", "placed", "hold_ended", "buyer_cancel", "capture_failed", "card_limit", "other"];
+/// What came of a sign-in.
+const SIGN_INS: [&str; 11] = [
+    "guest",
+    "account",
+    "code_sent",
+    "code_wrong",
+    "code_invalid",
+    "passkey",
+    "passkey_invalid",
+    "oidc",
+    "oidc_invalid",
+    "oidc_failed",
+    "other",
+];
+/// What came of an upload of a picture.
+const PICTURE_UPLOADS: [&str; 10] = [
+    "stored",
+    "known",
+    "picture_kind",
+    "picture_too_large",
+    "picture_pixels",
+    "picture_damaged",
+    "pictures_off",
+    "busy",
+    "unavailable",
+    "other",
+];
+
 /// A counter of outcomes: what can be done, in the words of the API, then every code of a refusal or a fault.
 fn outcomes(done: &[&'static str]) -> LabeledCounter {
     let refused = Refusal::TABLE.iter().map(|error| error.code);
@@ -118,15 +148,7 @@ impl Default for AppCounters {
             refunds_failed_later: AtomicU64::new(0),
             placed_orders_overdue: AtomicU64::new(0),
             outbox_unreadable: AtomicU64::new(0),
-            ended_holds: LabeledCounter::new([
-                "paid",
-                "placed",
-                "hold_ended",
-                "buyer_cancel",
-                "capture_failed",
-                "card_limit",
-                "other",
-            ]),
+            ended_holds: LabeledCounter::new(HOLD_ENDS),
             hold_duration: DurationHistogram::default(),
             release_delay: DurationHistogram::default(),
             hold_locks_awaited: AtomicU64::new(0),
@@ -140,19 +162,7 @@ impl Default for AppCounters {
             reconciled: AtomicU64::new(0),
             frames_delayed: AtomicU64::new(0),
             addresses_erased: AtomicU64::new(0),
-            sign_ins: LabeledCounter::new([
-                "guest",
-                "account",
-                "code_sent",
-                "code_wrong",
-                "code_invalid",
-                "passkey",
-                "passkey_invalid",
-                "oidc",
-                "oidc_invalid",
-                "oidc_failed",
-                "other",
-            ]),
+            sign_ins: LabeledCounter::new(SIGN_INS),
             sign_ins_expired: AtomicU64::new(0),
             search_words_deleted: AtomicU64::new(0),
             mail_outcomes: LabeledCounter::new(["sent", "retried", "failed", "unwanted", "other"]),
@@ -163,18 +173,7 @@ impl Default for AppCounters {
             follower_mails_waiting: AtomicU64::new(0),
             announcements_waiting: AtomicU64::new(0),
             announcements_oldest_at: AtomicI64::new(0),
-            picture_uploads: LabeledCounter::new([
-                "stored",
-                "known",
-                "picture_kind",
-                "picture_too_large",
-                "picture_pixels",
-                "picture_damaged",
-                "pictures_off",
-                "busy",
-                "unavailable",
-                "other",
-            ]),
+            picture_uploads: LabeledCounter::new(PICTURE_UPLOADS),
             picture_reads: LabeledCounter::new(["memory", "storage", "missing", "failed", "busy", "other"]),
             pictures_deleted: AtomicU64::new(0),
             imported_products: AtomicU64::new(0),
