@@ -9,6 +9,7 @@ use super::follow::erase_follows;
 use super::free_text::erase_texts;
 use super::guest_orders::erase_order_links;
 use super::saved_card::erase_saved_cards;
+use super::transaction::Transaction;
 use super::{Result, Store};
 use crate::domain::{MessageId, Millis, StreamId, UserId};
 
@@ -43,82 +44,28 @@ impl Store {
     /// sent, stays until then: without it the shop could not deliver what the user paid for.
     pub async fn erase_user_data(&self, user: &UserId) -> Result<ErasureReport> {
         let naming = self.texts_naming(user).await?;
-        let user_id = user;
-        let user = user.as_str();
         self.transaction(async |tx| {
             let now = tx.now().await?;
-            let shows = "select distinct stream from messages where user_id = $1
-                union select id from streams where pinned_user = $1";
-            let streams: Vec<Uuid> = tx.query(shows).bind(user).fetch_values().await?;
-            let quotes = "update messages set reply_name = '', reply_body = ''
-                where reply_to in (select id from messages where user_id = $1)";
-            tx.query(quotes).bind(user).execute().await?;
-            let messages = tx.query("delete from messages where user_id = $1").bind(user).execute().await?;
-            let unpin = "update streams set version = version + 1, pinned_message = null, pinned_user = null,
-                pinned_name = null, pinned_body = null where pinned_user = $1";
-            tx.query(unpin).bind(user).execute().await?;
-            // In the order in which everybody locks the lines of orders.
-            let lock = tx.choose(
-                "select id from reservations where buyer = $1 order by id for update",
-                "select id from reservations where buyer = $1 order by id",
-            );
-            let _reservations: Vec<Uuid> = tx.query(lock).bind(user).fetch_values().await?;
-            let orders =
-                tx.query("update reservations set buyer_name = '' where buyer = $1").bind(user).execute().await?;
-            let addresses = concat!(
-                "delete from addresses where order_id in (select o.id from reservations o where o.buyer = $1 and not ",
-                needs_address!(),
-                ")"
-            );
-            tx.query(addresses).bind(user).execute().await?;
-            let later = "update addresses set erase_when_done = 1
-                where order_id in (select id from reservations where buyer = $1)";
-            let addresses_kept = tx.query(later).bind(user).execute().await?;
-            let documents = "select cast(count(*) as bigint) from billing_documents
-                where order_id in (select id from reservations where buyer = $1)";
-            let documents: i64 = tx.query(documents).bind(user).fetch_value().await?;
-            let documents = documents.unsigned_abs();
-            tx.query("delete from saved_views where user_id = $1").bind(user).execute().await?;
-            tx.query("delete from saved_addresses where user_id = $1").bind(user).execute().await?;
-            tx.query("delete from mails where user_id = $1").bind(user).execute().await?;
+            let (messages, streams) = erase_messages(tx, user).await?;
+            let (orders, addresses_kept, documents) = erase_orders(tx, user).await?;
             let mut texts = erase_texts(tx, naming).await?;
             let refunds = "update refunds set reason = null
                 where reason is not null and order_id in (select id from reservations where buyer = $1)";
-            texts += tx.query(refunds).bind(user).execute().await?;
-            texts += erase_customer(tx, user_id).await?;
-            // What the team noted on the orders may be about the buyer.
-            let notes = "delete from order_notes where order_id in (select id from reservations where buyer = $1)";
-            tx.query(notes).bind(user).execute().await?;
-            tx.query("update order_notes set by_name = '' where by_user = $1").bind(user).execute().await?;
-            tx.query("update catalogue_imports set by_name = '' where by_user = $1").bind(user).execute().await?;
-            tx.query("update price_changes set by_name = '' where by_user = $1").bind(user).execute().await?;
-            tx.query("update stock_changes set by_name = '' where by_user = $1").bind(user).execute().await?;
-            // The name that the user chose when they accepted an invite.
-            tx.query("update helpers set name = user_id where user_id = $1").bind(user).execute().await?;
-            tx.query("delete from coupon_claims where user_id = $1").bind(user).execute().await?;
-            tx.query("delete from stock_alerts where user_id = $1").bind(user).execute().await?;
-            tx.query("delete from sign_in_codes where user_id = $1").bind(user).execute().await?;
-            let ended = "delete from sanctions where user_id = $1 and until is not null and until <= $2";
-            tx.query(ended).bind(user).bind(now).execute().await?;
-            let about = "update sanctions set reason = null where user_id = $1 and reason is not null";
-            texts += tx.query(about).bind(user).execute().await?;
-            let sanctions =
-                tx.query("update sanctions set user_name = '' where user_id = $1").bind(user).execute().await?;
-            let about = "update audit_log set reason = null where user_id = $1 and reason is not null";
-            texts += tx.query(about).bind(user).execute().await?;
-            let done_to = "update audit_log set user_name = null where user_id = $1";
-            let done_to = tx.query(done_to).bind(user).execute().await?;
-            let done_by = tx.query("update audit_log set by_name = '' where by_user = $1").bind(user).execute().await?;
-            erase_follows(tx, user_id).await?;
-            erase_saved_cards(tx, user_id).await?;
-            let mailboxes = erase_sign_in(tx, user_id).await?;
-            erase_order_links(tx, user_id).await?;
+            texts += tx.query(refunds).bind(user.as_str()).execute().await?;
+            texts += erase_customer(tx, user).await?;
+            erase_from_work_of_team(tx, user).await?;
+            let (sanctions, texts_of_sanctions) = erase_sanctions(tx, user, now).await?;
+            let (audit_entries, texts_of_entries) = erase_from_audit_log(tx, user).await?;
+            texts += texts_of_sanctions + texts_of_entries;
+            erase_follows(tx, user).await?;
+            erase_saved_cards(tx, user).await?;
+            let mailboxes = erase_sign_in(tx, user).await?;
+            erase_order_links(tx, user).await?;
             // A sign-out stays in force; it keeps only the ids.
             let signed_out = "update token_revocations set reason = null where user_id = $1";
-            tx.query(signed_out).bind(user).execute().await?;
-            tx.query("update token_revocations set by_name = '' where by_user = $1").bind(user).execute().await?;
-            let streams = streams.into_iter().map(StreamId).collect();
-            let audit_entries = done_to + done_by;
+            tx.query(signed_out).bind(user.as_str()).execute().await?;
+            let signed_out_by = "update token_revocations set by_name = '' where by_user = $1";
+            tx.query(signed_out_by).bind(user.as_str()).execute().await?;
             Ok(ErasureReport {
                 messages,
                 orders,
@@ -157,4 +104,92 @@ impl Store {
         })
         .await
     }
+}
+
+/// Deletes the messages of a user, and what quotes or pins them. Gives how many there were, and the shows that may have content of the
+/// user.
+async fn erase_messages(tx: &mut Transaction<'_>, user: &UserId) -> Result<(u64, Vec<StreamId>)> {
+    let user = user.as_str();
+    let shows = "select distinct stream from messages where user_id = $1
+        union select id from streams where pinned_user = $1";
+    let streams: Vec<Uuid> = tx.query(shows).bind(user).fetch_values().await?;
+    let quotes = "update messages set reply_name = '', reply_body = ''
+        where reply_to in (select id from messages where user_id = $1)";
+    tx.query(quotes).bind(user).execute().await?;
+    let messages = tx.query("delete from messages where user_id = $1").bind(user).execute().await?;
+    let unpin = "update streams set version = version + 1, pinned_message = null, pinned_user = null,
+        pinned_name = null, pinned_body = null where pinned_user = $1";
+    tx.query(unpin).bind(user).execute().await?;
+    Ok((messages, streams.into_iter().map(StreamId).collect()))
+}
+
+/// Erases the name and the addresses of a buyer, and what is kept for the next purchase. Gives how many orders there were, how many
+/// addresses the shop still needs, and how many documents stay.
+async fn erase_orders(tx: &mut Transaction<'_>, user: &UserId) -> Result<(u64, u64, u64)> {
+    let user = user.as_str();
+    // In the order in which everybody locks the lines of orders.
+    let lock = tx.choose(
+        "select id from reservations where buyer = $1 order by id for update",
+        "select id from reservations where buyer = $1 order by id",
+    );
+    let _reservations: Vec<Uuid> = tx.query(lock).bind(user).fetch_values().await?;
+    let orders = tx.query("update reservations set buyer_name = '' where buyer = $1").bind(user).execute().await?;
+    let addresses = concat!(
+        "delete from addresses where order_id in (select o.id from reservations o where o.buyer = $1 and not ",
+        needs_address!(),
+        ")"
+    );
+    tx.query(addresses).bind(user).execute().await?;
+    let later = "update addresses set erase_when_done = 1
+        where order_id in (select id from reservations where buyer = $1)";
+    let addresses_kept = tx.query(later).bind(user).execute().await?;
+    let documents = "select cast(count(*) as bigint) from billing_documents
+        where order_id in (select id from reservations where buyer = $1)";
+    let documents: i64 = tx.query(documents).bind(user).fetch_value().await?;
+    tx.query("delete from saved_views where user_id = $1").bind(user).execute().await?;
+    tx.query("delete from saved_addresses where user_id = $1").bind(user).execute().await?;
+    tx.query("delete from mails where user_id = $1").bind(user).execute().await?;
+    Ok((orders, addresses_kept, documents.unsigned_abs()))
+}
+
+/// Erases notes about a buyer, the name of a member of the team from their work, and what a viewer asked for.
+async fn erase_from_work_of_team(tx: &mut Transaction<'_>, user: &UserId) -> Result<()> {
+    for statement in [
+        // What the team noted on the orders may be about the buyer.
+        "delete from order_notes where order_id in (select id from reservations where buyer = $1)",
+        "update order_notes set by_name = '' where by_user = $1",
+        "update catalogue_imports set by_name = '' where by_user = $1",
+        "update price_changes set by_name = '' where by_user = $1",
+        "update stock_changes set by_name = '' where by_user = $1",
+        // The name that the user chose when they accepted an invite.
+        "update helpers set name = user_id where user_id = $1",
+        "delete from coupon_claims where user_id = $1",
+        "delete from stock_alerts where user_id = $1",
+        "delete from sign_in_codes where user_id = $1",
+    ] {
+        tx.query(statement).bind(user.as_str()).execute().await?;
+    }
+    Ok(())
+}
+
+/// Deletes sanctions that have ended, and erases the name and the reason from the others. Gives how many stay, and how many reasons were
+/// erased.
+async fn erase_sanctions(tx: &mut Transaction<'_>, user: &UserId, now: Millis) -> Result<(u64, u64)> {
+    let user = user.as_str();
+    let ended = "delete from sanctions where user_id = $1 and until is not null and until <= $2";
+    tx.query(ended).bind(user).bind(now).execute().await?;
+    let about = "update sanctions set reason = null where user_id = $1 and reason is not null";
+    let texts = tx.query(about).bind(user).execute().await?;
+    let sanctions = tx.query("update sanctions set user_name = '' where user_id = $1").bind(user).execute().await?;
+    Ok((sanctions, texts))
+}
+
+/// Erases the name of a user, and reasons about them. Gives how many entries still have their id, and how many reasons were erased.
+async fn erase_from_audit_log(tx: &mut Transaction<'_>, user: &UserId) -> Result<(u64, u64)> {
+    let user = user.as_str();
+    let about = "update audit_log set reason = null where user_id = $1 and reason is not null";
+    let texts = tx.query(about).bind(user).execute().await?;
+    let done_to = tx.query("update audit_log set user_name = null where user_id = $1").bind(user).execute().await?;
+    let done_by = tx.query("update audit_log set by_name = '' where by_user = $1").bind(user).execute().await?;
+    Ok((done_to + done_by, texts))
 }
