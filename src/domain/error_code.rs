@@ -1,4 +1,4 @@
-//! Error codes: the stable words on which clients act. Those of refusals are in the table of `refusal.rs`; those of faults are here.
+//! Error codes: the stable words on which clients act. Those of refusals are in `refusal_table.rs`; those of faults are here.
 
 use super::Refusal;
 

@@ -62,6 +62,7 @@ pub mod reaction;
 pub mod refund;
 pub mod refusal;
 mod refusal_message;
+mod refusal_table;
 #[cfg(test)]
 mod refusal_test;
 pub mod rehearsal;

@@ -1,5 +1,5 @@
 //! Error responses: RFC 9457 problem details with a stable `code`. The table of codes and their HTTP statuses is in
-//! `domain/refusal.rs`.
+//! `domain/refusal_table.rs`.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};

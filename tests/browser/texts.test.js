@@ -114,7 +114,7 @@ test('every_text_is_used_and_every_used_text_exists', () => {
 
 test('every_refusal_code_has_a_text_in_every_language', () => {
   // The table of refusals: code, HTTP status, meaning, text key.
-  const table = read('src/domain/refusal.rs') + read('src/domain/error_code.rs');
+  const table = read('src/domain/refusal_table.rs') + read('src/domain/error_code.rs');
   const codes = new Set([...table.matchAll(/"([a-z_]+)",\s*\d{3}\b/g)].map(([, code]) => code));
   assert.ok(codes.size > 40, `only ${codes.size} codes were found`);
   for (const code of codes) {
