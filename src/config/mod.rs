@@ -1,14 +1,19 @@
 //! Every setting: a flag, an environment variable, a default and one line of help. Settings are parsed and validated once, here.
 //! How variables and files are read is in `sources.rs`, and holds for every setting.
 
+mod limits;
+mod log;
 mod mail;
 mod oidc;
+mod pages;
 mod payment_adapter;
 mod pictures;
 mod reconcile;
 mod secrets;
+mod small_commands;
 mod sources;
 mod stripe;
+mod tokens;
 mod value;
 
 use std::net::SocketAddr;
@@ -17,16 +22,21 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 
-use value::{address_range, compact_list, listen_address, log_filter, number};
+use value::{address_range, compact_list, listen_address};
 
+pub use limits::{LimitArgs, NamesShown};
+pub use log::{LogArgs, LogFormat};
 pub use mail::{MailAction, MailArgs, MailCommandArgs};
 pub use oidc::OidcArgs;
+pub use pages::{PageArgs, VideoArgs};
 pub use payment_adapter::AdapterArgs;
 pub use pictures::{PictureArgs, PictureLocation, folder_beside};
 pub use reconcile::ReconcileArgs;
 pub use secrets::{SecretArgs, SecretsAction, SecretsCommandArgs};
+pub use small_commands::{CompletionArgs, HealthArgs, ManArgs, MigrateArgs, OwnerAction, OwnerArgs, TokenArgs};
 pub use sources::{command, parse};
 pub use stripe::StripeArgs;
+pub use tokens::{AuthKeyArgs, TokenRuleArgs};
 
 /// The version and the commit from which this binary was built, like `0.1.0 (1a2b3c4d5e6f)`.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("LIVESOUK_COMMIT"), ")");
@@ -179,139 +189,12 @@ pub struct ServeArgs {
     pub log: LogArgs,
 }
 
-#[derive(Args, Debug)]
-pub struct PageArgs {
-    /// Host from which the pages may load images, like https://cdn.example or https://*.cdn.example; may be repeated. Default: any
-    /// HTTPS address
-    #[arg(long = "img-host", env = "LIVESOUK_IMG_HOST", value_name = "HOST", value_delimiter = ',')]
-    pub img_hosts: Vec<String>,
-    /// Host from which the pages may play videos; may be repeated. Default: any address
-    #[arg(long = "media-host", env = "LIVESOUK_MEDIA_HOST", value_name = "HOST", value_delimiter = ',')]
-    pub media_hosts: Vec<String>,
-    /// Host to which the scripts of the pages may connect, beside this server; may be repeated. Default: any address
-    #[arg(long = "connect-host", env = "LIVESOUK_CONNECT_HOST", value_name = "HOST", value_delimiter = ',')]
-    pub connect_hosts: Vec<String>,
-}
-
 /// The payment providers that `--payments` accepts.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PaymentProviderName {
     Stripe,
     Http,
     Test,
-}
-
-/// How `--purchase-names` names buyers.
-#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NamesShown {
-    Full,
-    Initials,
-    Hidden,
-}
-
-#[derive(Args, Debug)]
-pub struct AuthKeyArgs {
-    /// Key that signs user tokens, at least 32 bytes; to rotate keys, put the new one first. A new shop that is served without makes one
-    /// and keeps it in its database
-    #[arg(
-        long = "auth-key",
-        env = "LIVESOUK_AUTH_KEY",
-        value_name = "KEY",
-        value_delimiter = ',',
-        hide_env_values = true
-    )]
-    pub auth_keys: Vec<String>,
-}
-
-#[derive(Args, Debug)]
-pub struct TokenRuleArgs {
-    /// Highest role that the tokens of an --auth-key may have: one for all keys, or one for each in the same order, like
-    /// admin,viewer; default: admin. One key needs admin: it signs the tokens of this server
-    #[arg(long = "auth-key-max-role", env = "LIVESOUK_AUTH_KEY_MAX_ROLE", value_name = "ROLE", value_delimiter = ',')]
-    pub auth_key_max_roles: Vec<String>,
-    /// File or https URL of a key set (JWKS): its EdDSA (Ed25519) and ES256 keys verify tokens too; may be repeated
-    #[arg(long, env = "LIVESOUK_JWKS", value_name = "PATH|URL", value_delimiter = ',')]
-    pub jwks: Vec<String>,
-    /// Highest role that the tokens of a key set may have: one for all of them, or one for each in the same order; default: admin
-    #[arg(long = "jwks-max-role", env = "LIVESOUK_JWKS_MAX_ROLE", value_name = "ROLE", value_delimiter = ',')]
-    pub jwks_max_roles: Vec<String>,
-    /// Longest lifetime of a token in seconds, from its `iat` to its `exp`; a token without `iat` may end this long after now
-    #[arg(long = "token-max-ttl", env = "LIVESOUK_TOKEN_MAX_TTL", default_value_t = 7_776_000, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(60..=315_360_000))]
-    pub max_ttl_s: i64,
-    /// Audience that a token must name in `aud`; may be repeated, one of them is enough. Default: `aud` is not checked
-    #[arg(long = "audience", env = "LIVESOUK_AUDIENCE", value_name = "AUD", value_delimiter = ',')]
-    pub audiences: Vec<String>,
-    /// Issuer that a token must have as `iss`; may be repeated, one of them is enough. Default: `iss` is not checked
-    #[arg(long = "issuer", env = "LIVESOUK_ISSUER", value_name = "ISS", value_delimiter = ',')]
-    pub issuers: Vec<String>,
-}
-
-#[derive(Args, Debug)]
-pub struct LimitArgs {
-    /// Chat rate limit of a viewer in messages per second, with a burst of five; 0 turns it off
-    #[arg(long, env = "LIVESOUK_CHAT_PER_SECOND", default_value_t = 1.0, value_name = "N", value_parser = number(0.0..=1_000.0))]
-    pub chat_per_second: f64,
-    /// Chat rate limit of all viewers of a show together, in messages per second on one node; the host and moderators have
-    /// priority; 0 turns it off
-    #[arg(long, env = "LIVESOUK_ROOM_CHAT_PER_SECOND", default_value_t = 50.0, value_name = "N", value_parser = number(0.0..=100_000.0))]
-    pub room_chat_per_second: f64,
-    /// How the chat names a buyer when it tells everybody of a purchase: full, initials or hidden
-    #[arg(long, env = "LIVESOUK_PURCHASE_NAMES", default_value = "full", value_name = "HOW")]
-    pub purchase_names: NamesShown,
-    /// Days after which chat messages are deleted; 0 keeps them forever
-    #[arg(long, env = "LIVESOUK_CHAT_DAYS", default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=36_500))]
-    pub chat_days: u32,
-    /// Days after which delivery addresses are erased, counted from the end of an order that is not delivered, and from the day on
-    /// which a paid one was sent; 0 keeps them forever
-    #[arg(long, env = "LIVESOUK_ADDRESS_DAYS", default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=36_500))]
-    pub address_days: u32,
-    /// Days after which e-mails that were sent or have failed are deleted from the log; 0 keeps them forever
-    #[arg(long, env = "LIVESOUK_MAIL_DAYS", default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=36_500))]
-    pub mail_days: u32,
-    /// Maximum number of open connections, viewers and requests together; default: what the limit on open files allows, at most
-    /// 100000
-    #[arg(long, env = "LIVESOUK_CONNECTIONS_MAX", value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000_000))]
-    pub connections_max: Option<usize>,
-    /// WebSocket connections admitted per second, with a burst of twice that; the others get a time to retry. Default: 1000 per
-    /// core; 0 admits everybody
-    #[arg(long, env = "LIVESOUK_JOINS_PER_SECOND", value_name = "N", value_parser = number(0.0..=1_000_000.0))]
-    pub joins_per_second: Option<f64>,
-    /// Connections of one client address that count as viewers, without those of signed-in users; an IPv6 address stands for its
-    /// /64 network. When connections run short, an address gets no more than this. 0 turns the limit off
-    #[arg(long, env = "LIVESOUK_CONNECTIONS_PER_ADDRESS", default_value_t = 2_000, value_name = "N")]
-    pub connections_per_address: usize,
-    /// Addresses and networks (CIDR) without a limit per address, separated by commas; replaces the default
-    #[arg(
-        long,
-        env = "LIVESOUK_ADDRESS_EXEMPT",
-        default_value = "127.0.0.0/8,::1",
-        value_name = "LIST",
-        value_delimiter = ',',
-        value_parser = address_range
-    )]
-    pub address_exempt: Vec<IpNet>,
-    /// Limits of each user and connection: sockets, purchases, payments, cancellations, lapsed reservations, frames per second.
-    /// Off only for load tests
-    #[arg(long, env = "LIVESOUK_REQUEST_LIMITS", default_value_t = true, action = clap::ArgAction::Set, value_name = "true|false")]
-    pub request_limits: bool,
-    /// Compress broadcasts for clients that offer permessage-deflate: fewer bytes for a little more CPU time
-    #[arg(long, env = "LIVESOUK_DEFLATE", default_value_t = true, action = clap::ArgAction::Set, value_name = "true|false")]
-    pub deflate: bool,
-    /// Seconds between the shutdown signal and the drain: the node serves as before, but /readyz fails, so that a load balancer
-    /// stops sending traffic; default: 5 with a shared broker and 0 without
-    #[arg(long, env = "LIVESOUK_GRACE_SECONDS", value_name = "N", value_parser = number(0.0..=600.0))]
-    pub grace_seconds: Option<f64>,
-    /// Seconds over which viewers are moved to other nodes during shutdown
-    #[arg(long, env = "LIVESOUK_DRAIN_SECONDS", default_value_t = 0.5, value_name = "N", value_parser = number(0.0..=600.0))]
-    pub drain_seconds: f64,
-}
-
-#[derive(Args, Debug, Default)]
-pub struct VideoArgs {
-    /// File of hls.js (its module), which plays the video in browsers that cannot play HLS themselves; scripts/hls-js fetches it.
-    /// Default: such browsers show a link
-    #[arg(long = "hls-js", env = "LIVESOUK_HLS_JS", value_name = "PATH")]
-    pub hls_js: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -323,100 +206,6 @@ pub struct PaymentArgs {
     /// with the test provider there is no queue
     #[arg(long, env = "LIVESOUK_PAYMENT_RATE", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub payment_rate: Option<u32>,
-}
-
-#[derive(Args, Debug)]
-pub struct LogArgs {
-    /// Log level: error, warn, info, debug, trace or off, or several like info,livesouk=debug
-    #[arg(long = "log", env = "LIVESOUK_LOG", default_value = "info", value_name = "FILTER", value_parser = log_filter)]
-    pub filter: String,
-    /// Log format: text for people, or one JSON object per line
-    #[arg(long = "log-format", env = "LIVESOUK_LOG_FORMAT", default_value = "text")]
-    pub format: LogFormat,
-    /// Address of an OpenTelemetry collector (OTLP over HTTP) that receives spans, like http://127.0.0.1:4318/v1/traces
-    #[cfg(feature = "otel")]
-    #[arg(long, env = "LIVESOUK_OTLP_ENDPOINT", value_name = "URL")]
-    pub otlp_endpoint: Option<String>,
-}
-
-#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LogFormat {
-    Text,
-    Json,
-}
-
-#[derive(Args, Debug)]
-pub struct MigrateArgs {
-    /// Database to migrate: postgres://USER@HOST/DATABASE or sqlite:PATH
-    #[arg(long, env = "LIVESOUK_STORE", value_name = "URL", hide_env_values = true)]
-    pub store: String,
-}
-
-#[derive(Args, Debug)]
-pub struct TokenArgs {
-    #[command(flatten)]
-    pub signing: AuthKeyArgs,
-    /// Your own id of the user, 1 to 64 visible characters
-    #[arg(long, value_name = "ID")]
-    pub user: String,
-    /// Name that other users see, 1 to 40 characters
-    #[arg(long)]
-    pub name: String,
-    /// Role: viewer, moderator, producer, analyst, host or admin
-    #[arg(long)]
-    pub role: String,
-    /// Id of the one show in which the role is valid; default: all shows
-    #[arg(long, value_name = "ID")]
-    pub stream: Option<uuid::Uuid>,
-    /// Id of the token (`jti`), by which it can be revoked; default: a random one
-    #[arg(long, value_name = "ID")]
-    pub jti: Option<String>,
-    /// Lifetime of the token in seconds; a server accepts at most its --token-max-ttl, by default 90 days (7776000)
-    #[arg(long, default_value_t = 86_400, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..=31_536_000))]
-    pub ttl: i64,
-}
-
-#[derive(Args, Debug)]
-pub struct OwnerArgs {
-    /// What to do: `recover` prints a link that signs in as the first owner, or makes one; it works once, for 24 hours, and replaces
-    /// every earlier link. A server on SQLite must be stopped for that moment
-    pub action: OwnerAction,
-    /// Database of the shop: sqlite:PATH or postgres://USER@HOST/DATABASE
-    #[arg(
-        long,
-        env = "LIVESOUK_STORE",
-        default_value = "sqlite:livesouk.db",
-        value_name = "URL",
-        hide_env_values = true
-    )]
-    pub store: String,
-    /// Public address of the shop, with which the link begins
-    #[arg(long, env = "LIVESOUK_BASE_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
-    pub base_url: String,
-}
-
-#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OwnerAction {
-    Recover,
-}
-
-#[derive(Args, Debug)]
-pub struct HealthArgs {
-    /// Address on which the node listens
-    #[arg(long, env = "LIVESOUK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = listen_address)]
-    pub listen: SocketAddr,
-}
-
-#[derive(Args, Debug)]
-pub struct CompletionArgs {
-    /// Shell that reads the completions
-    pub shell: clap_complete::Shell,
-}
-
-#[derive(Args, Debug)]
-pub struct ManArgs {
-    /// Command whose page is printed; default: the page of livesouk itself
-    pub command: Option<String>,
 }
 
 impl ServeArgs {
