@@ -18,7 +18,7 @@
 //! The backoff is our own two lines and not the library `backon`: its jitter is added on top of a pause and would exceed
 //! the longest one, while ours only shortens it, and only a link that was up resets the pause.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,22 +28,21 @@ use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind, RedisError, RedisResult, Value};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, interval, sleep, timeout};
+use tokio::time::{Instant, interval, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::BrokerEvent;
 use super::super::metrics::count;
+use super::heartbeat::{HeartbeatTracker, send_heartbeats};
 use super::publisher::Publication;
 use super::resync::resync_all;
 use super::sequencer::SequencerMessage;
-use super::server::{self, CALL_DEADLINE};
+use super::server;
 use super::shard::Shard;
 use super::wire::{self, WireMessage};
 use crate::domain::StreamId;
 
 const PUSH_QUEUE_MAX: usize = 8_192;
-const SUBSCRIBE_BATCH_MAX: usize = 512;
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// The link is dead after this long without our own heartbeat.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
@@ -52,7 +51,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// Between two checks that every followed stream is subscribed.
 const SUBSCRIPTION_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-type SubscriptionRequests = mpsc::Receiver<(StreamId, oneshot::Sender<()>)>;
+pub(super) type SubscriptionRequests = mpsc::Receiver<(StreamId, oneshot::Sender<()>)>;
 
 pub async fn run(shard: Arc<Shard>, mut requests: SubscriptionRequests) {
     let mut backoff = BACKOFF_MIN;
@@ -120,14 +119,14 @@ impl LinkError {
     }
 }
 
-struct Link {
-    push_connection: MultiplexedConnection,
+pub(super) struct Link {
+    pub(super) push_connection: MultiplexedConnection,
     heartbeat_connection: MultiplexedConnection,
     pushes: mpsc::Receiver<PushInfo>,
     is_push_queue_full: Arc<AtomicBool>,
     heartbeats: Arc<HeartbeatTracker>,
     /// Channels that we unsubscribed from and whose confirmation has not arrived yet.
-    pending_unsubscribes: HashSet<Vec<u8>>,
+    pub(super) pending_unsubscribes: HashSet<Vec<u8>>,
 }
 
 /// Runs one link until it fails and returns the reason. `died_at` is when the last link failed: the rebuild time counts
@@ -178,37 +177,6 @@ async fn connect(shard: &Arc<Shard>) -> RedisResult<Link> {
 }
 
 impl Link {
-    async fn subscribe_all(&mut self, shard: &Shard) -> RedisResult<()> {
-        let streams: Vec<StreamId> = shard.subscriptions.iter().map(|subscription| *subscription.key()).collect();
-        let own = [shard.heartbeat_channel(), shard.users_channel()];
-        let channels: Vec<String> =
-            own.into_iter().chain(streams.iter().map(|stream| shard.stream_channel(*stream))).collect();
-        for chunk in channels.chunks(SUBSCRIBE_BATCH_MAX) {
-            self.change_subscriptions(shard, "SUBSCRIBE", chunk).await?;
-        }
-        for stream in &streams {
-            if let Some(subscription) = shard.subscriptions.get(stream) {
-                subscription.set_subscribed(true);
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns when every channel is confirmed. One command per channel: in a partition, the channels of one command
-    /// must share a slot, and the library counts confirmations correctly only this way.
-    async fn change_subscriptions(&mut self, shard: &Shard, command: &str, channels: &[String]) -> RedisResult<()> {
-        if channels.is_empty() {
-            return Ok(());
-        }
-        let sharded = format!("S{command}");
-        let command = if shard.server.is_partition() { &sharded } else { command };
-        let mut pipe = redis::pipe();
-        for channel in channels {
-            pipe.cmd(command).arg(channel).ignore();
-        }
-        pipe.query_async(&mut self.push_connection).await
-    }
-
     async fn serve(mut self, shard: &Arc<Shard>, requests: &mut SubscriptionRequests, failed_at: Instant) -> LinkError {
         let heartbeat_task = AbortOnDropHandle::new(tokio::spawn(send_heartbeats(
             shard.clone(),
@@ -279,70 +247,6 @@ impl Link {
         {
             count(&shard.metrics.messages_dropped, 1);
         }
-        Ok(())
-    }
-
-    /// Subscribes to every stream that is followed and not subscribed, until none is left. Each of them reads what it
-    /// missed.
-    async fn subscribe_missing(&mut self, shard: &Shard) -> RedisResult<()> {
-        loop {
-            let missing: Vec<StreamId> = shard
-                .subscriptions
-                .iter()
-                .filter(|subscription| !subscription.is_subscribed())
-                .map(|subscription| *subscription.key())
-                .take(SUBSCRIBE_BATCH_MAX)
-                .collect();
-            if missing.is_empty() {
-                return Ok(());
-            }
-            let channels: Vec<String> = missing.iter().map(|stream| shard.stream_channel(*stream)).collect();
-            self.change_subscriptions(shard, "SUBSCRIBE", &channels).await?;
-            for stream in &missing {
-                if let Some(subscription) = shard.subscriptions.get(stream) {
-                    subscription.set_subscribed(true);
-                    subscription.receive(SequencerMessage::resync());
-                }
-            }
-        }
-    }
-
-    /// Subscribes to streams that have a subscription, unsubscribes from those that have none.
-    async fn apply_subscription_requests(
-        &mut self,
-        shard: &Shard,
-        requests: &mut SubscriptionRequests,
-        first: (StreamId, oneshot::Sender<()>),
-    ) -> RedisResult<()> {
-        let mut all = vec![first];
-        while all.len() < SUBSCRIBE_BATCH_MAX
-            && let Ok(next) = requests.try_recv()
-        {
-            all.push(next);
-        }
-        // A stream may be requested twice: what counts is whether it has a subscription now.
-        let mut wanted: HashMap<StreamId, bool> = HashMap::new();
-        for (stream, _) in &all {
-            wanted.insert(*stream, shard.subscriptions.contains_key(stream));
-        }
-        for (command, subscribe) in [("SUBSCRIBE", true), ("UNSUBSCRIBE", false)] {
-            let streams = wanted.iter().filter(|(_, wanted)| **wanted == subscribe);
-            let channels: Vec<String> = streams.map(|(stream, _)| shard.stream_channel(*stream)).collect();
-            if !subscribe && shard.server.is_partition() {
-                self.pending_unsubscribes.extend(channels.iter().map(|channel| channel.clone().into_bytes()));
-            }
-            timeout(2 * CALL_DEADLINE, self.change_subscriptions(shard, command, &channels))
-                .await
-                .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
-        }
-        // A stream that was unsubscribed here and followed again since then has a request of its own in the queue.
-        for (stream, reply) in all.into_iter().filter(|(stream, _)| wanted.get(stream) == Some(&true)) {
-            if let Some(subscription) = shard.subscriptions.get(&stream) {
-                subscription.set_subscribed(true);
-            }
-            let _ = reply.send(());
-        }
-        shard.metrics.subscriptions.store(shard.subscriptions.len(), Ordering::Relaxed);
         Ok(())
     }
 
@@ -419,46 +323,4 @@ fn deliver_or_drop(shard: &Shard, event: BrokerEvent) -> bool {
     let is_delivered = shard.out.try_send(event).is_ok();
     count(&shard.metrics.messages_dropped, u64::from(!is_delivered));
     is_delivered
-}
-
-/// The heartbeats of one link.
-struct HeartbeatTracker {
-    /// The upper half of every number: a late heartbeat of an earlier link proves nothing about this one.
-    link_id: u64,
-    sent: std::sync::Mutex<Option<(u64, Instant)>>,
-}
-
-impl Default for HeartbeatTracker {
-    fn default() -> Self {
-        Self { link_id: u64::from(rand::random::<u32>()) << 32, sent: Default::default() }
-    }
-}
-
-impl HeartbeatTracker {
-    fn record_sent(&self, number: u64) {
-        *self.sent.lock().unwrap_or_else(|poison| poison.into_inner()) = Some((number, Instant::now()));
-    }
-
-    /// Returns whether the heartbeat belongs to this link.
-    fn record_received(&self, shard: &Shard, number: u64) -> bool {
-        let mut sent = self.sent.lock().unwrap_or_else(|poison| poison.into_inner());
-        if let Some((_, sent_at)) = sent.take_if(|(newest, _)| *newest == number) {
-            shard.metrics.heartbeat_latency.record_duration(sent_at.elapsed());
-        }
-        number >> 32 == self.link_id >> 32
-    }
-}
-
-/// Publishes a heartbeat each second. A failed one is not repeated: the next one follows.
-async fn send_heartbeats(shard: Arc<Shard>, mut connection: MultiplexedConnection, heartbeats: Arc<HeartbeatTracker>) {
-    let mut every = interval(HEARTBEAT_INTERVAL);
-    for number in heartbeats.link_id.. {
-        every.tick().await;
-        heartbeats.record_sent(number);
-        let mut publish = redis::cmd(shard.publish_command());
-        publish.arg(shard.heartbeat_channel()).arg(wire::encode_heartbeat(shard.node_id, number));
-        if let Err(error) = publish.query_async::<i64>(&mut connection).await {
-            shard.call_failed("a heartbeat", &error);
-        }
-    }
 }

@@ -10,8 +10,10 @@
 //! nothing, numbers start again in a new epoch and all viewers get a snapshot. Asynchronous replication may lose what
 //! was acknowledged, and a number that is given twice would be a silent hole.
 
+mod heartbeat;
 mod ingress;
 mod link;
+mod link_subscriptions;
 mod publisher;
 mod resync;
 mod sequencer;
