@@ -5,43 +5,19 @@
 
 use uuid::Uuid;
 
-use super::address::check_country;
 use super::card_limit::check_card_limit;
 use super::mail::queue_confirmation;
-use super::order::{begin_paying, lock_order, lock_order_now, order_status, read_order};
+use super::order::{lock_order, lock_order_now, order_status, read_order};
 use super::payment_fee::first_fee_check;
-use super::payment_hold::extend_holds_of;
-use super::payment_queue::next_queue_number;
-use super::quote::{parse_quote, quote_to_pay};
+use super::quote::parse_quote;
 use super::row::from_row;
 use super::transaction::{Change, Transaction, change};
 use super::{Error, Result, Store, require_known, to_json};
 use crate::domain::payment::CREATE_REPEAT_MAX_MS;
 use crate::domain::{
-    CardUse, IdempotencyKey, LostReason, Market, Millis, Order, OrderId, OrderStatus, OwedStatus, Payment,
-    PaymentStatus, QuoteRules, Refusal, RequestHash, UserId,
+    CardUse, IdempotencyKey, LostReason, Millis, Order, OrderHeader, OrderId, OrderStatus, OwedStatus, Payment,
+    PaymentStatus, Refusal, RequestHash, ReservationStatus, UserId,
 };
-
-/// What a buyer requests with `pay`.
-#[derive(Clone, Debug)]
-pub struct NewPayment {
-    pub order: OrderId,
-    pub buyer: UserId,
-    pub key: IdempotencyKey,
-    pub hash: RequestHash,
-    pub provider: &'static str,
-    pub token: String,
-    /// Of an order that costs nothing it is not used.
-    pub card: CardUse,
-    /// Which quote the buyer saw; `None`: the client knows no quotes.
-    pub quote_version: Option<String>,
-    pub rules: QuoteRules,
-    pub market: Market,
-    /// The attempt waits for its turn in the queue; otherwise the caller sends it to the provider at once.
-    pub is_queued: bool,
-    /// How long the request to the provider may take. The holds of the order last at least that long.
-    pub request_ms: Millis,
-}
 
 /// What is known of an attempt, mostly from the provider.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,16 +35,6 @@ impl<'a> From<Option<&'a str>> for Reported<'a> {
     fn from(reference: Option<&'a str>) -> Self {
         Self { reference, ..Self::default() }
     }
-}
-
-/// The attempt of an idempotency key.
-#[derive(Clone, PartialEq, Debug)]
-pub struct BegunPayment {
-    pub payment: Payment,
-    /// This call created the attempt.
-    pub is_new: bool,
-    /// The order, if its holds were made longer.
-    pub extended: Option<Box<Order>>,
 }
 
 struct PaymentRow {
@@ -183,70 +149,6 @@ const FINISH_CAPTURE: Change = change!([
 const SELECT_PAYMENT: &str = payments!("p.order_id = $1 and p.attempt = $2");
 
 impl Store {
-    /// Begins a payment attempt for a held order, whose holds last at least until the provider has answered, or finds the attempt that this idempotency key began. The attempt freezes the quote of the
-    /// order; one that the buyer has not seen is refused.
-    pub async fn begin_payment(&self, new: &NewPayment) -> Result<BegunPayment> {
-        self.transaction(async |tx| {
-            // Without the lock, two tabs that pay together would count the attempts and take the same number.
-            let (order, now) = lock_order_now(tx, new.order).await?;
-            let find = "select order_id, attempt, hash from payments where buyer = $1 and key = $2";
-            let existing: Option<(Uuid, i64, Option<Vec<u8>>)> =
-                tx.query(find).bind(new.buyer.as_str()).bind(new.key.as_str()).fetch_optional().await?;
-            let mut extended = None;
-            let (order_id, attempt, is_new) = match existing {
-                Some((_, _, hash)) if hash.as_deref() != Some(&new.hash[..]) => return Err(Refusal::KeyReused.into()),
-                Some((order, attempt, _)) => (order, attempt, false),
-                None => {
-                    order.check_payable()?;
-                    check_country(tx, order.id, &new.market).await?;
-                    let quote = quote_to_pay(tx, &order, new.rules).await?;
-                    quote.check_seen(new.quote_version.as_deref(), order.has_expired_lines())?;
-                    if quote.total > 0 && new.provider == "none" {
-                        return Err(Refusal::PaymentsOff.into());
-                    }
-                    begin_paying(tx, &order, &quote, now).await?;
-                    // What costs nothing needs no provider.
-                    let is_queued = new.is_queued && quote.total > 0;
-                    if quote.total > 0 && extend_holds_of(tx, &order, is_queued, new.request_ms, now).await? {
-                        extended = Some(Box::new(read_order(tx, order.id).await?));
-                    }
-                    let number: Option<i64> = match is_queued {
-                        true => Some(tx.query(next_queue_number(tx)).fetch_value().await?),
-                        false => None,
-                    };
-                    let insert = "insert into payments (order_id, attempt, provider, token, status, amount, currency,
-                            buyer, key, hash, lines, created_at, changed_at, goods, queue_number, call_due_at, saves_card, customer)
-                        values ($1, (select coalesce(max(p.attempt), 0) + 1 from payments p where p.order_id = $1),
-                            $2, $3, 'creating', $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $10, $13, $14) returning attempt";
-                    // What costs nothing is paid with no card.
-                    let card = if quote.total == 0 { CardUse::default() } else { new.card.clone() };
-                    let attempt: i64 = tx
-                        .query(insert)
-                        .bind(order.id.0)
-                        .bind(if quote.total == 0 { "none" } else { new.provider })
-                        .bind(&new.token)
-                        .bind(quote.total)
-                        .bind(&order.currency)
-                        .bind(new.buyer.as_str())
-                        .bind(new.key.as_str())
-                        .bind(&new.hash[..])
-                        .bind(order.held_lines().count() as i64)
-                        .bind(now)
-                        .bind(quote.goods)
-                        .bind(number)
-                        .bind(i64::from(card.saves))
-                        .bind(&card.customer)
-                        .fetch_value()
-                        .await?;
-                    (new.order.0, attempt, true)
-                }
-            };
-            let row: PaymentRow = tx.query(SELECT_PAYMENT).bind(order_id).bind(attempt).fetch_one().await?;
-            Ok(BegunPayment { payment: row.into_payment()?, is_new, extended })
-        })
-        .await
-    }
-
     /// Finds the attempt that this idempotency key of `pay` began, and what the key was used for.
     pub async fn payment_by_key(&self, buyer: &UserId, key: &IdempotencyKey) -> Result<Option<(RequestHash, Payment)>> {
         let find = "select order_id, attempt, hash from payments where buyer = $1 and key = $2";
@@ -275,13 +177,6 @@ impl Store {
         let query = self.query(read).bind(payment.order.0).bind(payment.attempt);
         let noted: Option<String> = query.fetch_optional_value::<Option<String>>().await?.flatten();
         Ok(noted.and_then(|noted| serde_json::from_str(&noted).ok()))
-    }
-
-    /// Reads the attempt that this provider knows by this reference.
-    pub async fn payment_by_reference(&self, provider: &str, reference: &str) -> Result<Option<Payment>> {
-        let read = payments!("p.provider = $1 and p.reference = $2");
-        let row: Option<PaymentRow> = self.query(read).bind(provider).bind(reference).fetch_optional().await?;
-        row.map(PaymentRow::into_payment).transpose()
     }
 
     /// Reads the attempt that won an order: the only one that may be captured.
@@ -333,9 +228,9 @@ impl Store {
         let Reported { reference, fingerprint, .. } = reported.into();
         self.transaction(async |tx| {
             let (order, now) = lock_order_now(tx, payment.order).await?;
-            let read = "select p.status, p.lines, o.quote from payments p join orders o on o.id = p.order_id
+            let read = "select p.status, p.lines, o.quote, o.number from payments p join orders o on o.id = p.order_id
                 where p.order_id = $1 and p.attempt = $2";
-            let (status, lines, quote): (String, i64, Option<String>) =
+            let (status, lines, quote, number): (String, i64, Option<String>, Option<i64>) =
                 tx.query(read).bind(payment.order.0).bind(payment.attempt).fetch_one().await?;
             let quote = quote.as_deref().map(parse_quote).transpose()?;
             // The amount too: other lines, as many, are not what the buyer agreed to pay for. An attempt that began before there were
@@ -355,7 +250,8 @@ impl Store {
                 let query = tx.query(text).bind(payment.order.0).bind(payment.attempt).bind(now);
                 query.bind(reference).bind(fingerprint).execute().await?;
             }
-            Ok(Some((read_order(tx, payment.order).await?, read_payment(tx, payment).await?)))
+            let header = OrderHeader { number, quote: quote.map(Box::new), ..OrderHeader::default() };
+            Ok(Some((capturing_order(header, order)?, read_payment(tx, payment).await?)))
         })
         .await
     }
@@ -430,8 +326,23 @@ impl Store {
     }
 }
 
+/// A locked order after its held lines began to be captured. It was neither placed nor paid.
+fn capturing_order(header: OrderHeader, mut order: Order) -> Result<Order> {
+    for line in order.lines.iter_mut().filter(|line| line.status == ReservationStatus::Held) {
+        line.status = ReservationStatus::Capturing;
+        line.version += 1;
+    }
+    let mut lines = order.lines.into_iter();
+    let first = lines.next().ok_or(Refusal::NoSuchOrder)?;
+    Ok(Order::of_lines(header, first, lines.collect()))
+}
+
 pub(super) async fn read_payment(tx: &mut Transaction<'_>, payment: &Payment) -> Result<Payment> {
-    let read = tx.query(SELECT_PAYMENT).bind(payment.order.0).bind(payment.attempt);
+    read_payment_of(tx, payment.order, payment.attempt).await
+}
+
+pub(super) async fn read_payment_of(tx: &mut Transaction<'_>, order: OrderId, attempt: i64) -> Result<Payment> {
+    let read = tx.query(SELECT_PAYMENT).bind(order.0).bind(attempt);
     read.fetch_one::<PaymentRow>().await?.into_payment()
 }
 

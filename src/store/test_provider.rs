@@ -6,6 +6,7 @@
 use uuid::Uuid;
 
 use super::row::from_row;
+use super::transaction::{Change, change};
 use super::{Error, Result, Store, require_known};
 use crate::domain::test_provider::{IntentChange, IntentChangeError, TestScenario};
 use crate::domain::{
@@ -93,44 +94,58 @@ fn reply_to_text(reply: std::result::Result<PaymentIntentStatus, IntentChangeErr
     }
 }
 
+/// Writes the call `$1` that creates an intent, and the intent, unless the key was used before. The last statement changes one row if it was
+/// not. $2: the request, $3: the reference, $4: the reply, $5: the time, and then the columns of the intent.
+const CREATE: Change = Change {
+    postgres: &[
+        "with call as (insert into test_calls (key, request, intent, answer, created_at) values ($1, $2, $3, $4, $5)
+            on conflict (key) do nothing returning intent)
+        insert into test_intents (id, order_id, attempt, scenario, status, amount, currency, created_at, changed_at)
+            select intent, $6, $7, $8, $9, $10, $11, $5, $5 from call",
+    ],
+    sqlite: &[
+        "insert into test_calls (key, request, intent, answer, created_at) values ($1, $2, $3, $4, $5)
+            on conflict (key) do nothing",
+        "insert into test_intents (id, order_id, attempt, scenario, status, amount, currency, created_at, changed_at)
+            select intent, $6, $7, $8, $9, $10, $11, $5, $5 from test_calls where key = $1 and intent = $3",
+    ],
+};
+
+/// Writes the call `$1` that changes an intent, and the intent. $2: the request, $3: the reference, $4: the reply, $5: the time, $6 to $8: the
+/// intent as it is now, $9: the amount that was given back, or 0.
+const CHANGE: Change = change!([
+    call: "insert into test_calls (key, request, intent, answer, created_at)
+        values ($1, $2, $3, $4, $5) on conflict (key) do update set answer = excluded.answer",
+    refund: "insert into test_refunds (key, intent, amount, created_at) select $1, $3, $9, $5 where $9 > 0"
+], "update test_intents set status = $6, captured = $7, refunded = $8, changed_at = $5 where id = $3"
+);
+
 impl Store {
-    /// Creates the intent of a payment attempt, or gives the reply that this key got before.
-    pub async fn create_test_intent(&self, payment: &Payment, scenario: TestScenario) -> Result<TestProviderReply> {
+    /// Creates the intent of a payment attempt, or gives the reply that this key got before. `now`: by the clock of the provider.
+    pub async fn create_test_intent(
+        &self,
+        payment: &Payment,
+        scenario: TestScenario,
+        now: Millis,
+    ) -> Result<TestProviderReply> {
         let request = format!(
             "create {} {} {} {} {}",
             payment.order, payment.attempt, payment.token, payment.amount, payment.currency
         );
+        let intent = new_intent(payment, scenario);
         self.transaction(async |tx| {
-            let now = tx.now().await?;
-            let reference = format!("test_{}", Uuid::new_v4().simple());
             // The key is written first: of two calls with one key, the second waits here and finds the key taken.
-            let call = "insert into test_calls (key, request, intent, answer, created_at) values ($1, $2, $3, $4, $5)
-                on conflict (key) do nothing";
-            let inserted = tx
-                .query(call)
-                .bind(payment.create_key())
-                .bind(&request)
-                .bind(&reference)
-                .bind(reply_to_text(Ok(scenario.initial_status())))
-                .bind(now)
-                .execute()
-                .await?;
+            let mut inserted = 0;
+            for text in tx.choose_change(&CREATE) {
+                let query = tx.query(text).bind(payment.create_key()).bind(&request).bind(&intent.reference);
+                let query = query.bind(reply_to_text(Ok(intent.status))).bind(now);
+                let query = query.bind(intent.order.0).bind(intent.attempt).bind(scenario.name());
+                let query = query.bind(intent.status.name()).bind(intent.amount).bind(&intent.currency);
+                inserted = query.execute().await?;
+            }
             if inserted == 1 {
-                let insert = "insert into test_intents (id, order_id, attempt, scenario, status, amount, currency,
-                        created_at, changed_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
-                tx.query(insert)
-                    .bind(&reference)
-                    .bind(payment.order.0)
-                    .bind(payment.attempt)
-                    .bind(scenario.name())
-                    .bind(scenario.initial_status().name())
-                    .bind(scenario.authorized_amount(payment.amount))
-                    .bind(&payment.currency)
-                    .bind(now)
-                    .execute()
-                    .await?;
-                let row: IntentRow = tx.query(SELECT_INTENT_BY_REFERENCE).bind(&reference).fetch_one().await?;
-                return Ok(TestProviderReply::Done { test_intent: Box::new(row.into_test_intent()?), replayed: false });
+                let test_intent = Box::new(TestIntent { intent, scenario });
+                return Ok(TestProviderReply::Done { test_intent, replayed: false });
             }
             let read = "select request, answer, intent from test_calls where key = $1";
             let (before, reply, intent): (String, String, String) =
@@ -144,12 +159,13 @@ impl Store {
         .await
     }
 
-    /// Changes an intent under a key, or gives the reply that this key got before.
+    /// Changes an intent under a key, or gives the reply that this key got before. `now`: by the clock of the provider.
     pub async fn change_test_intent(
         &self,
         key: &str,
         reference: &str,
         change: IntentChange,
+        now: Millis,
     ) -> Result<TestProviderReply> {
         let request = format!("{reference} {}", change.describe());
         self.transaction(async |tx| {
@@ -164,35 +180,23 @@ impl Store {
                 (Some(row), Some((_, reply))) if !is_retry => return Ok(replay_reply(row.into_test_intent()?, &reply)),
                 (Some(row), _) => row,
             };
-            let mut test_intent = row.into_test_intent()?;
-            let reply = test_intent.scenario.apply(&mut test_intent.intent, change, is_retry);
-            let now = tx.now().await?;
-            let write = "update test_intents set status = $2, captured = $3, refunded = $4, changed_at = $5
-                where id = $1";
-            tx.query(write)
-                .bind(reference)
-                .bind(test_intent.intent.status.name())
-                .bind(test_intent.intent.captured)
-                .bind(test_intent.intent.refunded)
-                .bind(now)
-                .execute()
-                .await?;
-            if let (IntentChange::Refund(amount), Ok(())) = (change, &reply) {
-                let insert = "insert into test_refunds (key, intent, amount, created_at) values ($1, $2, $3, $4)";
-                tx.query(insert).bind(key).bind(reference).bind(amount).bind(now).execute().await?;
+            let TestIntent { mut intent, scenario } = row.into_test_intent()?;
+            let reply = scenario.apply(&mut intent, change, is_retry);
+            let returned = match change {
+                IntentChange::Refund(amount) if reply.is_ok() => amount,
+                _ => 0,
+            };
+            for text in tx.choose_change(&CHANGE) {
+                let query = tx.query(text).bind(key).bind(&request).bind(reference);
+                let query = query.bind(reply_to_text(reply.map(|()| intent.status))).bind(now);
+                let query = query.bind(intent.status.name()).bind(intent.captured).bind(intent.refunded);
+                query.bind(returned).execute().await?;
             }
-            let call = "insert into test_calls (key, request, intent, answer, created_at)
-                values ($1, $2, $3, $4, $5) on conflict (key) do update set answer = excluded.answer";
-            tx.query(call)
-                .bind(key)
-                .bind(&request)
-                .bind(reference)
-                .bind(reply_to_text(reply.map(|()| test_intent.intent.status)))
-                .bind(now)
-                .execute()
-                .await?;
             Ok(match reply {
-                Ok(()) => TestProviderReply::Done { test_intent: Box::new(test_intent), replayed: false },
+                Ok(()) => {
+                    let test_intent = Box::new(TestIntent { intent, scenario });
+                    TestProviderReply::Done { test_intent, replayed: false }
+                }
                 Err(denied) => TestProviderReply::Denied(denied),
             })
         })
@@ -230,6 +234,24 @@ impl Store {
         let read = intents!("order_id = $1 and attempt = $2 order by id limit 1");
         let row: Option<IntentRow> = self.query(read).bind(order.0).bind(attempt).fetch_optional().await?;
         row.map(IntentRow::into_test_intent).transpose()
+    }
+}
+
+fn new_intent(payment: &Payment, scenario: TestScenario) -> PaymentIntent {
+    PaymentIntent {
+        reference: format!("test_{}", Uuid::new_v4().simple()),
+        status: scenario.initial_status(),
+        amount: scenario.authorized_amount(payment.amount),
+        currency: payment.currency.clone(),
+        order: payment.order,
+        attempt: payment.attempt,
+        livemode: false,
+        captured: 0,
+        refunded: 0,
+        fingerprint: None,
+        method: None,
+        action_url: None,
+        authorises: true,
     }
 }
 

@@ -190,8 +190,13 @@ impl Checkout {
     pub async fn advance_payment(&self, payment: Payment, mut intent: Option<PaymentIntent>) -> Result<Payment> {
         let provider = self.provider_of(&payment)?;
         // Read after the provider's state was fetched: another task may have won the order and captured the amount in
-        // between, and with an older row that would look like money that no order asked for.
-        let mut payment = self.reload_payment(&payment).await?;
+        // between, and with an older row that would look like money that no order asked for. Only an attempt that is about to win needs no
+        // second look: it is compared under the lock of its order.
+        let livemode = provider.livemode().ok_or(Error::OutcomeUnknown)?;
+        let mut payment = match payment.next_step(intent.as_ref(), livemode, AttemptAge::Young) {
+            PaymentStep::Win => payment,
+            _ => self.reload_payment(&payment).await?,
+        };
         let age = self.age_of(provider, &payment);
         for _ in 0..PAYMENT_STEPS_MAX {
             let reference = intent.as_ref().map(|intent| intent.reference.as_str());
@@ -226,7 +231,11 @@ impl Checkout {
                     }
                 }
                 PaymentStep::Capture => match provider.capture(&payment, reference.unwrap_or_default()).await {
-                    ProviderOutcome::Done(changed) => intent = Some(changed),
+                    // The row did not change; `finish_capture` compares it under the lock.
+                    ProviderOutcome::Done(changed) => {
+                        intent = Some(changed);
+                        continue;
+                    }
                     // The amount may have been captured long ago, under a key that the provider has forgotten.
                     ProviderOutcome::Refused(why) => match provider.fetch(&payment).await {
                         ProviderOutcome::Done(now) => {

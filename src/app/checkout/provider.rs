@@ -97,7 +97,8 @@ impl PaymentProvider {
                 matches!(kind, "payment_intent.amount_capturable_updated" | "payment_intent.succeeded")
             }
             PaymentProvider::Adapter(_) => AdapterProvider::is_event_of_success(kind),
-            PaymentProvider::Test(_) | PaymentProvider::Free => false,
+            PaymentProvider::Test(_) => matches!(kind, "intent.authorized" | "intent.captured"),
+            PaymentProvider::Free => false,
         }
     }
 

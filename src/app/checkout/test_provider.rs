@@ -68,7 +68,7 @@ impl TestProvider {
             if scenario == TestScenario::Slow {
                 tokio::time::sleep(SLOW_DELAY).await;
             }
-            let reply = this.store.create_test_intent(&payment, scenario).await;
+            let reply = this.store.create_test_intent(&payment, scenario, this.clock.now()).await;
             this.reply(reply.ok(), None).await
         })
         .await
@@ -132,7 +132,7 @@ impl TestProvider {
     async fn apply_change(&self, reference: &str, key: String, change: IntentChange) -> ProviderOutcome<PaymentIntent> {
         let (this, reference) = (self.clone(), reference.to_owned());
         self.run_detached(async move {
-            let reply = this.store.change_test_intent(&key, &reference, change).await;
+            let reply = this.store.change_test_intent(&key, &reference, change, this.clock.now()).await;
             this.reply(reply.ok(), Some(change)).await
         })
         .await

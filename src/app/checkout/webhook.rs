@@ -3,6 +3,7 @@
 //! A webhook only triggers a check: it may come twice, late, out of order or never, so its content is not trusted. The
 //! worker asks the provider for the present state. Every node runs the worker; two on one event are harmless.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::provider_call::ProviderOutcome;
 use super::test_provider::TestWebhook;
 use crate::app::error::{Error, Result};
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
-use crate::domain::{Millis, PaymentStatus, Refusal};
+use crate::domain::{Millis, Refusal};
 use crate::metrics::increment;
 use crate::store::PaymentEvent;
 
@@ -27,6 +28,8 @@ const ANSWER_COMES_MS: Millis = 10_000;
 pub const EVENT_RETENTION_MS: Millis = 7 * 24 * 3_600_000;
 /// Events processed in one run.
 const EVENT_BATCH_MAX: i64 = 50;
+/// Webhooks of the test provider that are kept in one transaction.
+const TEST_WEBHOOKS_TOGETHER_MAX: usize = 64;
 
 impl Checkout {
     /// The headers with the signature of this provider, if it is configured.
@@ -37,14 +40,25 @@ impl Checkout {
     /// Receives a webhook: if it is genuine and new, it is stored and will be processed; one that was received before
     /// is accepted too. `signature`: the values of the [headers](Self::webhook_headers).
     pub async fn receive_webhook(self: &Arc<Self>, signature: &[&str], raw: &[u8]) -> Result<()> {
-        let count = |what| self.context.counters.webhook_outcomes.increment(what);
-        let event =
-            self.provider.parse_webhook(signature, raw, self.context.now()).inspect_err(|_| count("rejected"))?;
-        let this = self.clone();
-        let is_new =
-            self.context.spawn_write(async move { Ok(this.context.store.insert_payment_event(&event).await?) }).await?;
-        count(if is_new { "new" } else { "duplicate" });
-        if is_new {
+        let event = self.parse_webhook(signature, raw)?;
+        self.keep_events(vec![event]).await
+    }
+
+    fn parse_webhook(&self, signature: &[&str], raw: &[u8]) -> Result<PaymentEvent> {
+        let parsed = self.provider.parse_webhook(signature, raw, self.context.now());
+        Ok(parsed.inspect_err(|_| self.context.counters.webhook_outcomes.increment("rejected"))?)
+    }
+
+    async fn keep_events(self: &Arc<Self>, events: Vec<PaymentEvent>) -> Result<()> {
+        let (this, count) = (self.clone(), events.len());
+        let new = self
+            .context
+            .spawn_write(async move { Ok(this.context.store.insert_payment_events(&events).await?) })
+            .await?;
+        let outcomes = &self.context.counters.webhook_outcomes;
+        (0..new).for_each(|_| outcomes.increment("new"));
+        (new..count).for_each(|_| outcomes.increment("duplicate"));
+        if new > 0 {
             self.webhook_received.notify_one();
         }
         Ok(())
@@ -63,9 +77,6 @@ impl Checkout {
     async fn process_provider_event(&self, event: &PaymentEvent) -> Result<()> {
         let Some(reference) = event.reference.as_deref() else { return Ok(()) };
         if event.provider != self.provider.name() {
-            return Ok(());
-        }
-        if self.is_known(event, reference).await? {
             return Ok(());
         }
         let intent = match self.provider.fetch_by_reference(reference).await {
@@ -91,16 +102,6 @@ impl Checkout {
         self.advance_payment(payment, Some(intent)).await.map(|_| ())
     }
 
-    /// Does the event report what has been done already? Then the provider is not asked: in a rush each payment sends two such events.
-    async fn is_known(&self, event: &PaymentEvent, reference: &str) -> Result<bool> {
-        if !self.provider.is_event_of_success(&event.kind) {
-            return Ok(false);
-        }
-        let payment = self.context.store.payment_by_reference(&event.provider, reference).await?;
-        Ok(payment
-            .is_some_and(|payment| payment.wins && payment.status == PaymentStatus::Captured && payment.owed.is_none()))
-    }
-
     /// Processes waiting events and returns how many there were.
     pub async fn process_provider_events(&self) -> Result<usize> {
         let store = &self.context.store;
@@ -110,6 +111,7 @@ impl Checkout {
         let unknown_before = if self.queue.is_some() { now - ANSWER_COMES_MS } else { now };
         let events = store.pending_payment_events(since, unknown_before, EVENT_BATCH_MAX).await?;
         let count = events.len();
+        let events = self.finish_known_events(events).await?;
         for events in by_payment(events).iter().take_while(|_| !self.context.stop.is_cancelled()) {
             let mut claimed = Vec::with_capacity(events.len());
             for event in events {
@@ -119,11 +121,7 @@ impl Checkout {
             }
             let Some(first) = claimed.first() else { continue };
             match self.process_provider_event(first).await {
-                Ok(()) => {
-                    for event in claimed {
-                        store.finish_payment_event(event).await?;
-                    }
-                }
+                Ok(()) => self.finish_events(&first.provider, claimed.iter().copied()).await?,
                 Err(error) => tracing::warn!(
                     event.id = first.event_id, error = %error, "a webhook could not be processed and is retried later"
                 ),
@@ -132,22 +130,65 @@ impl Checkout {
         Ok(count)
     }
 
+    /// Finishes the events that report what has been done already, and gives the others: in a rush each payment sends two such events, and the
+    /// provider need not be asked about them.
+    async fn finish_known_events(&self, events: Vec<PaymentEvent>) -> Result<Vec<PaymentEvent>> {
+        let provider = self.provider.name();
+        let of_success =
+            |event: &&PaymentEvent| event.provider == provider && self.provider.is_event_of_success(&event.kind);
+        let references: Vec<&str> =
+            events.iter().filter(of_success).filter_map(|event| event.reference.as_deref()).collect();
+        if references.is_empty() {
+            return Ok(events);
+        }
+        let captured: HashSet<String> =
+            self.context.store.captured_references(provider, &references).await?.into_iter().collect();
+        let is_known = |event: &PaymentEvent| {
+            of_success(&event) && event.reference.as_ref().is_some_and(|reference| captured.contains(reference))
+        };
+        let (known, others): (Vec<_>, Vec<_>) = events.into_iter().partition(is_known);
+        self.finish_events(provider, &known).await?;
+        Ok(others)
+    }
+
+    async fn finish_events<'e>(
+        &self,
+        provider: &str,
+        events: impl IntoIterator<Item = &'e PaymentEvent>,
+    ) -> Result<()> {
+        let ids: Vec<&str> = events.into_iter().map(|event| &event.event_id[..]).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        Ok(self.context.store.finish_payment_events(provider, &ids).await?)
+    }
+
     /// Receives the webhooks of the test provider on the same path as those of any other provider, until `done`.
     pub async fn receive_test_webhooks(
         self: Arc<Self>,
         mut incoming: mpsc::Receiver<TestWebhook>,
         done: CancellationToken,
     ) {
+        let mut arrived = Vec::new();
         loop {
-            let webhook = tokio::select! {
-                webhook = incoming.recv() => webhook,
-                () = done.cancelled() => None,
+            let count = tokio::select! {
+                count = incoming.recv_many(&mut arrived, TEST_WEBHOOKS_TOGETHER_MAX) => count,
+                () = done.cancelled() => 0,
             };
-            let Some(TestWebhook { signature, body, delivered }) = webhook else { return };
-            if let Err(error) = self.receive_webhook(&[&signature], &body).await {
-                tracing::debug!(error = %error, "a webhook of the test provider was refused");
+            if count == 0 {
+                return;
             }
-            if let Some(delivered) = delivered {
+            let (mut events, mut waiting) = (Vec::with_capacity(count), Vec::new());
+            for TestWebhook { signature, body, delivered } in arrived.drain(..) {
+                events.extend(self.parse_webhook(&[&signature], &body).ok());
+                waiting.extend(delivered);
+            }
+            if !events.is_empty()
+                && let Err(error) = self.keep_events(events).await
+            {
+                tracing::debug!(error = %error, "webhooks of the test provider were refused");
+            }
+            for delivered in waiting {
                 let _ = delivered.send(());
             }
         }

@@ -260,7 +260,7 @@ async fn order_is_reconciled_after_its_node_died_during_capture(shop: Fixture) {
     for (buyer, token) in [("ann", "ok"), ("bob", "capture_fails")] {
         let order = shop.hold_one(offer, buyer).await;
         let payment = shop.begin_payment(order.id, token).await.unwrap();
-        let reply = shop.store.create_test_intent(&payment, TestScenario::parse(token).unwrap()).await.unwrap();
+        let reply = shop.store.create_test_intent(&payment, TestScenario::parse(token).unwrap(), 1_000).await.unwrap();
         let TestProviderReply::Done { test_intent: booked, .. } = reply else { panic!("{reply:?}") };
         shop.store.begin_capture(&payment, Some(booked.intent.reference.as_str())).await.unwrap().unwrap();
     }

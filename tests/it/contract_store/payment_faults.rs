@@ -41,13 +41,14 @@ async fn abandoned(shop: &Fixture, buyer: &str, token: &str) -> (Payment, String
 }
 
 async fn authorise(shop: &Fixture, payment: &Payment, token: &str) -> String {
-    let reply = shop.store.create_test_intent(payment, TestScenario::parse(token).unwrap()).await.unwrap();
+    let reply = shop.store.create_test_intent(payment, TestScenario::parse(token).unwrap(), 1_000).await.unwrap();
     let TestProviderReply::Done { test_intent, .. } = reply else { panic!("{reply:?}") };
     test_intent.intent.reference
 }
 
 async fn capture_by_hand(shop: &Fixture, intent: &str) {
-    let reply = shop.store.change_test_intent(&format!("hand:{intent}"), intent, IntentChange::Capture).await.unwrap();
+    let reply =
+        shop.store.change_test_intent(&format!("hand:{intent}"), intent, IntentChange::Capture, 1_000).await.unwrap();
     assert!(matches!(reply, TestProviderReply::Done { .. }), "{reply:?}");
 }
 

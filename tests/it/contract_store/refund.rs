@@ -169,10 +169,11 @@ async fn payment_event_is_stored_once_and_pruned(shop: Fixture) {
         reference: Some("r".into()),
     };
     let (event_one, event_two) = (event("evt_1"), event("evt_2"));
-    let (one, two) =
-        tokio::join!(shop.store.insert_payment_event(&event_one), shop.store.insert_payment_event(&event_one));
-    assert_ne!(one.unwrap(), two.unwrap());
-    assert!(shop.store.insert_payment_event(&event_two).await.unwrap());
+    let once = std::slice::from_ref(&event_one);
+    let (one, two) = tokio::join!(shop.store.insert_payment_events(once), shop.store.insert_payment_events(once));
+    assert_eq!(one.unwrap() + two.unwrap(), 1);
+    let both = [event_one.clone(), event_two.clone(), event_two.clone()];
+    assert_eq!(shop.store.insert_payment_events(&both).await.unwrap(), 1);
     let now = shop.store.now().await.unwrap();
     let pending = async |since| shop.store.pending_payment_events(since, now + 1, 9).await.unwrap();
     assert_eq!(pending(now - 15_000).await.len(), 2);
@@ -180,7 +181,8 @@ async fn payment_event_is_stored_once_and_pruned(shop: Fixture) {
     assert!(!shop.store.claim_payment_event(&event_one, now - 15_000).await.unwrap(), "another node has it");
     assert_eq!(pending(now - 15_000).await, std::slice::from_ref(&event_two), "tried just now");
     assert_eq!(pending(now + 15_000).await, [event_two.clone(), event_one.clone()], "it waits behind the others");
-    shop.store.finish_payment_event(&event_two).await.unwrap();
+    shop.store.finish_payment_events("other", &["evt_1", "evt_2"]).await.unwrap();
+    shop.store.finish_payment_events("test", &["evt_2"]).await.unwrap();
     assert_eq!(pending(now + 15_000).await, std::slice::from_ref(&event_one));
     assert_eq!(shop.store.prune_payment_events(now - 60_000).await.unwrap(), 0);
     assert_eq!(shop.store.prune_payment_events(now + 60_000).await.unwrap(), 2);

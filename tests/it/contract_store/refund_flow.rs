@@ -140,7 +140,7 @@ async fn refund_known_to_the_provider_is_not_requested_again(shop: Fixture) {
     let payment = shop.store.winning_payment(order).await.unwrap().unwrap();
     let change = livesouk::domain::test_provider::IntentChange::Refund(payment.amount);
     shop.store
-        .change_test_intent(&begun.idempotency_key(), payment.reference.as_deref().unwrap(), change)
+        .change_test_intent(&begun.idempotency_key(), payment.reference.as_deref().unwrap(), change, 1_000)
         .await
         .unwrap();
     shop.run("delete from test_calls").await;

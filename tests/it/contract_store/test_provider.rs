@@ -16,6 +16,9 @@ facts! {
     old_calls_are_pruned_and_their_effects_stay
 }
 
+/// The time of the provider's clock.
+const NOW: i64 = 1_000;
+
 async fn payment(shop: &Fixture, token: &str) -> Payment {
     let offer = shop.offer(1, 1).await;
     let order = shop.hold_one(offer, &format!("b-{}", offer.0.simple())).await.id;
@@ -23,7 +26,7 @@ async fn payment(shop: &Fixture, token: &str) -> Payment {
 }
 
 async fn book(shop: &Fixture, payment: &Payment) -> TestIntent {
-    match shop.store.create_test_intent(payment, TestScenario::parse(&payment.token).unwrap()).await.unwrap() {
+    match shop.store.create_test_intent(payment, TestScenario::parse(&payment.token).unwrap(), NOW).await.unwrap() {
         TestProviderReply::Done { test_intent: booked, .. } => *booked,
         other => panic!("{other:?}"),
     }
@@ -35,7 +38,7 @@ async fn change(
     reference: &str,
     change: IntentChange,
 ) -> Result<TestIntent, TestProviderReply> {
-    match shop.store.change_test_intent(key, reference, change).await.unwrap() {
+    match shop.store.change_test_intent(key, reference, change, NOW).await.unwrap() {
         TestProviderReply::Done { test_intent: booked, .. } => Ok(*booked),
         other => Err(other),
     }
@@ -44,8 +47,10 @@ async fn change(
 async fn key_creates_one_intent(shop: Fixture) {
     let payment = payment(&shop, "ok").await;
     let script = TestScenario::Ok;
-    let (one, two) =
-        tokio::join!(shop.store.create_test_intent(&payment, script), shop.store.create_test_intent(&payment, script));
+    let (one, two) = tokio::join!(
+        shop.store.create_test_intent(&payment, script, NOW),
+        shop.store.create_test_intent(&payment, script, NOW)
+    );
     let reply = [one.unwrap(), two.unwrap()].map(|reply| match reply {
         TestProviderReply::Done { test_intent: booked, replayed: again } => (booked.intent, again),
         other => panic!("{other:?}"),
@@ -62,7 +67,10 @@ async fn key_used_for_another_request_is_an_error(shop: Fixture) {
     let payment = payment(&shop, "ok").await;
     let intent = book(&shop, &payment).await.intent;
     let other = Payment { amount: payment.amount + 1, ..payment.clone() };
-    assert_eq!(shop.store.create_test_intent(&other, TestScenario::Ok).await.unwrap(), TestProviderReply::KeyReused);
+    assert_eq!(
+        shop.store.create_test_intent(&other, TestScenario::Ok, NOW).await.unwrap(),
+        TestProviderReply::KeyReused
+    );
     change(&shop, "key", &intent.reference, IntentChange::Capture).await.unwrap();
     assert_eq!(change(&shop, "key", &intent.reference, IntentChange::Cancel).await, Err(TestProviderReply::KeyReused));
     assert_eq!(change(&shop, "key", "another", IntentChange::Capture).await, Err(TestProviderReply::KeyReused));
@@ -123,8 +131,7 @@ async fn ledger_survives_a_restart(shop: Fixture) {
 async fn old_calls_are_pruned_and_their_effects_stay(shop: Fixture) {
     let payment = payment(&shop, "ok").await;
     let booked = book(&shop, &payment).await;
-    let now = shop.store.now().await.unwrap();
-    assert_eq!(shop.store.prune_test_calls(now - 60_000).await.unwrap(), 0);
-    assert_eq!(shop.store.prune_test_calls(now + 60_000).await.unwrap(), 1);
+    assert_eq!(shop.store.prune_test_calls(NOW).await.unwrap(), 0);
+    assert_eq!(shop.store.prune_test_calls(NOW + 1).await.unwrap(), 1);
     assert_eq!(shop.store.test_intent(&booked.intent.reference).await.unwrap().unwrap().intent, booked.intent);
 }

@@ -11,7 +11,7 @@ use livesouk::domain::{
     SanctionKind, ShopOrderFilter, StreamId, StreamStatus, Variant, VariantId,
 };
 use livesouk::store::{
-    IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewSession, OrderNote, OwedRefund, PaymentEvent,
+    IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewSession, OrderNote, OwedRefund,
     ReleaseReason, Reported, TypedEmailCode,
 };
 use uuid::Uuid;
@@ -294,10 +294,10 @@ async fn payments(c: &Calls) {
     payment_queue::payment_queue(c, &begun).await;
     call!(c, payment_by_key(&user("payer"), &key("pay-00001")));
     call!(c, payment(order, 1));
-    call!(c, create_test_intent(&begun, TestScenario::Ok));
+    call!(c, create_test_intent(&begun, TestScenario::Ok, 1_000));
     let intent = call!(c, test_intent_of(order, 1)).flatten().unwrap().intent;
     call!(c, test_intent(&intent.reference));
-    call!(c, change_test_intent("capture-1", &intent.reference, IntentChange::Capture));
+    call!(c, change_test_intent("capture-1", &intent.reference, IntentChange::Capture, 1_000));
     call!(c, prune_test_calls(1_000));
     call!(c, update_payment_status(&begun, PaymentStatus::Authorized, Some(intent.reference.as_str())));
     call!(c, claim_payment(&begun, i64::MAX));
@@ -327,17 +327,7 @@ async fn payments(c: &Calls) {
     refunds::all(c, order).await;
     placed_orders::all(c).await;
     coupons::all(c).await;
-    let event = PaymentEvent {
-        provider: "test".into(),
-        event_id: "new".into(),
-        kind: "x".into(),
-        reference: Some(intent.reference.clone()),
-    };
-    call!(c, insert_payment_event(&event));
-    call!(c, pending_payment_events(i64::MAX, 1_000, 100));
-    call!(c, claim_payment_event(&event, i64::MAX));
-    call!(c, finish_payment_event(&event));
-    call!(c, prune_payment_events(1_000));
+    payment_queue::events(c, &intent.reference).await;
 }
 
 async fn reports(c: &Calls) {

@@ -1,6 +1,7 @@
-//! The calls for payments that are under way, and for the outbox that they fill.
+//! The calls for payments that are under way, for the events of their provider, and for the outbox that they fill.
 
 use livesouk::domain::Payment;
+use livesouk::store::PaymentEvent;
 use uuid::Uuid;
 
 use super::every_query::{Calls, call};
@@ -15,7 +16,6 @@ pub(super) async fn payment_queue(c: &Calls, payment: &Payment) {
     call!(c, payment_place(payment.order));
     call!(c, payment_places());
     call!(c, answered_payments(&[payment.order]));
-    call!(c, payment_by_reference("test", "pi_1"));
     call!(c, payments_since("test", 1_000, None, 100));
     call!(c, payments_since("test", 1_000, Some((2_000, payment.order, 1)), 100));
     call!(c, count_payment_node(Uuid::now_v7()));
@@ -26,4 +26,19 @@ pub(super) async fn outbox(c: &Calls) {
     call!(c, outbox_events(100));
     call!(c, count_outbox_events());
     call!(c, delete_outbox_events(&[Uuid::now_v7()]));
+}
+
+pub(super) async fn events(c: &Calls, reference: &str) {
+    let event = PaymentEvent {
+        provider: "test".into(),
+        event_id: "new".into(),
+        kind: "x".into(),
+        reference: Some(reference.to_owned()),
+    };
+    call!(c, insert_payment_events(std::slice::from_ref(&event)));
+    call!(c, captured_references("test", &[reference, "pi_1"]));
+    call!(c, pending_payment_events(i64::MAX, 1_000, 100));
+    call!(c, claim_payment_event(&event, i64::MAX));
+    call!(c, finish_payment_events("test", &[&event.event_id]));
+    call!(c, prune_payment_events(1_000));
 }
