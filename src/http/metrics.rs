@@ -135,6 +135,13 @@ fn purchases(page: &mut MetricsPage<'_>, app: &App) {
         "Batches split in two to find a row that cannot be saved",
         load(&selling.split_batches),
     );
+    let openings = app.checkout.openings();
+    page.gauge(
+        "livesouk_orders_opening",
+        "Requests that make reservations one order, in progress",
+        load(&openings.pending) as f64,
+    );
+    page.sizes("livesouk_order_batch_size", "Orders opened in one transaction", &openings.batch_sizes);
     page.labeled_counter(
         "livesouk_buyers_limited_total",
         "Requests of buyers that were refused because one buyer sent too many",

@@ -1,4 +1,5 @@
-//! Purchases that are in no order become a new one, in as few round trips as possible: most bags begin so.
+//! Purchases that are in no order become a new one, in as few round trips as possible: most bags begin so. The orders of many buyers are
+//! opened together in `open_new_orders.rs`.
 
 use super::open_order::{IS_NOTED_ON_SQLITE, is_noted, move_what_was_noted, reservations};
 use super::reservation::{ReservationRow, reservations};

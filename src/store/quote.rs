@@ -10,7 +10,7 @@ use super::coupon_claim::{COUPONS_FOR_ORDER, OfferedCouponRow, OfferedCoupons};
 use super::coupon_use::{begin_claimed_use, coupon_of};
 use super::row::from_row;
 use super::transaction::Transaction;
-use super::{Error, Result, Store, titles_from_json};
+use super::{Error, Result, Store, ids_to_json, titles_from_json};
 use crate::domain::{
     CouponLine, Millis, Order, OrderId, OrderQuote, OrderStatus, ProductId, QuoteRules, Refusal, Reservation, SoldItem,
 };
@@ -40,6 +40,13 @@ const SOLD_ITEMS: &str =
     "select r.id, p.id as product, p.title, p.titles, v.name as variant_name, v.names as variant_names, v.sku
     from reservations r join offers o on o.id = r.offer join variants v on v.id = o.variant
     join products p on p.id = v.product where r.id = $1 or r.order_id = $1";
+
+/// The same, of many orders at once, by their lines.
+const SOLD_ITEMS_OF_LINES: &str =
+    "select r.id, p.id as product, p.title, p.titles, v.name as variant_name, v.names as variant_names, v.sku
+    from reservations r join offers o on o.id = r.offer join variants v on v.id = o.variant
+    join products p on p.id = v.product
+    where r.id = any (array(select value::uuid from json_array_elements_text($1::json)))";
 
 /// The open parcel of a buyer: the oldest order of the same show that is paid, that goes to the same place, was not sent, and is not
 /// being given back. A placed order opens none: its buyer may never pay its delivery. Materialized: otherwise the planner may follow
@@ -163,6 +170,25 @@ macro_rules! frozen_or_read_quote {
 /// before there were quotes.
 pub(super) async fn quote_of(tx: &mut Transaction<'_>, order: &Order, rules: QuoteRules) -> Result<Option<OrderQuote>> {
     Ok(frozen_or_read_quote!(tx, order, rules))
+}
+
+/// The quotes of orders on PostgreSQL that have neither an address, so that they join no parcel, nor a coupon, nor a payment.
+pub(super) async fn quotes_without_coupons(
+    tx: &mut Transaction<'_>,
+    orders: &[&Order],
+    rules: QuoteRules,
+) -> Result<Vec<OrderQuote>> {
+    if orders.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lines = ids_to_json(orders.iter().flat_map(|order| &order.lines).map(|line| line.id.0))?;
+    let rows: Vec<SoldItemRow> = tx.query(SOLD_ITEMS_OF_LINES).bind(lines).fetch_all().await?;
+    let mut items: HashMap<Uuid, SoldItemRow> = rows.into_iter().map(|row| (row.id, row)).collect();
+    let quote = |order: &&Order| {
+        let of_order = order.lines.iter().filter_map(|line| items.remove(&line.id.0)).collect();
+        compute(order, of_order, None, rules, None)
+    };
+    orders.iter().map(quote).collect()
 }
 
 impl Store {

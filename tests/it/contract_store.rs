@@ -34,6 +34,7 @@ mod market;
 mod migrate;
 mod migrate_orders;
 mod offer;
+mod open_new_orders;
 mod open_order;
 mod order;
 mod pay_later;

@@ -10,6 +10,7 @@ mod coupon;
 mod coupon_use;
 mod dispute;
 mod hold;
+mod opening_queue;
 mod order;
 mod order_link;
 mod outbox;
@@ -52,6 +53,7 @@ use super::settings_sync::SettingsSync;
 use super::stream_cache::StreamCache;
 use adapter::AdapterProvider;
 use buyer_limit::BuyerLimits;
+use opening_queue::{OpeningCounters, OpeningQueue};
 use pacer::DEFAULT_RATE;
 use provider::PaymentProvider;
 use provider_call::ProviderCalls;
@@ -91,6 +93,8 @@ pub struct Checkout {
     provider: PaymentProvider,
     /// Where payments wait for their turn. `None`: each is sent to the provider at once.
     pub queue: Option<Arc<PaymentQueue>>,
+    /// Where reservations that become an order wait for each other.
+    openings: OpeningQueue,
     pub limits: BuyerLimits,
     /// Notified when a webhook arrived, so the payment provider should be asked.
     webhook_received: Arc<Notify>,
@@ -159,6 +163,7 @@ impl Checkout {
         let queue = is_queued.then(|| Arc::new(PaymentQueue::new(pacer)));
         let (webhook_received, outbox_changed, billing_due, removals_due) = Default::default();
         let limits = BuyerLimits::new(context.settings.are_requests_limited);
+        let openings = OpeningQueue::start(&context);
         let checkout = Self {
             context,
             publisher,
@@ -169,6 +174,7 @@ impl Checkout {
             settings_sync,
             provider,
             queue,
+            openings,
             limits,
             webhook_received,
             outbox_changed,
@@ -188,6 +194,11 @@ impl Checkout {
     /// This server takes payments, or will when an owner has set the keys of Stripe.
     pub fn may_take_payments(&self) -> bool {
         !matches!(self.provider, PaymentProvider::Free)
+    }
+
+    /// Metrics of the orders that are opened.
+    pub fn openings(&self) -> &OpeningCounters {
+        self.openings.counters()
     }
 
     /// Metrics of the calls to the payment provider.

@@ -202,8 +202,13 @@ impl Checkout {
         let (this, buyer, ids) = (self.clone(), actor.user.clone(), ids.to_vec());
         self.context
             .spawn_write(async move {
-                let rules = this.context.profile().quote_rules();
-                let (order, quote) = this.context.store.open_and_quote_order(&buyer, &ids, rules).await?;
+                let (order, quote) = match this.openings.open(&buyer, &ids).await? {
+                    Some(opened) => opened,
+                    None => {
+                        let rules = this.context.profile().quote_rules();
+                        this.context.store.open_and_quote_order(&buyer, &ids, rules).await?
+                    }
+                };
                 this.notify_order_changed(&order).await;
                 this.view_with_quote(&order, quote).await
             })

@@ -11,7 +11,7 @@ use livesouk::domain::{
     SanctionKind, ShopOrderFilter, StreamId, StreamStatus, Variant, VariantId,
 };
 use livesouk::store::{
-    IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewSession, OrderNote, OwedRefund,
+    IdempotencyRecord, KeyedRequest, LockWait, NewPayment, NewSession, OrderNote, OrderToOpen, OwedRefund,
     ReleaseReason, Reported, TypedEmailCode,
 };
 use uuid::Uuid;
@@ -228,6 +228,10 @@ async fn orders(c: &Calls) {
     let joins = c.shop.hold_one(c.shop.offer(5, 5).await, "buyer-3").await.id;
     c.shop.store.set_address(joins, &address("Ann")).await.unwrap();
     call!(c, open_and_quote_order(&user("buyer-3"), &[joins], QuoteRules::default())).unwrap();
+    let alone = c.shop.hold_one(c.shop.offer(5, 5).await, "buyer-4").await.id;
+    let new = OrderToOpen { buyer: user("buyer-4"), reservations: vec![alone] };
+    let opened = call!(c, open_new_orders(&[new], QuoteRules::default())).unwrap();
+    assert!(opened[0].is_some(), "its queries have run");
     call!(c, offers_with_expired_holds(i64::MAX));
     call!(c, set_address(first.reservation, &address("Ann")));
     call!(c, address(old_order()));
