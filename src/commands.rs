@@ -323,7 +323,7 @@ async fn run_serve(options: ServeArgs) -> anyhow::Result<()> {
         metrics = node.metrics_address().map(tracing::field::display),
         store = options.store.split(':').next(),
         broker = options.broker.split(':').next(),
-        "node is ready"
+        "the node is ready"
     );
     let here = local_url(&node.address()?.to_string());
     first_start::print_setup_link(node.app(), options.base_url.as_deref().unwrap_or(&here)).await?;

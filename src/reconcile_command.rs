@@ -1,4 +1,4 @@
-//! `livesouk reconcile`: compares the payment provider with the books, as after a restore of the database.
+//! `livesouk reconcile`: compares the payment provider with the database of the shop, as after a restore.
 
 use std::process::ExitCode;
 

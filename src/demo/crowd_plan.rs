@@ -15,7 +15,7 @@ const OPENING_ACTS: u32 = 5;
 const OPENING_PAUSE: Duration = Duration::from_millis(300);
 /// How often the silent crowd looks whether somebody came.
 const SILENT_PAUSE: Duration = Duration::from_secs(2);
-/// A line is not said again before so many others.
+/// How many other lines are said before a line is said again.
 const LINES_REMEMBERED: usize = 16;
 /// The crowd leaves at least this share of an offer to people.
 const LEFT_PERCENT_MIN: i64 = 90;

@@ -79,7 +79,7 @@ pub struct Refundable {
     pub delivery: Minor,
     /// What the refund of the whole order gives back: without the delivery while other paid orders travel in the parcel.
     pub whole: Minor,
-    /// Amounts are given back in steps of so many minor units: providers take no others in this currency.
+    /// Amounts are given back in steps of this number of minor units: providers take no others in this currency.
     pub step: Minor,
     /// What refunds so far kept because they were rounded down to the step: the next refund of a line or of the delivery adds it.
     pub carried: Minor,

@@ -8,7 +8,7 @@ use super::{
     SignInSessionId, TokenId, TokenStamp, UserId,
 };
 
-/// A session ends when it was not used for so long.
+/// How long a session may be unused; then it ends.
 pub const SESSION_IDLE_MAX_MS: Millis = 30 * 86_400_000;
 /// The use of a session is written down at most this often.
 pub const SESSION_TOUCH_MS: Millis = 3_600_000;

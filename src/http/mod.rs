@@ -190,7 +190,7 @@ impl AppState {
         (name = "payments", description = "Webhooks of payment providers"),
         (name = "chat", description = "Chat and moderation"),
         (name = "team", description = "The team of a show, and invite links"),
-        (name = "products", description = "The catalogue and its inventory"),
+        (name = "products", description = "The catalogue and its stock"),
         (name = "staff", description = "Who works in the shop, and its set-up"),
         (name = "shop", description = "The shop, sign-in and user data"),
     )

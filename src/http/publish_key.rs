@@ -19,7 +19,7 @@ const PUBLISH_MS: Millis = 30 * 86_400_000;
 /// What is known of the publish keys of a show. The keys themselves are not stored.
 #[derive(Serialize, ToSchema)]
 pub struct PublishKeyStateView {
-    /// When the newest key that is good was made; null: none was made since the keys were taken back, or none has been made yet.
+    /// When the newest valid key was made; null: none was made since the keys were revoked, or none has been made yet.
     made_at: Option<Millis>,
     /// When the newest key ends, if the show has not ended before.
     expires_at: Option<Millis>,
@@ -41,9 +41,9 @@ pub async fn show(
     Ok(Json(PublishKeyStateView { made_at: keys.made_at, expires_at, used_at: keys.used_at }))
 }
 
-/// A key with which an encoder publishes the video of a show, for media servers that ask this server (`/v1/media/…`). It is good for this
-/// show only, until the show has ended, for 30 days at most, and until it is replaced or taken back. It is not stored: to ask again gives
-/// another one, and the earlier ones stay good. The audit log records it.
+/// A key with which an encoder publishes the video of a show, for media servers that ask this server (`/v1/media/…`). It is valid for this
+/// show only, until the show has ended, for 30 days at most, and until it is replaced or revoked. It is not stored: to ask again gives
+/// another one, and the earlier ones remain valid. The audit log records it.
 #[utoipa::path(post, path = "/v1/streams/{stream}/publish-key", operation_id = "publish_key", tag = "streams",
     params(("stream" = StreamId, Path)),
     responses((status = 201, body = MediaKeyView), (status = "default", body = Problem)))]
@@ -68,10 +68,10 @@ pub async fn rotate(
     new_key(&state, &actor, stream, PublishKeyChange::Replace).await
 }
 
-/// Takes the publish keys of a show back: all that were made are refused from now on. The audit log records it.
+/// Revokes the publish keys of a show: all that were made are refused from now on. The audit log records it.
 #[utoipa::path(delete, path = "/v1/streams/{stream}/publish-key", operation_id = "end_publish_keys", tag = "streams",
     params(("stream" = StreamId, Path)),
-    responses((status = 204, description = "Taken back"), (status = "default", body = Problem)))]
+    responses((status = 204, description = "Revoked"), (status = "default", body = Problem)))]
 pub async fn end(
     State(state): State<AppState>,
     Caller(actor): Caller,

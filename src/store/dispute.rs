@@ -266,7 +266,7 @@ impl Store {
     }
 }
 
-/// A dispute of an order, by its reference. Without one: the dispute of which the provider gave no details. An order has seldom more than one
+/// A dispute of an order, by its reference. Without one: the dispute of which the provider gave no details. An order rarely has more than one
 /// of those, and then the one that is open and was given up first comes first.
 macro_rules! dispute_of_order {
     ($lock:literal) => {

@@ -25,7 +25,7 @@ impl Store {
         Ok(payments)
     }
 
-    /// Claims the look that follows `looks` others, so that one node asks the provider, and sets the time of the next one. `false`:
+    /// Claims the request that follows `looks` others, so that one node asks the provider, and sets the time of the next one. `false`:
     /// another node has it.
     pub async fn claim_fee_look(&self, payment: &Payment, looks: usize) -> Result<bool> {
         self.transaction(async |tx| {

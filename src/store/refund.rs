@@ -363,7 +363,7 @@ impl Store {
         rows.into_iter().map(RefundRow::into_refund).collect()
     }
 
-    /// Claims the look at this refund, so that one node asks the provider. `false`: another node has looked since `since`.
+    /// Claims the check of this refund, so that one node asks the provider. `false`: another node has looked since `since`.
     pub async fn claim_refund(&self, refund: &Refund, since: Millis) -> Result<bool> {
         self.transaction(async |tx| {
             let now = tx.now().await?;

@@ -38,7 +38,7 @@ pub struct ErasureReport {
 const DELETE_BATCH_MAX: i64 = 500;
 
 impl Store {
-    /// Erases a user's messages, names, addresses, e-mails, follows, saved cards and stock alerts. The user's id stays where other data depends on it:
+    /// Erases a user's messages, names, addresses, e-mails, follows, saved cards, claimed coupons, stock alerts and sign-ins. The user's id stays where other data depends on it:
     /// in orders, in mutes and bans that are in force, and in the audit log. The address of an order that is open, or paid and not
     /// sent, stays until then: without it the shop could not deliver what the user paid for.
     pub async fn erase_user_data(&self, user: &UserId) -> Result<ErasureReport> {
@@ -57,7 +57,7 @@ impl Store {
             let unpin = "update streams set version = version + 1, pinned_message = null, pinned_user = null,
                 pinned_name = null, pinned_body = null where pinned_user = $1";
             tx.query(unpin).bind(user).execute().await?;
-            // In the order in which everybody locks the lines of orders.
+            // In the lock order of the lines of orders.
             let lock = tx.choose(
                 "select id from reservations where buyer = $1 order by id for update",
                 "select id from reservations where buyer = $1 order by id",

@@ -132,7 +132,7 @@ impl Verb for Cancel {
 #[derive(Deserialize, ToSchema)]
 pub struct Refund {
     order: OrderId,
-    /// True: the units go back on sale, or to the pool if the offer is closed. False: they are gone.
+    /// True: the units go back on sale, or to the stock of the variant if the offer is closed. False: they are gone.
     restock: bool,
     /// For the shop's own records: at most 500 bytes.
     reason: Option<String>,
@@ -179,7 +179,7 @@ pub struct RefundPart {
     /// In minor units. Left out: what the buyer paid for these units and the delivery, with their share of discount and tax, rounded
     /// half up so that all units together are what was paid.
     amount: Option<Minor>,
-    /// True: the units go back on sale, or to the pool if the offer is closed. False: they are gone.
+    /// True: the units go back on sale, or to the stock of the variant if the offer is closed. False: they are gone.
     restock: bool,
     /// For the shop's own records: at most 500 bytes.
     reason: Option<String>,

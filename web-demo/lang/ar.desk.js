@@ -245,7 +245,7 @@ export default {
   'audit.block_customer': 'حظر {by} {name} في المتجر كله',
   'audit.unblock_customer': 'رفع {by} الحظر عن {name}',
   'audit.export_user_data': 'صدّر {by} بيانات {name}',
-  'error.no_such_customer': 'هذا العميل غير موجود، أو اشترى قبل لحظات.',
+  'error.no_such_customer': 'لا يوجد هذا العميل. يظهر العميل الجديد بعد دقيقة تقريبًا.',
   'desk.view.placed': 'بانتظار الدفع',
   'desk.placed_due': '{method}: آخر موعد {date}',
   'desk.placed_late': '{method}: انتهى الموعد في {date}',

@@ -58,7 +58,7 @@ export default {
   'payments.column.refunded': 'المُعاد',
   'payments.column.fees': 'الرسوم',
   'payments.column.disputes': 'الاعتراضات',
-  'payments.column.left': 'المتبقي',
+  'payments.column.left': 'الصافي',
   'payments.captured': 'عبر الإنترنت ({n})',
   'payments.cash_on_delivery': 'الدفع عند الاستلام ({n})',
   'payments.bank_transfer': 'تحويل بنكي ({n})',

@@ -192,7 +192,7 @@ export default {
   'audit.block_customer': '{by} memblokir {name} di seluruh toko',
   'audit.unblock_customer': '{by} mencabut blokir {name}',
   'audit.export_user_data': '{by} mengekspor data {name}',
-  'error.no_such_customer': 'Pelanggan ini tidak ada, atau baru saja membeli.',
+  'error.no_such_customer': 'Pelanggan ini tidak ada. Pelanggan baru muncul setelah sekitar satu menit.',
   'desk.view.placed': 'Menunggu pembayaran',
   'desk.placed_due': '{method}: jatuh tempo {date}',
   'desk.placed_late': '{method}: lewat jatuh tempo {date}',

@@ -45,7 +45,7 @@ export default {
   'payments.result_withdrawn': 'ditarik',
   'payments.provider': 'penyedia pembayaran Anda',
   'payments.answered': 'Jawaban Anda sudah dikirim. Bank pembeli yang memutuskan.',
-  'payments.due': 'Jawab sebelum {time}',
+  'payments.due': 'Jawab paling lambat {time}',
   'payments.due_over': 'Waktu menjawab habis pada {time}',
   'payments.since': 'sejak {time}',
   'payments.owed_waits':
@@ -59,7 +59,7 @@ export default {
   'payments.column.refunded': 'Dikembalikan',
   'payments.column.fees': 'Biaya',
   'payments.column.disputes': 'Sengketa',
-  'payments.column.left': 'Sisa',
+  'payments.column.left': 'Bersih',
   'payments.captured': 'Online ({n})',
   'payments.cash_on_delivery': 'Bayar di tempat ({n})',
   'payments.bank_transfer': 'Transfer bank ({n})',

@@ -1,4 +1,4 @@
-//! The pace of requests to a payment provider: so many a second to each endpoint, over all nodes.
+//! The pace of requests to a payment provider: a maximum number each second to each endpoint, over all nodes.
 //!
 //! Each node takes its share, and sends one request after another at even distances. A provider that refuses requests because there were
 //! too many is asked more slowly for a while.

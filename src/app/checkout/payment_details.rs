@@ -1,5 +1,5 @@
 //! What the payment provider knows besides the payments themselves: what it keeps of each, and what buyers dispute. Both are asked for in
-//! the background, and kept in the books, where the page of payments by day reads them.
+//! the background, and kept in the database of the shop, where the page of payments by day reads them.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -115,7 +115,7 @@ impl Checkout {
         match self.provider.fee(payment).await {
             ProviderOutcome::Done(Some(fee)) => self.context.store.note_fee(payment, Some(&fee)).await?,
             ProviderOutcome::Refused(_) => self.context.store.note_fee(payment, None).await?,
-            // The next look is noted already; after the last one the fee is not known.
+            // The next request is noted already; after the last one the fee is not known.
             ProviderOutcome::Done(None) | ProviderOutcome::Unknown => {}
         }
         Ok(())

@@ -46,7 +46,7 @@ pub struct PaymentQueue {
     pub pacer: Arc<Pacer>,
     /// This node, while it runs.
     node: Uuid,
-    /// Attempts that wait in the whole shop, and when the oldest was made (0: none), at the last look.
+    /// Attempts that wait in the whole shop, and when the oldest was made (0: none), at the last check.
     pub waiting: AtomicI64,
     pub oldest_at: AtomicI64,
     /// Notified when an attempt joins the queue.

@@ -181,7 +181,7 @@ fn order_rows(
         add(words.order_number, left_to_right(language, &number));
         // What ended before the payment was never a part of what was bought.
         let is_bought = |line: &ReservationView| match content {
-            // It ended without a payment.
+            // The order ended without a payment: its lines have the same reason.
             MailContent::OrderCancelled { .. } => line.reason == order.reason,
             _ => matches!(line.status, ReservationStatus::Placed | ReservationStatus::Sold),
         };
@@ -195,7 +195,7 @@ fn order_rows(
                 }
                 None => Some(line.qty),
             };
-            // Of a refund, only what it gives back.
+            // The mail about a refund lists only what the refund returns.
             let Some(qty) = qty else { continue };
             add(words.product, isolated(language, &product));
             add(words.quantity, qty.to_string());

@@ -218,7 +218,7 @@ impl Shard {
         if is_elsewhere || error.is_connection_dropped() || error.is_unrecoverable_error() {
             self.reconnect_requested.notify_one();
         }
-        tracing::debug!(shard = self.index, error = %error, "{what} failed");
+        tracing::debug!(shard = self.index, error = %error, "a call to Redis failed: {what}");
         Error::Unavailable
     }
 

@@ -1,4 +1,4 @@
-//! The books are compared with the payment provider, as after a restore of the database (`livesouk reconcile`).
+//! The database of the shop is compared with the payment provider, as after a restore (`livesouk reconcile`).
 
 use std::process::Command;
 
@@ -15,15 +15,15 @@ use super::stripe::Stripe;
 facts! {
     order_that_was_paid_after_the_copy_was_made_is_paid_again
     order_that_ended_in_the_copy_gives_its_money_back
-    payment_that_the_books_lost_is_left_to_a_person
+    payment_that_the_database_lost_is_left_to_a_person
     payment_that_the_provider_does_not_know_is_left_to_a_person
-    refund_that_the_books_do_not_have_is_left_to_a_person
+    refund_that_the_database_does_not_have_is_left_to_a_person
     attempt_that_the_provider_never_had_ends_and_a_trial_only_says_so
     refund_that_waits_is_settled_and_a_trial_leaves_it
-    books_of_stripe_are_compared_by_its_list
+    payments_of_stripe_are_compared_by_its_list
 }
 
-/// An adapter whose events are lost: they would repair the books of a node that runs.
+/// An adapter whose events are lost: they would repair the database of a node that runs.
 async fn adapter_of(shop: &Fixture) -> Adapter {
     let adapter = Adapter::start(shop).await;
     adapter.lose_events();
@@ -38,7 +38,7 @@ async fn compare(app: &App, is_trial: bool) -> Vec<String> {
     comparison.differences.iter().map(line).collect()
 }
 
-/// The books are as they were while the payment was under way. The queue of this node does not send it again meanwhile.
+/// The database is as it was while the payment was under way. The queue of this node does not send it again meanwhile.
 async fn restore(shop: &Fixture) {
     for sql in [
         "update reservations set status = 'held', hold_until = 4102444800000",
@@ -84,7 +84,7 @@ async fn order_that_ended_in_the_copy_gives_its_money_back(shop: Fixture) {
     adapter.pay("ann", order, "mada", "pay-00001").await.unwrap();
     restore(&shop).await;
     shop.run("update reservations set status = 'expired', reason = 'hold_ended'").await;
-    let text = "was taken for an order that it did not win; it is given back";
+    let text = "was taken for an order that it did not win; it is refunded";
     assert_one(&compare(&adapter.app, true).await, DifferenceState::Repairable, order, text);
     assert_eq!(adapter.payments().await, [("captured".to_owned(), 14_700, 0)]);
     assert_one(&compare(&adapter.app, false).await, DifferenceState::Repaired, order, text);
@@ -95,7 +95,7 @@ async fn order_that_ended_in_the_copy_gives_its_money_back(shop: Fixture) {
     adapter.end().await;
 }
 
-async fn payment_that_the_books_lost_is_left_to_a_person(shop: Fixture) {
+async fn payment_that_the_database_lost_is_left_to_a_person(shop: Fixture) {
     let adapter = adapter_of(&shop).await;
     let taken = adapter.hold(&shop, "ann").await;
     adapter.pay("ann", taken, "mada", "pay-00001").await.unwrap();
@@ -107,9 +107,14 @@ async fn payment_that_the_books_lost_is_left_to_a_person(shop: Fixture) {
     for is_trial in [true, false] {
         let lines = compare(&adapter.app, is_trial).await;
         assert_eq!(lines.len(), 2, "a declined payment took nothing: {lines:?}");
-        let text = "147.00 SAR was taken, and the books have no such order; give it back at the provider";
+        let text = "147.00 SAR was taken, and the database of the shop has no such order; refund it at the provider";
         assert_one(&lines[..1], DifferenceState::Left, taken, text);
-        assert_one(&lines[1..], DifferenceState::Left, open, "can still be paid, and the books have no such order");
+        assert_one(
+            &lines[1..],
+            DifferenceState::Left,
+            open,
+            "can still be paid, and the database of the shop has no such order",
+        );
     }
     assert_eq!(adapter.payments().await[0], ("captured".to_owned(), 14_700, 0), "only a person gives it back");
     adapter.end().await;
@@ -120,19 +125,19 @@ async fn payment_that_the_provider_does_not_know_is_left_to_a_person(shop: Fixtu
     let order = adapter.hold(&shop, "ann").await;
     adapter.pay("ann", order, "mada", "pay-00001").await.unwrap();
     let other = adapter_of(&shop).await;
-    let text = "captured in the books, and the provider does not know it";
+    let text = "captured in the database of the shop, and the provider does not know it";
     assert_one(&compare(&other.app, false).await, DifferenceState::Left, order, text);
     assert_eq!(shop.order(order).await.status, OrderStatus::Paid, "it may be the wrong account");
     other.end().await;
 }
 
-async fn refund_that_the_books_do_not_have_is_left_to_a_person(shop: Fixture) {
+async fn refund_that_the_database_does_not_have_is_left_to_a_person(shop: Fixture) {
     let adapter = adapter_of(&shop).await;
     let order = adapter.hold(&shop, "ann").await;
     adapter.pay("ann", order, "mada", "pay-00001").await.unwrap();
     let payment = shop.store.payment(order, 1).await.unwrap().unwrap().reference.unwrap();
     press(&format!("{}/pay/{payment}", adapter.sample.url), "refund").await;
-    let text = "147.00 SAR more was given back at the provider than in the books";
+    let text = "147.00 SAR more was refunded at the provider than in the database of the shop";
     assert_one(&compare(&adapter.app, false).await, DifferenceState::Left, order, text);
     adapter.end().await;
 }
@@ -183,7 +188,7 @@ async fn refund_that_waits_is_settled_and_a_trial_leaves_it(shop: Fixture) {
     adapter.end().await;
 }
 
-async fn books_of_stripe_are_compared_by_its_list(shop: Fixture) {
+async fn payments_of_stripe_are_compared_by_its_list(shop: Fixture) {
     let stripe = Stripe::start(&shop).await;
     let order = stripe.hold(&shop, "ann").await;
     stripe.pay("ann", order, &stripe.token("4242424242424242"), "pay-00001").await.unwrap();

@@ -83,7 +83,7 @@ async fn publish_keys_are_replaced_and_taken_back_and_the_audit_log_says_by_whom
     assert!(publishes(&third).await);
     assert!(!publishes(&first).await && !publishes(&second).await, "they were replaced");
     shop.host.send(Method::DELETE, &path, &[], None).await.expect(204);
-    assert!(!publishes(&third).await, "it was taken back");
+    assert!(!publishes(&third).await, "it was revoked");
     assert_eq!(state().await["made_at"], Value::Null);
     let fourth = shop.host.post(&path, json!({})).await.expect(201)["key"].clone();
     assert!(publishes(&fourth).await && !publishes(&third).await);
