@@ -62,7 +62,7 @@ impl ApiKeys {
         self.keys.get(&secret.hash()).is_some_and(|cached| cached.key.is_some())
     }
 
-    /// The key with this secret if it is in force, or why it does not work. Its use is written down in the background.
+    /// The key with this secret if it is in force, or why it does not work. Its use is recorded in the background.
     pub async fn authenticate(&self, secret: &ApiKeySecret) -> Result<std::result::Result<Arc<ApiKey>, Refusal>> {
         let Some(key) = self.read(secret.hash()).await? else { return Ok(Err(Refusal::TokenInvalid)) };
         if let Err(refusal) = key.check_in_force(self.context.now()) {

@@ -49,7 +49,7 @@ pub enum DisputeResult {
     Won,
     /// The buyer has the money.
     Lost,
-    /// The buyer took it back, or it was an inquiry only: the money stays with the shop, and the sums count it as won.
+    /// The buyer withdrew it, or it was an inquiry only: the money stays with the shop, and the sums count it as won.
     Withdrawn,
 }
 

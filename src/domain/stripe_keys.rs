@@ -79,7 +79,7 @@ pub enum StripeKeyProblem {
     OtherAccount,
     /// Stripe did not answer.
     Unreachable,
-    /// This server speaks to a stand-in of Stripe, which must not get a live key.
+    /// This server uses a test server in place of Stripe, which must not get a live key.
     StandIn,
     /// The payments of the shop were made with another account or mode, whose keys are in use, or were half a minute ago.
     AccountChanges,

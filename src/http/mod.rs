@@ -197,7 +197,7 @@ impl AppState {
 )]
 struct ApiDoc;
 
-/// The routes that the OpenAPI document describes, but for those of live verbs.
+/// The routes that the OpenAPI document describes, except those of live verbs.
 fn described_routes(state: &AppState) -> OpenApiRouter<AppState> {
     let mut described = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(stream::shop))

@@ -1,4 +1,4 @@
-//! The keys with which encoders publish the video of a show, for media servers that ask this server: made, replaced and taken back.
+//! The keys with which encoders publish the video of a show, for media servers that ask this server: made, replaced and revoked.
 
 use axum::Json;
 use axum::extract::State;

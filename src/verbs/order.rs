@@ -127,7 +127,7 @@ impl Verb for Cancel {
     }
 }
 
-/// Refunds a paid order: all that was not given back yet, but for the delivery fee while other paid orders travel in the same parcel. The
+/// Refunds a paid order: all that was not refunded yet, except the delivery fee while other paid orders are in the same parcel. The
 /// order stays `paid` until the provider has refunded it.
 #[derive(Deserialize, ToSchema)]
 pub struct Refund {

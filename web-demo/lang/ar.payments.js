@@ -10,7 +10,7 @@ export default {
   'payments.period.last_month': 'الشهر الماضي',
   'payments.csv': 'تنزيل CSV',
   'payments.bad_period': 'اختر 92 يومًا على الأكثر، ويجب ألا يأتي اليوم الأول بعد اليوم الأخير.',
-  'payments.none': 'لا مدفوعات ولا مبالغ مُعادة في هذه الفترة.',
+  'payments.none': 'لا مدفوعات ولا عمليات استرداد في هذه الفترة.',
   'payments.nothing': 'لا مدفوعات',
   'payments.zone':
     'تبدأ الأيام وتنتهي بتوقيت {zone}. الاعتراضات والمبالغ المستحقة المفتوحة تُعرض كلها مهما كانت الفترة.',
@@ -55,7 +55,7 @@ export default {
   'payments.orders': 'طلبات اليوم',
   'payments.column.day': 'اليوم',
   'payments.column.received': 'المستلم',
-  'payments.column.refunded': 'المُعاد',
+  'payments.column.refunded': 'المُستردّ',
   'payments.column.fees': 'الرسوم',
   'payments.column.disputes': 'الاعتراضات',
   'payments.column.left': 'الصافي',

@@ -285,8 +285,7 @@ export default {
     'You withdraw from the purchase of {title}. You need no reason. The shop refunds the amount, and you send back what was delivered.',
   'withdrawal.confirm': 'Confirm withdrawal',
   'withdrawal.until': 'Possible until {at}.',
-  'withdrawal.received':
-    'Your withdrawal was received on {at}. The shop confirms it by e-mail if it has your address.',
+  'withdrawal.received': 'Your withdrawal was received on {at}. The shop confirms it by e-mail if it has your address.',
   'account.passkeys': 'My passkeys',
   'account.prove': 'Use my passkey',
   'passkey.title': 'Your passkey',

@@ -189,8 +189,7 @@ export default {
   'customers.export': 'Export the data',
   'customers.erase': 'Erase the data',
   'customers.erase_title': 'Erase the data of {name}',
-  'customers.erase_about':
-    'Name, address, messages, notes and sign-ins are erased forever. Orders keep their amounts.',
+  'customers.erase_about': 'Name, address, messages, notes and sign-ins are erased forever. Orders keep their amounts.',
   'customers.erased': 'The data is erased. This is what stays and why, in the language of the customer:',
   'customers.nothing_kept': 'Nothing stays.',
   'audit.block_customer': '{by} blocked {name} in the whole shop',

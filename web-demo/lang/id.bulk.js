@@ -77,7 +77,7 @@ export default {
     'Varian yang unitnya seharusnya ada dan belum dipindai. Jika sudah dicari dan tidak ada, tekan “0 unit ditemukan”.',
   'count.rest_search': 'Kategori, atau kata lain dari produk',
   'count.rest_none': 'Semua yang seharusnya ada sudah dipindai.',
-  'count.rest_none_found': 'Tidak ada yang belum dipindai dengan kata ini.',
+  'count.rest_none_found': 'Tidak ada varian yang belum dipindai dengan kata ini.',
   'count.none_there': '0 unit ditemukan',
   'count.none_there_of': 'Tidak ada: {name}',
   'count.rest_stays': 'Yang belum dipindai tetap seperti semula.',

@@ -177,7 +177,8 @@ export default {
   'figure.card': 'Produk yang disematkan sampai ke {share}% penonton dalam {ms} md',
   'figure.more': 'Barang terjual: {n} · Pesan: {messages}',
   'figure.delivery': 'Pembaruan langsung sampai ke 99% penonton dalam {ms} md',
-  'figure.picture': 'Video tertinggal {s} dtk dari kamera. Produk yang baru disematkan muncul pada saat yang sama di video.',
+  'figure.picture':
+    'Video tertinggal {s} dtk dari kamera. Produk yang baru disematkan muncul pada saat yang sama di video.',
   'figure.picture_far':
     'Video tertinggal {s} dtk dari kamera. Produk yang baru disematkan menunggu video paling lama {n} dtk.',
   'figure.picture_ahead': 'Waktu di video mendahului server. Atur jam encoder.',

@@ -56,7 +56,7 @@ export default {
   'payments.orders': 'Pesanan hari itu',
   'payments.column.day': 'Hari',
   'payments.column.received': 'Diterima',
-  'payments.column.refunded': 'Dikembalikan',
+  'payments.column.refunded': 'Dana dikembalikan',
   'payments.column.fees': 'Biaya',
   'payments.column.disputes': 'Sengketa',
   'payments.column.left': 'Bersih',

@@ -1,4 +1,4 @@
-//! The queue of payments: attempts to pay are written down, and each node sends its share of them to the payment provider, in the order
+//! The queue of payments: attempts to pay are stored, and each node sends its share of them to the payment provider, in the order
 //! of their numbers (`store/payment_queue.rs`). A buyer who waits sees the place of the payment; nothing is lost when the buyer, or the
 //! node that was to send it, goes away.
 

@@ -14,7 +14,7 @@ impl Streams {
         Ok(self.context.store.publish_keys(id).await?)
     }
 
-    /// Makes, replaces or takes back the publish keys of a show, with an entry in the audit log. Gives the generation in which a key is
+    /// Makes, replaces or revokes the publish keys of a show, with an entry in the audit log. Gives the generation in which a key is
     /// good from now on, on every node. No key is made for a show that has ended.
     pub async fn change_publish_keys(
         self: &Arc<Self>,
@@ -38,8 +38,8 @@ impl Streams {
             .await
     }
 
-    /// Whether an encoder with a key of this generation may publish: the key was not taken back, and the show has not ended. The use is
-    /// written down.
+    /// Whether an encoder with a key of this generation may publish: the key was not revoked, and the show has not ended. The use is
+    /// recorded.
     pub async fn admit_publisher(self: &Arc<Self>, id: StreamId, generation: i64) -> Result<bool> {
         let keys = self.context.store.publish_keys(id).await?;
         if keys.generation != generation || self.stream(id).await?.status == StreamStatus::Ended {

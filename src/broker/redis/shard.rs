@@ -176,7 +176,7 @@ impl Shard {
         }
     }
 
-    /// Streams that this node follows and that are not subscribed. Zero while the link is up, but for a moment.
+    /// Streams that this node follows and that are not subscribed. Zero while the link is up, except for a moment.
     pub fn unsubscribed_streams(&self) -> usize {
         self.subscriptions.iter().filter(|subscription| !subscription.is_subscribed()).count()
     }
