@@ -91,7 +91,7 @@ impl Clock {
 /// half the passed time (`lead`) never falls, and its maximum is the only state.
 struct MonotonicTime {
     start: Instant,
-    /// In nanoseconds; good until the year 2262.
+    /// In nanoseconds; valid until the year 2262.
     lead: AtomicI64,
 }
 

@@ -18,7 +18,7 @@ pub fn check(url: &str) -> Result<(), String> {
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     for address in host.split(',') {
         if address.matches(':').count() > 1 && !address.starts_with('[') {
-            return Err(format!("an IPv6 address stands in square brackets: {scheme}://[::1]:PORT"));
+            return Err(format!("an IPv6 address needs square brackets: {scheme}://[::1]:PORT"));
         }
     }
     if query.split('&').any(|pair| pair == "sslrootcert=system") {

@@ -1,4 +1,5 @@
-//! The first start of a shop: the key that signs its tokens, the link by which its owner comes, and how an owner comes back.
+//! The first start of a shop: the key that signs its tokens, the set-up link with which the owner signs in first, and how an owner
+//! signs in again who lost the account.
 
 use std::io::Write;
 

@@ -1,7 +1,8 @@
 //! Livesouk: a self-hosted real-time server for live-stream shopping.
 //!
-//! A folder is a layer; `docs/architecture.md` lists the layers in the order of their dependencies. The files of a layer are named
-//! after the nouns of the shop, and a noun has the same file name in each layer that has a file for it (`ls src/*/offer.rs`).
+//! The folders `domain`, `protocol`, `store`, `broker`, `room`, `app`, `verbs`, `session` and `http` are layers; `docs/architecture.md` lists
+//! them in the order of their dependencies, and the other modules. The files of a layer are named after the nouns of the shop, and a
+//! noun has the same file name in each layer that has a file for it (`find src -name offer.rs`).
 //! Imports go one way only, and a test checks that (`tests/it/tidy/imports.rs`).
 
 /// The use cases: one function for each thing that a user can do. Permissions are checked here.
@@ -25,6 +26,7 @@ pub mod verbs;
 
 /// The clock. Only this module asks the system for the time of day, except for the time in new ids.
 pub mod clock;
+/// What the commands print.
 mod command_output;
 /// The commands of the binary: demo, serve, migrate, token and the rest.
 pub mod commands;
@@ -37,7 +39,7 @@ pub mod demo;
 mod demo_command;
 /// Injected faults that the load test and the chaos test must detect. Never part of a release.
 mod fault;
-/// The first start of a shop: its signing key, and the links by which its owner comes.
+/// The first start of a shop: its signing key, and the set-up link with which the owner signs in first.
 pub mod first_start;
 /// Addresses that a person typed on a page: resolved, checked, and only then connected to.
 pub mod guarded_address;
@@ -53,10 +55,10 @@ mod node_settings;
 pub mod oidc_settings;
 /// The payment provider that the command line chose.
 mod payment_settings;
+/// The command that compares the payment provider with the database of the shop.
 mod reconcile_command;
 /// Rehearsals: simulated viewers play a show on a separate node inside this process.
 pub mod rehearsal;
-
 /// The key for secrets in the database, and the command that changes it.
 pub mod secrets_command;
 mod serve_command;

@@ -28,7 +28,7 @@ pub async fn send_test(options: MailCommandArgs) -> anyhow::Result<String> {
     let missing =
         || StartError::Config("--smtp-url (LIVESOUK_SMTP_URL) is missing: there is no mail server".to_owned());
     let transport = mail_transport(&mail)?.ok_or_else(missing)?;
-    // The name of the shop stands in its database, which this command does not need.
+    // The name of the shop is in its database, which this command does not need.
     let title = mail.mail_name.as_deref().unwrap_or("Livesouk").to_owned();
     let shop = Shop { id: ShopId::new(), title, titles: Default::default(), currency: "USD".to_owned() };
     let sent = send_test_mail(&transport, &shop, to.clone(), language, Clock::system().now()).await;

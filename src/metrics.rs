@@ -210,7 +210,7 @@ impl MetricsPage<'_> {
     }
 
     /// A histogram of buckets `(bound, count)` in a smaller unit; `unit` is its size in the base unit. The counts are not
-    /// cumulative, and the last bound stands for infinity.
+    /// cumulative, and the last bound represents infinity.
     pub fn scaled_histogram(
         &mut self,
         name: &str,

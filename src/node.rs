@@ -239,7 +239,7 @@ impl Node {
         );
         let stop = CancellationToken::new();
         if !broker.0.wait_until_up(BROKER_START_TIMEOUT).await {
-            tracing::warn!("broker is not available: selling works; chat starts when the broker is available");
+            tracing::warn!("the broker is not available: selling works; chat starts when the broker is available");
         }
         let app = App::start(store, broker, clock, shop, settings, stop.clone()).await.map_err(StartError::App)?;
         let auth = Arc::new(auth);
@@ -304,7 +304,7 @@ impl Node {
         let clock = app.clock().clone();
         let serving = tokio::spawn(http::server::serve(listener, router, connections, proxies, clock, closed.clone()));
         shutdown.await;
-        tracing::info!(grace_ms = grace.as_millis() as u64, drain_ms, "shutting down");
+        tracing::info!(grace_ms = grace.as_millis() as u64, drain_ms, "the node is shutting down");
         // `/readyz` fails from now on, and the load balancer stops sending traffic. Clients that still come are served.
         app.start_draining();
         sleep(grace).await;
@@ -335,7 +335,7 @@ impl Node {
             tracing::info!(took_ms = since(), "background work is finished");
         };
         if tokio::time::timeout(SHUTDOWN_DEADLINE, finish).await.is_err() {
-            tracing::warn!("shutdown deadline passed: unfinished work was aborted; acknowledged work is safe");
+            tracing::warn!("the shutdown deadline has passed: unfinished work was aborted; acknowledged work is safe");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `livesouk reconcile`: compares the payments of the provider with those of the database, as after a restore.
+//! `livesouk reconcile`: compares the payment provider with the database of the shop, as after a restore.
 
 use std::process::ExitCode;
 

@@ -116,7 +116,7 @@ fn log_ready(node: &Node, store: &str, broker: &str) -> anyhow::Result<()> {
         metrics = node.metrics_address().map(tracing::field::display),
         store = store.split(':').next(),
         broker = broker.split(':').next(),
-        "node is ready"
+        "the node is ready"
     );
     Ok(())
 }

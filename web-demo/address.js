@@ -222,7 +222,7 @@ export class AddressForm {
 
   store() {
     const isKept = this.keep.checked;
-    // A saved address elsewhere is good in other shops: only another one that is to be saved takes its place.
+    // A saved address elsewhere is useful in other shops: only another one that is to be saved takes its place.
     if (!this.person || (this.isElsewhere && !isKept)) return;
     this.isElsewhere = false;
     if (this.hasAccount && (isKept || this.isSaved)) {

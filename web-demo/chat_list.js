@@ -106,7 +106,7 @@ export class ChatList {
     this.paintPill();
   }
 
-  /** Clears the list, because messages were lost for good, and a message that is still shown may have been deleted. */
+  /** Clears the list, because messages were lost permanently, and a message that is still shown may have been deleted. */
   clearAfterGap() {
     this.clear();
     this.enqueue(el('li.note.gap', { 'data-test': 'chat-gap' }, t('chat.gap')));

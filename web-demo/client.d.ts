@@ -161,7 +161,7 @@ export interface Stream {
   scheduled_at: number | null;
   started_at: number | null;
   ended_at: number | null;
-  /** The show was called off before it began; its status is `ended`. */
+  /** The show was cancelled before it began; its status is `ended`. */
   cancelled_at: number | null;
   tags: string[];
   /** Increases with every change of the show itself. */
@@ -176,7 +176,7 @@ export interface Author {
   role: Role;
 }
 
-/** The part of a message that a reply or a pinned comment repeats. */
+/** The part of a message that a reply or a pinned message repeats. */
 export interface Quote {
   id: string;
   user: string;
@@ -466,7 +466,7 @@ export interface ClientEvents {
   hello: [frame: HelloFrame];
   /** Something happened. `replay`: it happened before this connection. */
   event: [event: LiveEvent, how: { replay: boolean }];
-  /** Something was missed for good. Clear the chat; the events that follow are all that is left of it. */
+  /** Something was missed permanently. Clear the chat; the events that follow are all that is left of it. */
   gap: [reason: { why: 'away' | 'hole' | 'epoch' | 'slow' }];
   /** The show as it is now: with hello, and after a gap. */
   show: [stream: Stream];
@@ -527,7 +527,7 @@ export class LiveClient {
   signIn(token: string | null): void;
   /** Opens the connection; `connect` does this for you. */
   open(): void;
-  /** Closes the connection for good. */
+  /** Closes the connection permanently. */
   close(): void;
   /** Takes in an order that came over REST; an older version never replaces a newer one. */
   applyOrder(order: Order): boolean;

@@ -6,7 +6,7 @@
 // It promises:
 //
 //   - It delivers each event once and in order. It never continues over a hole: it reconnects with its own position.
-//   - When events are lost for good, it emits `gap`. Clear the chat then, because a message that is still shown may have
+//   - When events are lost permanently, it emits `gap`. Clear the chat then, because a message that is still shown may have
 //     been deleted meanwhile. The events that follow are the whole chat as it is now, including messages seen before.
 //   - A count never goes backwards: for each offer, and for the pin, the largest [epoch, version] wins.
 //   - `now()` is the clock of the server, so two phones show the same second.
@@ -16,7 +16,7 @@
 //   client.on('status', ({ status }) => …);            connecting | catching_up | live | reconnecting | closed
 //   client.on('hello', ({ you, stream, recovered, events }) => …);
 //   client.on('event', (event, { replay }) => …);      chat, pinned, sale_opened, …
-//   client.on('gap', ({ why }) => …);                  events were lost for good: clear the chat
+//   client.on('gap', ({ why }) => …);                  events were lost permanently: clear the chat
 //   client.on('show', (stream) => …);                  the show as it is now: with hello, after a gap, and when it was changed
 //   client.on('state', (changed) => …);                read client.state; `changed` is a Set of keys and offer ids
 //   client.on('order', (order) => …);                  one of your own orders changed

@@ -77,7 +77,7 @@ export function connectionBar(bar, client, { again }) {
       const act = again[remedy];
       showMessage(t(`connection.closed.${reason}`), act && { label: t(`connection.again.${remedy}`), act });
     } else if (status !== 'live') {
-      // Attempts that fail at once must not postpone the first message for ever, so only the first one sets the timer.
+      // Attempts that fail at once must not postpone the first message forever, so only the first one sets the timer.
       if (isTroubled) showReconnecting();
       else firstMessage ??= setTimeout(showReconnecting, PATIENCE_MS);
     }

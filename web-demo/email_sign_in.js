@@ -184,7 +184,7 @@ function codeForm(sent, { next, back }) {
     if (chosen) storeName(chosen);
     return next(who);
   };
-  /** A new account has no name yet: the code stays good. @param {Refusal} refusal */
+  /** A new account has no name yet: the code remains valid. @param {Refusal} refusal */
   const onrefused = ({ code }) => {
     if (code !== 'name_needed') {
       input.select();

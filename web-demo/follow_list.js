@@ -1,4 +1,4 @@
-// What the reader follows by e-mail, in a sheet of the account menu. Each can be ended, and the last one taken back.
+// What the reader follows by e-mail, in a sheet of the account menu. Each can be ended, and the end of the last one undone.
 
 import { del, get, post } from './api.js';
 import { formatDateTime, lang, load, refusalText, t, titleOf } from './i18n.js';
@@ -34,7 +34,7 @@ export async function openFollowList() {
     alert.hidden = true;
     await del(`/follows/${follow.id}`);
     await reload();
-    // Only an address that the account has proven can be taken back without a mail.
+    // Only an address that the account has proven can be undone without a mail.
     ended.replaceChildren(t('follow.ended', { what: nameOf(follow) }), who.email === follow.email ? undo(follow) : '');
     ended.hidden = false;
     heading()?.focus();

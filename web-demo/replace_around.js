@@ -1,9 +1,9 @@
-// Paints around frames: one that is moved loads anew, and forgets what was typed.
+// Paints around frames: one that is moved loads again, and forgets what was typed.
 
 /** @import { Child } from './types.d.ts' */
 
 /**
- * Replaces the children of an element, and leaves those where they are that stay and hold a frame: a frame that is moved loads anew.
+ * Replaces the children of an element, and leaves those where they are that stay and hold a frame: a frame that is moved loads again.
  * Those that stay must keep their order.
  * @param {Element} parent
  * @param {Child} children

@@ -29,7 +29,7 @@ const LIST_MS = 4_000;
 /** @param {SavedCard} card */
 const nameOf = ({ brand, last4 }) => t('card.ending', { brand: BRANDS[brand] ?? brand.replaceAll('_', ' '), last4 });
 
-/** A card is good until the end of its month. @param {SavedCard} card */
+/** A card is valid until the end of its month. @param {SavedCard} card */
 const isExpired = ({ exp_month, exp_year }) => Date.now() >= Date.UTC(exp_year, exp_month, 1);
 
 /** @param {SavedCard} card */

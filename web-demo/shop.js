@@ -22,7 +22,7 @@ const RECORDINGS_MAX = 12;
 /** The newest recordings, of which the page asks what they sell. */
 const SELLING_RECORDINGS_MAX = 6;
 const RELOAD_RECORDINGS_MS = 60_000;
-/** A search begins when the reader has not typed for so long. */
+/** How long the reader must not type before a search begins. */
 const SEARCH_MS = 250;
 const FOUND_PAGES_MAX = 3;
 ICONS.search = 'M10.5 4.5a6 6 0 1 1 0 12 6 6 0 0 1 0-12zM15 15l5 5';

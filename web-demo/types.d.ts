@@ -633,7 +633,7 @@ export interface Country {
   tax_included: boolean;
 }
 
-/** Days for which things are kept; 0: for ever. */
+/** Days for which things are kept; 0: forever. */
 export interface KeptDays {
   address_days: number;
   chat_days: number;
@@ -745,7 +745,7 @@ export interface StripeKeysCheck {
   is_other_account: boolean;
 }
 
-/** What a set-up link is good for. */
+/** What a set-up link allows. */
 export interface SetupState {
   has_owner: boolean;
   has_products: boolean;

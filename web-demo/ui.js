@@ -184,7 +184,7 @@ const PICTURE_SIZES = [200, 800, 1600];
 const FOCUS = /#focus=(\d{1,4}),(\d{1,4})$/;
 
 /**
- * The picture of a product, an offer, an order or a show. Its frame keeps its place, and a tile stands for a picture that is missing
+ * The picture of a product, an offer, an order or a show. Its frame keeps its place, and a tile replaces a picture that is missing
  * or cannot be loaded.
  * @param {string | null | undefined} src
  * @param {{ title: string, titles?: Titles } | null} [of]

@@ -315,7 +315,7 @@ export class Video {
     this.engine = null;
   }
 
-  /** Ends it for good. */
+  /** Ends it permanently. */
   stop() {
     this.isStopped = true;
     this.rest();

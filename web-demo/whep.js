@@ -11,7 +11,7 @@ const CONNECT_MS = 5_000;
 /** Addresses of this side that are not known by then are left out. */
 const GATHER_MS = 1_000;
 const WATCH_MS = 1_000;
-/** Without a new picture for so long it has stalled. */
+/** How long there may be no new picture; then the video has stalled. */
 const STALL_MS = 5_000;
 /** The pauses before the next attempts while HLS plays; the last one is repeated. */
 const PAUSES_MS = [30_000, 60_000, 120_000, 300_000];

@@ -204,7 +204,7 @@ impl Simulation {
         if for_good {
             one.stage = ConnectionStage::Left;
             one.is_returning = false;
-            return self.measurements.record_error(format!("closed for good: {why}"));
+            return self.measurements.record_error(format!("closed permanently: {why}"));
         }
         let ceiling = (RETRY_MIN_MS << one.attempts.min(10)).min(RETRY_MAX_MS);
         one.attempts += 1;

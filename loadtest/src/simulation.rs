@@ -49,7 +49,7 @@ pub struct TargetServer {
 pub enum ScheduledAction {
     /// A viewer connects or reconnects.
     Connect(u32),
-    /// A viewer leaves for good, with a close frame.
+    /// A viewer leaves permanently, with a close frame.
     Leave(u32),
     /// A viewer loses the network and reconnects as a client does.
     DropConnection(u32),

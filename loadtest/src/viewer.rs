@@ -22,7 +22,7 @@ pub enum ConnectionStage {
     /// Upgraded, but without a hello yet.
     AwaitingHello,
     Live,
-    /// Gone for good, by itself or because the server said so.
+    /// Gone permanently, by itself or because the server said so.
     Left,
 }
 

@@ -19,7 +19,7 @@ use crate::domain::{
 
 /// Keys that a node keeps, those that do not exist among them.
 const KEYS_CACHED_MAX: usize = 1_000;
-/// For so long a key is not read again.
+/// How long a key is not read again.
 const KEY_FRESH_MS: Millis = 1_500;
 
 pub struct ApiKeys {
@@ -62,7 +62,7 @@ impl ApiKeys {
         self.keys.get(&secret.hash()).is_some_and(|cached| cached.key.is_some())
     }
 
-    /// The key with this secret if it is in force, or why it does not work. Its use is written down in the background.
+    /// The key with this secret if it is in force, or why it does not work. Its use is recorded in the background.
     pub async fn authenticate(&self, secret: &ApiKeySecret) -> Result<std::result::Result<Arc<ApiKey>, Refusal>> {
         let Some(key) = self.read(secret.hash()).await? else { return Ok(Err(Refusal::TokenInvalid)) };
         if let Err(refusal) = key.check_in_force(self.context.now()) {
@@ -94,7 +94,7 @@ impl ApiKeys {
         self.context.spawn(async move {
             // The next use after a minute tries again.
             if let Err(error) = context.store.touch_api_key(id).await {
-                tracing::debug!(error = %error, "the use of an API key was not written down");
+                tracing::debug!(error = %error, "the use of an API key was not recorded");
             }
         });
     }
@@ -104,7 +104,7 @@ impl ApiKeys {
         self.stream_cache.authorize_in_shop(actor, Permission::ManageApiKeys).await
     }
 
-    /// May the actor make API keys now? Gives the account. A token may not: a thief of the token would keep a key for ever.
+    /// May the actor make API keys now? Gives the account. A token may not: a thief of the token would keep a key forever.
     pub async fn check_may_make(&self, actor: &Actor) -> Result<AccountId> {
         self.check_may_manage(actor).await?;
         let account = AccountId::of_user(&actor.user).filter(|_| actor.session.is_some());

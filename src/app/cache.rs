@@ -207,7 +207,7 @@ mod tests {
         let (loaded, waited_for) = tokio::join!(slow_load, fill_and_finish);
         assert!(Arc::ptr_eq(&loaded.unwrap(), &waited_for.unwrap()));
         assert_eq!((cache.is_loading(0), cache.get_after_load(1_000).await), (false, None));
-        // A request that gives up while it loads leaves nothing that stays for ever.
+        // A request that gives up while it loads leaves nothing that stays forever.
         tokio::select! {
             biased;
             _ = cache.get_or_load(500, std::future::pending()) => {}

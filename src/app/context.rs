@@ -109,17 +109,17 @@ impl Context {
         self.live_settings().profile
     }
 
-    /// For how long addresses are kept after their order was sent or ended; `None`: for ever.
+    /// For how long addresses are kept after their order was sent or ended; `None`: forever.
     pub fn address_kept_ms(&self) -> Option<Millis> {
         kept_ms(self.profile().retention.address_days, self.settings.address_retention_ms)
     }
 
-    /// For how long messages of the chat are kept; `None`: for ever.
+    /// For how long messages of the chat are kept; `None`: forever.
     pub fn chat_kept_ms(&self) -> Option<Millis> {
         kept_ms(self.profile().retention.chat_days, self.settings.chat_retention_ms)
     }
 
-    /// For how long the log keeps mails; `None`: for ever.
+    /// For how long the log keeps mails; `None`: forever.
     pub fn mail_kept_ms(&self) -> Option<Millis> {
         kept_ms(self.profile().retention.mail_days, self.settings.mail_retention_ms)
     }

@@ -15,7 +15,7 @@ pub struct AppCounters {
     pub refund_outcomes: LabeledCounter,
     /// The waiting time of buyers who were not refused from memory: the queue and the batch.
     pub buy_duration: DurationHistogram,
-    /// Looks at payments that the provider does not know as ours: should be 0.
+    /// Status requests for payments that the provider does not know as ours: should be 0.
     pub unmatched_payments: AtomicU64,
     /// Payments whose money is owed to their buyers, in the whole shop: should be 0 after a minute.
     pub owed_refunds: AtomicU64,
@@ -30,13 +30,13 @@ pub struct AppCounters {
     /// Outbox events that were pending at the last run, and when the oldest was written; 0 means none.
     pub outbox_pending: AtomicU64,
     pub outbox_oldest_at: AtomicI64,
-    /// When the oldest payment or refund was made that has no document yet, at the last look; 0 means none.
+    /// When the oldest payment or refund was made that has no document yet, at the last check; 0 means none.
     pub billing_oldest_at: AtomicI64,
     /// When the oldest removal of a saved card or a buyer was asked for that the payment provider has not carried out; 0 means none.
     pub oldest_removal_at: AtomicI64,
-    /// Orders that the sums of the reports lacked at the last look.
+    /// Orders that the sums of the reports lacked at the last check.
     pub orders_unsummed: AtomicI64,
-    /// How long the oldest snapshot of the database was open at the last look.
+    /// How long the oldest snapshot of the database was open at the last check.
     pub oldest_snapshot_ms: AtomicI64,
     /// Disputes of buyers that the payment provider reported.
     pub disputes: AtomicU64,

@@ -3,32 +3,7 @@
 //! A use case checks the rule, changes what must last, publishes the change, and answers. Every write runs in a task of
 //! its own ([`Context::spawn_write`]), so a client that disconnects never cancels a transaction half way.
 //!
-//! Each service uses only those above it:
-//!
-//! | Service | What it owns |
-//! |---|---|
-//! | [`Context`] | store, clock, settings, tasks, counters |
-//! | [`Publisher`] | broker, rooms, events that could not be published yet |
-//! | [`StreamCache`] | this node's copies of the streams: who may do what in them, rate limits |
-//! | [`AuditLog`] | which team member did what |
-//! | [`Tokens`] | revocations of tokens |
-//! | [`Accounts`] | cached sign-in sessions; guests, accounts, codes by e-mail |
-//! | [`ApiKeys`] | cached API keys of programs |
-//! | [`SettingsSync`] | what the desk changes while the node runs: the shop, its country and languages |
-//! | [`Staff`] | – (roles of accounts, invites, the set-up of a shop) |
-//! | [`Chat`] | the queue of messages to write; messages, reactions, rules, review queue |
-//! | [`Catalogue`] | cached offers, sold-out caches; products, offers, line-up, stock alerts |
-//! | [`Pictures`] | the queue of uploads, files of pictures in memory |
-//! | [`Imports`] | uploads of files in progress; imports and exports of the catalogue |
-//! | [`Mail`] | – (outbox of e-mails, the job that sends it, its log) |
-//! | [`Follows`] | – (who gets mails when a show starts; the job that writes them) |
-//! | [`Moderation`] | sanctions, helpers, exports, erasure |
-//! | [`Selling`] | one selling task per offer |
-//! | [`SignIn`] | – (one-time codes from a shop's own site) |
-//! | [`Checkout`] | payment provider; orders, payments, refunds, webhooks, outbox |
-//! | [`Customers`] | – (customers at the desk, notes, blocks of the whole shop) |
-//! | [`Streams`] | samples per minute, rehearsals; life cycle, rooms, reports |
-//! | [`ClusterSync`] | what other nodes changed, viewer counts |
+//! `docs/architecture.md` lists the services, what each owns, and which others it uses.
 
 mod accounts;
 mod api_key;

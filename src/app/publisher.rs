@@ -61,7 +61,7 @@ impl Publisher {
     pub async fn publish_committed_event(&self, stream: StreamId, event: &Event) {
         let Err(error) = self.publish_event(stream, event).await else {
             return tracing::info!(
-                stream.id = %stream, event = event.name(), what = event.subject(), "event broadcast"
+                stream.id = %stream, event = event.name(), what = event.subject(), "an event was broadcast"
             );
         };
         tracing::warn!(stream.id = %stream, event = event.name(), error = %error, "an event could not be published");
@@ -143,7 +143,7 @@ impl Publisher {
     }
 }
 
-/// The stream and the frame, if this message is for its moderators: then the stream's id stands in place of the user's id.
+/// The stream and the frame, if this message is for its moderators: then the stream's id replaces the user's id.
 pub fn parse_moderator_frame(user: &UserId, body: &Bytes) -> Option<(StreamId, Frame)> {
     let stream = (body.first() == Some(&MODERATOR_FRAME_PREFIX)).then(|| user.as_str().parse().ok())??;
     Some((stream, Frame::from_encoded(body.slice(1..))))

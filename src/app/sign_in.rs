@@ -46,7 +46,7 @@ impl SignIn {
             None => Err(SignInCodeFault::Unknown),
         };
         token.map_err(|why| {
-            tracing::info!(?why, origin, "sign-in code refused");
+            tracing::info!(?why, origin, "a sign-in code was refused");
             Refusal::SignInCodeInvalid.into()
         })
     }

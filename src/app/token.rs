@@ -155,7 +155,7 @@ impl Tokens {
         let revoked = Arc::new(TokenRevocations::new(store.revoked_tokens().await?));
         revoked_tokens.replace((epoch, version), &revoked);
         let closed = self.publisher.rooms.close_all(Close::Token, |actor| revoked.contains(actor));
-        tracing::info!(version, revocations = revoked.len(), closed, "revocations of tokens changed");
+        tracing::info!(version, revocations = revoked.len(), closed, "the revocations of tokens have changed");
         Ok(())
     }
 }

@@ -25,7 +25,7 @@ pub struct BrokerMetrics {
     pub batch_time: Log2Histogram,
     /// Batches that were sent again after a fault.
     pub batches_retried: AtomicU64,
-    /// Batches that failed for good: their senders received the refusal `busy`.
+    /// Batches that failed permanently: their senders received the refusal `busy`.
     pub batches_failed: AtomicU64,
     /// Batches that Redis delivered to no subscriber although this node is subscribed. Each causes a reconnect.
     pub batches_without_receiver: AtomicU64,

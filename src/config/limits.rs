@@ -43,7 +43,7 @@ pub struct LimitArgs {
     /// core; 0 admits everybody
     #[arg(long, env = "LIVESOUK_JOINS_PER_SECOND", value_name = "N", value_parser = number(0.0..=1_000_000.0))]
     pub joins_per_second: Option<f64>,
-    /// Connections of one client address that count as viewers, without those of signed-in users; an IPv6 address stands for its
+    /// Connections of one client address that count as viewers, without those of signed-in users; an IPv6 address counts as its
     /// /64 network. When connections run short, an address gets no more than this. 0 turns the limit off
     #[arg(long, env = "LIVESOUK_CONNECTIONS_PER_ADDRESS", default_value_t = 2_000, value_name = "N")]
     pub connections_per_address: usize,

@@ -29,7 +29,7 @@ pub struct StripeArgs {
     // A flag only: a variable that was left behind must not send payments elsewhere.
     #[arg(long, value_name = "URL")]
     pub stripe_api_base: Option<String>,
-    /// Script that stands in for the card form of Stripe, for tests; refused with a live key
+    /// Script that replaces the card form of Stripe, for tests; refused with a live key
     // A flag only, as above: a script in the page reads what buyers type.
     #[arg(long, value_name = "URL")]
     pub stripe_element_js: Option<String>,
@@ -82,7 +82,7 @@ impl StripeArgs {
         self.check_addresses(is_live)
     }
 
-    /// Checks the addresses that stand in for those of Stripe. `is_live`: the key is for real money.
+    /// Checks the addresses that replace those of Stripe. `is_live`: the key is for real money.
     pub fn check_addresses(&self, is_live: bool) -> Result<(), String> {
         if let Some(script) = &self.stripe_element_js {
             if is_live {

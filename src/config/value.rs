@@ -46,7 +46,7 @@ const OWN_TARGET: &str = "livesouk";
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Checks a log filter. The library takes any word as the name of a target, so `--log nonsense` or `--log inf` would hide every
-/// line of the server for ever.
+/// line of the server forever.
 pub fn log_filter(text: &str) -> Result<String, String> {
     const CURE: &str = "write error, warn, info, debug, trace or off, or levels of targets like info,sqlx=debug";
     let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();

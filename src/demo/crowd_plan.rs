@@ -15,7 +15,7 @@ const OPENING_ACTIONS: u32 = 5;
 const OPENING_PAUSE: Duration = Duration::from_millis(300);
 /// How often the silent crowd looks whether somebody came.
 const SILENT_PAUSE: Duration = Duration::from_secs(2);
-/// A text is not said again before so many others.
+/// How many other texts are said before a text is said again.
 const TEXTS_REMEMBERED: usize = 16;
 /// The crowd leaves at least this share of an offer to people.
 const LEFT_PERCENT_MIN: i64 = 90;

@@ -174,12 +174,12 @@ impl Language {
 pub struct PersonKey(UserId);
 
 impl PersonKey {
-    /// The person of an identity that stands for itself: a token, a guest, the first account of a mailbox.
+    /// The person of an identity that represents itself: a token, a guest, the first account of a mailbox.
     pub fn of_user(user: &UserId) -> Self {
         Self(user.clone())
     }
 
-    /// The user who stands for the person: the first account of a mailbox, or the user itself.
+    /// The user who represents the person: the first account of a mailbox, or the user itself.
     pub fn user(&self) -> &UserId {
         &self.0
     }

@@ -19,9 +19,9 @@ pub const SECRET_LENGTH: usize = SECRET_PREFIX.len() + RANDOM_DIGITS + CHECKSUM_
 pub const API_KEYS_MAX: i64 = 50;
 /// Keys of one name that are in force at the same time: the old one and the new one while a program changes over.
 pub const API_KEYS_OF_NAME_MAX: i64 = 2;
-/// A key that was replaced works for so long, if nothing else is asked for.
+/// How long a key that was replaced works, if nothing else is asked for.
 pub const ROTATION_DEFAULT_H: i64 = 24;
-/// A key that has ended is listed for so long.
+/// How long a key that has ended is listed.
 pub const ENDED_KEY_KEPT_MS: Millis = 90 * 86_400_000;
 /// The last use of a key is rounded to this, and written at most so often.
 pub const LAST_USE_STEP_MS: Millis = 60_000;
@@ -160,7 +160,7 @@ pub fn parse_scopes(given: &[String]) -> Result<Vec<ApiScope>, Refusal> {
     if scopes.is_empty() { Err(Refusal::bad_field("scopes", "must have at least one scope.")) } else { Ok(scopes) }
 }
 
-/// The routes that a key may use. `{}` stands for one part of the path.
+/// The routes that a key may use. `{}` represents one part of the path.
 const ROUTES: &[(&str, &str, ApiScope)] = &[
     ("GET", "/v1/products", ApiScope::ReadProducts),
     ("GET", "/v1/products/{}", ApiScope::ReadProducts),

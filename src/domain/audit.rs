@@ -1,4 +1,4 @@
-//! The audit log: which team member did what in a show, to whom and why.
+//! The audit log: which team member did what in a show or in the shop, to whom and why.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -136,7 +136,7 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    /// Stands in place of a show in an entry about the whole shop: its bits are all zero.
+    /// Replaces the show in an entry about the whole shop: its bits are all zero.
     pub const WHOLE_SHOP: StreamId = StreamId(uuid::Uuid::nil());
 
     pub fn new(stream: StreamId, by: Author, kind: AuditAction, now: Millis) -> Self {

@@ -34,7 +34,7 @@ pub enum Permission {
     ManageStreams,
     /// See the sales figures.
     ViewReports,
-    /// Erase another user's data for ever.
+    /// Erase another user's data forever.
     EraseUserData,
     /// Revoke tokens, and read the audit log of the whole shop.
     RevokeTokens,

@@ -276,7 +276,7 @@ impl<'a> Editing<'a> {
 }
 
 impl EditBack {
-    /// Nothing but the stock was changed: this is changed back whatever happened to the product since.
+    /// Nothing but the stock was changed: this is undone whatever happened to the product since.
     pub fn is_stock_only(&self) -> bool {
         self.category.is_none() && self.prices.is_empty()
     }
@@ -320,7 +320,7 @@ pub struct CountedVariant {
     pub names: text::Titles,
     pub sku: Option<String>,
     pub barcode: Option<String>,
-    /// The stock pool.
+    /// The units in stock.
     pub stock: i64,
     /// Units of offers that are not closed, without those that are held or sold.
     pub in_offers: i64,

@@ -49,7 +49,7 @@ names! {
         Applied "applied",
         /// Stopped by the team. What was written stays, and can be undone.
         Cancelled "cancelled",
-        /// Products are changed back.
+        /// The changes to products are being undone.
         Undoing "undoing",
         Undone "undone",
         /// The file cannot be read; `error` says why.
@@ -159,7 +159,7 @@ impl ImportStatus {
         match self {
             ImportStatus::Applying | ImportStatus::Fetching | ImportStatus::Applied => Ok(true),
             ImportStatus::Ready if rows == ImportedRows::All && bad > 0 => Err(Refusal::WrongStatus(
-                "The file has products that cannot be imported. Import only the good ones, or correct the file.",
+                "The file has products that cannot be imported. Import only the valid ones, or correct the file.",
             )),
             ImportStatus::Ready => Ok(false),
             _ => Err(Refusal::WrongStatus("This import cannot be applied now.")),

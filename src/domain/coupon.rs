@@ -357,7 +357,7 @@ pub struct CouponChange {
     pub ends_at: Option<Option<Millis>>,
     pub quota: Option<Option<i64>>,
     pub per_person: Option<i64>,
-    /// Ends it at once, for good.
+    /// Ends it at once, permanently.
     pub is_ended: bool,
 }
 

@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 use super::audit::REASON_LENGTH_MAX;
 use super::{Millis, Minor, OrderId, Refusal, text};
 
-/// A dispute that the provider did not let us read for so long is not asked for any more.
+/// How long a dispute that the provider does not let us read is asked for.
 pub const DISPUTE_UNREAD_MAX_MS: Millis = 14 * 24 * 3_600_000;
 /// A dispute of a provider that only says in its events how disputes end is given up after this time: no bank takes as long.
 pub const DISPUTE_END_MAX_MS: Millis = 120 * 24 * 3_600_000;
-/// How long a dispute is listed that the team has closed: so long a wrong result is seen and can be put right.
+/// How long a dispute is listed that the team has closed: in this time a wrong result is seen and can be corrected.
 pub const CLOSED_SHOWN_MS: Millis = 7 * 24 * 3_600_000;
 /// The longest id of a dispute, in bytes.
 pub const DISPUTE_REFERENCE_MAX: usize = 255;
@@ -49,7 +49,7 @@ pub enum DisputeResult {
     Won,
     /// The buyer has the money.
     Lost,
-    /// The buyer took it back, or it was an inquiry only: the money stays with the shop, and the sums count it as won.
+    /// The buyer withdrew it, or it was an inquiry only: the money stays with the shop, and the sums count it as won.
     Withdrawn,
 }
 
@@ -129,7 +129,7 @@ pub struct OpenDispute {
     pub dispute: ProviderDispute,
     /// The provider gave no details: the amount is that of the payment.
     pub has_details: bool,
-    /// Since when it could not be read at the provider. `None`: the last look could read it.
+    /// Since when it could not be read at the provider. `None`: the last request could read it.
     pub unread_since: Option<Millis>,
     /// It is not asked for any more.
     pub is_given_up: bool,

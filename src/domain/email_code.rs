@@ -14,7 +14,7 @@ pub const EMAIL_CODES_PER_HOUR: i64 = 3;
 /// The time in which these are counted.
 pub const EMAIL_CODE_WINDOW_MS: Millis = 3_600_000;
 
-/// There are so many codes.
+/// The number of different codes.
 pub const EMAIL_CODES: u32 = 1_000_000;
 
 /// The six digits of a random number below [`EMAIL_CODES`]. They are sent to the address and stored only as a hash.

@@ -63,7 +63,7 @@ id! {
     StreamId
     /// The id of a product.
     ProductId
-    /// The id of a variant of a product (SKU), which has a price and a stock pool.
+    /// The id of a variant of a product (SKU), which has a price and a stock.
     VariantId
     /// The id of an offer: a variant at a price in a quantity, sold in one stream.
     OfferId

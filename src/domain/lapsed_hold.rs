@@ -3,8 +3,8 @@
 
 use super::Millis;
 
-/// The number of holds of an offer that may lapse before the first pause.
-const FREE_LAPSES: u32 = 3;
+/// The first pause begins with this lapsed hold.
+const LAPSES_BEFORE_PAUSE: u32 = 3;
 const FIRST_PAUSE_MS: Millis = 30_000;
 const PAUSE_MAX_MS: Millis = 600_000;
 /// After this time without another lapsed hold, the earlier ones are forgotten.
@@ -26,7 +26,7 @@ impl LapsedHolds {
 
     /// How long the buyer must still wait before the next purchase of the offer, in milliseconds; 0: not at all.
     pub fn pause_ms(self, now: Millis) -> Millis {
-        let Some(doublings) = self.count.checked_sub(FREE_LAPSES) else { return 0 };
+        let Some(doublings) = self.count.checked_sub(LAPSES_BEFORE_PAUSE) else { return 0 };
         let pause = FIRST_PAUSE_MS.saturating_mul(1 << doublings.min(16)).min(PAUSE_MAX_MS);
         (self.last_at + pause - now).max(0)
     }

@@ -10,13 +10,13 @@ pub type Limit = (i64, i64);
 pub const PRICE: Limit = (0, PRICE_MAX);
 /// Units of an offer.
 pub const QUANTITY: Limit = (1, UNITS_MAX);
-/// Units of a stock pool.
+/// Units in the stock of a variant.
 pub const STOCK: Limit = (0, UNITS_MAX);
-/// Units by which a person changes a stock pool.
+/// Units by which a person changes the stock of a variant.
 pub const STOCK_CHANGE: Limit = (-UNITS_MAX, UNITS_MAX);
 /// Grams of one unit.
 pub const WEIGHT_G: Limit = (0, 10_000_000);
-/// Units to add to an offer or a stock pool.
+/// Units to add to an offer or to the stock of a variant.
 pub const ADD: Limit = (1, UNITS_MAX);
 /// Units of one purchase.
 pub const QTY: Limit = (1, 1_000);

@@ -297,7 +297,7 @@ pub enum MailOutcome {
     ServerUnavailable(String),
     /// The server told us to try this mail later.
     Deferred(String),
-    /// The server refused this mail for good.
+    /// The server refused this mail permanently.
     Rejected(String),
     /// The whole mail was transferred, and no answer came.
     Unknown(String),
@@ -329,12 +329,12 @@ pub enum MailStep {
 pub const BULK_PRIORITY: i64 = 2;
 /// The most attempts at one mail.
 pub const MAIL_ATTEMPTS_MAX: i64 = 12;
-/// A mail that could not be sent for so long is not sent any more.
+/// How long a mail that could not be sent is tried again.
 pub const MAIL_LIFETIME_MS: Millis = 36 * 3_600_000;
 /// The pause after the first attempt. Each further pause is four times as long.
 const FIRST_PAUSE_MS: Millis = 15_000;
 const PAUSE_MAX_MS: Millis = 4 * 3_600_000;
-/// Attempts without a known outcome. After so many, two copies may have arrived, and a third must not.
+/// The maximum number of attempts without a known outcome: two copies may have arrived, and a third must not.
 const UNKNOWN_OUTCOMES_MAX: i64 = 2;
 
 impl ClaimedMail {

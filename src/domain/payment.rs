@@ -235,7 +235,7 @@ pub enum PaymentStep {
     FailOrder,
     /// Another attempt has won, or no attempt can win any more: cancel the authorization.
     Void,
-    /// Nothing can be decided yet: look again later.
+    /// Nothing can be decided yet: check again later.
     Wait,
     /// Money was taken that is not for this order: note that it is owed.
     Owe,

@@ -17,12 +17,12 @@ const FORMAT: &str = "%Y-%m-%d";
 /// Days that an answer can begin and end with. Their times fit into milliseconds of every time zone.
 const YEARS: std::ops::RangeInclusive<i32> = 1970..=9990;
 
-/// When the provider is asked for the fee of a payment: so long after the payment, and then after each check that did not find it. In
-/// a rush the payments themselves come first.
+/// When the provider is asked for the fee of a payment: the first time after the payment, and the others after each request that did not
+/// find it. In a rush the payments themselves come first.
 const FEE_CHECKS_AFTER_MS: [Millis; 6] =
     [60_000, 10 * 60_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000, 3 * 24 * 3_600_000];
 
-/// How long the check waits that follows so many others. `None`: it is not asked for any more, and the fee is not known.
+/// How long the next request waits after this number of requests. `None`: it is not asked for any more, and the fee is not known.
 pub fn fee_check_after(checks: usize) -> Option<Millis> {
     FEE_CHECKS_AFTER_MS.get(checks).copied()
 }
@@ -163,7 +163,7 @@ impl FigureKind {
     }
 }
 
-/// A sum as the books have it.
+/// A sum as the database of the shop has it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PaymentFigure {
     /// The place of the day among those that were asked for.

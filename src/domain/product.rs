@@ -113,7 +113,7 @@ impl Shop {
 
 /// The highest price of one unit. It keeps `price × quantity` far from an overflow.
 pub const PRICE_MAX: Minor = 100_000_000_000;
-/// The most units of a stock pool or an offer.
+/// The maximum number of units in the stock of a variant or in an offer.
 pub const UNITS_MAX: i64 = 10_000_000;
 
 /// Checks a price: 0 to [`PRICE_MAX`].

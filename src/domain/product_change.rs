@@ -211,7 +211,7 @@ impl StockReason {
     }
 }
 
-/// A change of a stock pool, as the team typed it.
+/// A change of the stock of a variant, as the team typed it.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct StockChangeForm {
     /// Less than 0: units are taken away.

@@ -1,9 +1,9 @@
-//! The keys with which encoders publish the video of a show. A key is signed with the generation in which it was made; the shop
-//! revokes all earlier keys by increasing the generation.
+//! The keys with which encoders publish the video of a show. A key is signed with the generation in which it was made; the shop revokes keys
+//! by raising the generation.
 
 use super::Millis;
 
-/// A use of a key is shown to the minute, and written down at most once in this time.
+/// A use of a key is shown to the minute, and recorded at most once in this time.
 pub const KEY_USE_STEP_MS: Millis = 60_000;
 
 /// What is known of the publish keys of a show.
@@ -20,10 +20,10 @@ pub struct PublishKeys {
 /// What happens to the keys of a show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PublishKeyChange {
-    /// One more key; the others stay good.
+    /// One more key; the others remain valid.
     Add,
     /// A new key in place of all others.
     Replace,
-    /// No key is good any more.
+    /// No key is valid any more.
     Revoke,
 }

@@ -66,7 +66,7 @@ pub struct PaidOrder<'o> {
     pub so_far: RefundedSoFar,
     /// The shop has received the money itself, and gives it back itself: in any amount.
     pub is_manual: bool,
-    /// Other paid orders travel in its parcel, without a delivery fee of their own.
+    /// Other paid orders are in its parcel, without a delivery fee of their own.
     pub is_parcel_shared: bool,
 }
 
@@ -77,9 +77,9 @@ pub struct Refundable {
     pub amount: Minor,
     /// What was paid for the delivery.
     pub delivery: Minor,
-    /// What the refund of the whole order gives back: without the delivery while other paid orders travel in the parcel.
+    /// What the refund of the whole order gives back: without the delivery while other paid orders are in the parcel.
     pub whole: Minor,
-    /// Amounts are given back in steps of so many minor units: providers take no others in this currency.
+    /// Amounts are given back in steps of this number of minor units: providers take no others in this currency.
     pub step: Minor,
     /// What refunds so far kept because they were rounded down to the step: the next refund of a line or of the delivery adds it.
     pub carried: Minor,
@@ -338,7 +338,7 @@ mod tests {
         let refused = of(pending.clone(), false).plan(&part(&[(a, 2)], false, None)).unwrap_err();
         assert_eq!(refused.code(), "bad_request");
         assert_eq!(of(pending, false).plan(&part(&[(a, 1)], false, None)).unwrap().amount, 1_150 - 767);
-        // Others travel in its parcel: the delivery stays paid, until it is named.
+        // Others are in its parcel: the delivery stays paid, until it is named.
         let shared = of(RefundedSoFar::default(), true);
         assert_eq!(
             shared.refundable(),

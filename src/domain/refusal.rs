@@ -53,7 +53,7 @@ pub enum Refusal {
     PictureTooLarge,
     PicturePixels,
     PictureDamaged,
-    /// This server has no place for uploaded pictures.
+    /// This server has no storage for uploaded pictures.
     PicturesOff,
     NoSuchImport,
     ImportTooLarge,

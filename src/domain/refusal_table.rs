@@ -35,14 +35,14 @@ error_codes! {
     Refusal::PictureKind { .. } =>
         "picture_kind", 415, "This file is not a picture that is accepted. Send a JPEG, PNG or WebP picture.",
         "error.picture_kind";
-    Refusal::PictureTooLarge => "picture_too_large", 413, "A picture has at most 15 MB.", "error.picture_too_large";
-    Refusal::PicturePixels => "picture_pixels", 422, "A picture has at most 50 megapixels.", "error.picture_pixels";
+    Refusal::PictureTooLarge => "picture_too_large", 413, "A picture can have at most 15 MB.", "error.picture_too_large";
+    Refusal::PicturePixels => "picture_pixels", 422, "A picture can have at most 50 megapixels.", "error.picture_pixels";
     Refusal::PictureDamaged => "picture_damaged", 422, "The file is damaged or incomplete.", "error.picture_damaged";
     Refusal::PicturesOff =>
-        "pictures_off", 409, "This server has no place for uploaded pictures. See --pictures-dir.",
+        "pictures_off", 409, "This server has no storage for uploaded pictures. See --pictures-dir.",
         "error.pictures_off";
     Refusal::NoSuchImport => "no_such_import", 404, "There is no such import.", "error.no_such_import";
-    Refusal::ImportTooLarge => "import_too_large", 413, "An imported file has at most 100 MB.", "error.import_too_large";
+    Refusal::ImportTooLarge => "import_too_large", 413, "An imported file can have at most 100 MB.", "error.import_too_large";
     Refusal::NoSuchMessage => "no_such_message", 404, "There is no such message.", "error.no_such_message";
     Refusal::NoSuchInvite => "no_such_invite", 404, "This invite link is wrong, expired, revoked or used up.", "error.no_such_invite";
     Refusal::NotYours => "not_yours", 404, "You have no such order.", "error.not_yours";
@@ -66,7 +66,7 @@ error_codes! {
     Refusal::HoldExpired => "hold_expired", 409, "The reservation has expired.", "error.hold_expired";
     Refusal::LinesGone(_) => "lines_gone", 409, "A reservation of the order has expired. Nothing was charged.", "error.lines_gone";
     Refusal::QuoteChanged(_) =>
-        "quote_changed", 409, "The order costs something else than the buyer has seen. Nothing was charged. Show the new quote, and pay with its version.",
+        "quote_changed", 409, "The order costs a different amount than the buyer has seen. Nothing was charged. Show the new quote, and pay with its version.",
         "error.quote_changed";
     Refusal::CountryNotServed { .. } =>
         "country_not_served", 422, "The shop does not deliver to the country of the address. Nothing was charged.",
@@ -74,7 +74,7 @@ error_codes! {
     Refusal::Coupon(CouponProblem::Unknown) => "coupon_unknown", 404, "No coupon has this code.", "error.coupon_unknown";
     Refusal::Coupon(CouponProblem::NotStarted) => "coupon_not_started", 409, "The coupon cannot be used yet.", "error.coupon_not_started";
     Refusal::Coupon(CouponProblem::Ended) => "coupon_ended", 409, "The coupon has ended.", "error.coupon_ended";
-    Refusal::Coupon(CouponProblem::UsedUp) => "coupon_used_up", 409, "The coupon is used up. An order that ends without a payment gives its use back.", "error.coupon_used_up";
+    Refusal::Coupon(CouponProblem::UsedUp) => "coupon_used_up", 409, "The coupon is used up. An order that ends without a payment returns its use.", "error.coupon_used_up";
     Refusal::Coupon(CouponProblem::PersonLimit) => "coupon_person_limit", 409, "The buyer has used the coupon as often as one person may.", "error.coupon_person_limit";
     Refusal::Coupon(CouponProblem::OtherShow) => "coupon_other_show", 409, "The coupon is for another show.", "error.coupon_other_show";
     Refusal::Coupon(CouponProblem::Products) => "coupon_products", 409, "The coupon is not for the products of this order.", "error.coupon_products";
@@ -142,7 +142,7 @@ error_codes! {
         "follow_link_invalid", 404, "This link is not known, or its two days are over. Ask for a new one.",
         "error.follow_link_invalid";
     Refusal::MailRefused(_) =>
-        "mail_refused", 422, "The mail server did not take the test message.", "error.mail_refused";
+        "mail_refused", 422, "The mail server did not accept the test message.", "error.mail_refused";
     Refusal::SecretsKeyMissing =>
         "secrets_key_missing", 409, "This server has no --secrets-key-file, so it stores no password. Set the mail server by --smtp-url.",
         "error.secrets_key_missing";
@@ -159,11 +159,11 @@ error_codes! {
     Refusal::StripeKeys(StripeKeyProblem::Unreachable) =>
         "stripe_unreachable", 503, "Stripe did not answer, so the keys could not be checked. Nothing was stored.", "error.stripe_unreachable";
     Refusal::StripeKeys(StripeKeyProblem::StandIn) =>
-        "stripe_stand_in", 422, "This server speaks to a stand-in of Stripe (--stripe-api-base or --stripe-element-js), which must not get a live key.", "error.stripe_stand_in";
+        "stripe_stand_in", 422, "This server uses a test server in place of Stripe (--stripe-api-base or --stripe-element-js), which must not get a live key.", "error.stripe_stand_in";
     Refusal::StripeKeys(StripeKeyProblem::AccountChanges) =>
         "stripe_account_changes", 409, "The shop was paid with another account or mode. Remove its keys if they are still set, wait half a minute, and then set these.", "error.stripe_account_changes";
     Refusal::StripeKeys(StripeKeyProblem::PaymentsOpen(_)) =>
-        "stripe_payments_open", 409, "Payments or refunds of the previous account are not finished, and these keys do not know them.", "error.stripe_payments_open";
+        "stripe_payments_open", 409, "Payments or refunds of the previous account are not finished, and these keys cannot be used to finish them.", "error.stripe_payments_open";
     Refusal::StripeKeys(StripeKeyProblem::Fixed(_)) =>
         "stripe_keys_fixed", 409, "The keys of Stripe cannot be set here.", "error.stripe_keys_fixed";
     Refusal::NameNeeded => "name_needed", 422, "A new account needs a name.", "error.name_needed";
@@ -181,7 +181,7 @@ error_codes! {
         "setup_link_invalid", 404, "This link was used, is too old, or was replaced by a newer one.", "error.setup_link_invalid";
     Refusal::NoSuchApiKey => "no_such_api_key", 404, "There is no such API key, or it has ended.", "error.no_such_api_key";
     Refusal::NoSuchCustomer =>
-        "no_such_customer", 404, "Nobody with this id has bought here, or only a moment ago.", "error.no_such_customer";
+        "no_such_customer", 404, "No customer has this id. A new customer appears after about a minute.", "error.no_such_customer";
     Refusal::NoSuchPolicy => "no_such_policy", 404, "The shop has not written this policy.", "error.no_such_policy";
     Refusal::ScopeMissing =>
         "scope_missing", 403, "The API key does not have the scope for this, or no key may do it.", "error.scope_missing";
@@ -192,10 +192,10 @@ error_codes! {
         "passkey_needed", 403, "This account has a passkey. Use it in this session first.", "error.passkey_needed";
     Refusal::NoSuchPasskey => "no_such_passkey", 404, "There is no such passkey.", "error.no_such_passkey";
     Refusal::PasskeysOff =>
-        "passkeys_off", 409, "Passkeys need a shop with a host name, and HTTPS except on the own machine.", "error.passkeys_off";
+        "passkeys_off", 409, "Passkeys need a shop with a host name, and HTTPS except on localhost.", "error.passkeys_off";
     Refusal::OidcOff => "oidc_off", 409, "This shop has no identity provider.", "error.oidc_off";
     Refusal::OidcInvalid =>
-        "oidc_invalid", 400, "This sign-in was used, is too old, or was begun in another browser. Begin again.",
+        "oidc_invalid", 400, "This sign-in was used, is too old, or was started in another browser. Start again.",
         "error.oidc_invalid";
     Refusal::OidcFailed =>
         "oidc_failed", 502, "The identity provider did not answer, or its answer was not accepted. Try again.",

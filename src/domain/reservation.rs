@@ -78,7 +78,7 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// The id of the order whose line it is. A reservation that is in no order yet stands for an order of its own.
+    /// The id of the order whose line it is. A reservation that is in no order yet is treated as an order of its own.
     pub fn order_id(&self) -> OrderId {
         self.order.unwrap_or(self.id)
     }

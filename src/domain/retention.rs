@@ -5,11 +5,11 @@ use utoipa::ToSchema;
 
 use super::{Millis, Refusal};
 
-/// The most days that may be typed: ten years. 0 means for ever.
+/// The most days that may be typed: ten years. 0 means forever.
 pub const RETENTION_DAYS_MAX: i64 = 3_650;
 const DAY_MS: Millis = 86_400_000;
 
-/// Days; 0: for ever. Null: nobody has set it at the desk, so the setting with which the node was started holds.
+/// Days; 0: forever. Null: nobody has set it at the desk, so the setting with which the node was started holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Retention {
@@ -24,7 +24,7 @@ pub struct Retention {
 /// What somebody typed. What is left out stays as it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
 pub struct RetentionForm {
-    /// 0 to 3650; 0: for ever.
+    /// 0 to 3650; 0: forever.
     pub address_days: Option<i64>,
     pub chat_days: Option<i64>,
     pub mail_days: Option<i64>,
@@ -45,7 +45,7 @@ impl RetentionForm {
     }
 }
 
-/// For how long something is kept; `None`: for ever. `given` is the setting with which the node was started.
+/// For how long something is kept; `None`: forever. `given` is the setting with which the node was started.
 pub fn kept_ms(days: Option<i64>, given: Option<Millis>) -> Option<Millis> {
     match days {
         Some(days) => (days > 0).then(|| days * DAY_MS),
@@ -53,7 +53,7 @@ pub fn kept_ms(days: Option<i64>, given: Option<Millis>) -> Option<Millis> {
     }
 }
 
-/// The same in whole days; 0: for ever.
+/// The same in whole days; 0: forever.
 pub fn kept_days(days: Option<i64>, given: Option<Millis>) -> i64 {
     kept_ms(days, given).map_or(0, |kept_ms| kept_ms / DAY_MS)
 }

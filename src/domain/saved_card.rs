@@ -5,7 +5,7 @@ use super::{Millis, SavedCardId};
 /// Cards that one buyer can have saved.
 pub const SAVED_CARDS_MAX: i64 = 10;
 
-/// What was deleted here is deleted at the provider too. After so long without success only a person can do it.
+/// What was deleted here is deleted at the provider too. How long that is tried; then only a person can do it.
 pub const REMOVAL_END_MS: Millis = 30 * 86_400_000;
 /// The pause after a try that failed: it doubles from the first to the last.
 const REMOVAL_PAUSE_MS: Millis = 60_000;

@@ -88,7 +88,7 @@ pub struct SearchedWords {
     documents: Vec<Vec<String>>,
     /// Every word once, sorted.
     known: Vec<String>,
-    /// Where the words without a digit that have a gram stand in `known`: a number that differs in a digit is another number.
+    /// The positions in `known` of the words without a digit that have a gram: a number that differs in a digit is another number.
     with_gram: HashMap<String, Vec<usize>>,
 }
 

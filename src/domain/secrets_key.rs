@@ -1,6 +1,6 @@
 //! The key with which secrets of the shop are encrypted in the database, like the password of its mail server.
 //!
-//! It comes from the operator and never stands in the database, so a copy of the database gives no secret away. The name of a secret
+//! It comes from the operator and is never stored in the database, so a copy of the database gives no secret away. The name of a secret
 //! is part of what is authenticated: a value that was moved to another place in the database is not opened there.
 
 use base64::Engine;

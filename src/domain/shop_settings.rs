@@ -87,7 +87,7 @@ pub struct ShopForm {
     pub legal_address: Option<Vec<String>>,
     /// The seller's number for the value added tax, at most 40 characters; empty: none. Invoices that are made without one stay so.
     pub vat_number: Option<String>,
-    /// How long addresses, the chat and the log of e-mails are kept, in days: 0 to 3650; 0: for ever. What is older is deleted within
+    /// How long addresses, the chat and the log of e-mails are kept, in days: 0 to 3650; 0: forever. What is older is deleted within
     /// minutes and cannot be brought back.
     pub retention: Option<RetentionForm>,
     /// The texts of policies (`terms`, `returns`, `privacy`, `contact`) by language, each of at most 20,000 characters. A policy that is

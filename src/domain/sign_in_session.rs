@@ -8,9 +8,9 @@ use super::{
     SignInSessionId, TokenId, TokenStamp, UserId,
 };
 
-/// A session ends when it was not used for so long.
+/// How long a session may be unused; then it ends.
 pub const SESSION_IDLE_MAX_MS: Millis = 30 * 86_400_000;
-/// The use of a session is written down at most this often.
+/// The use of a session is recorded at most this often.
 pub const SESSION_TOUCH_MS: Millis = 3_600_000;
 /// Above this, the new session of a user ends the one that was not used for the longest time.
 pub const SESSIONS_OF_USER_MAX: i64 = 50;

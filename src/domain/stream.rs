@@ -68,7 +68,7 @@ pub struct LiveStream {
     pub scheduled_at: Option<Millis>,
     pub started_at: Option<Millis>,
     pub ended_at: Option<Millis>,
-    /// It was called off before it began; its status is `Ended`.
+    /// It was cancelled before it began; its status is `Ended`.
     pub cancelled_at: Option<Millis>,
     /// Words by which the shop sorts its shows.
     pub tags: Vec<String>,

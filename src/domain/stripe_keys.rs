@@ -79,7 +79,7 @@ pub enum StripeKeyProblem {
     OtherAccount,
     /// Stripe did not answer.
     Unreachable,
-    /// This server speaks to a stand-in of Stripe, which must not get a live key.
+    /// This server uses a test server in place of Stripe, which must not get a live key.
     StandIn,
     /// The payments of the shop were made with another account or mode, whose keys are in use, or were half a minute ago.
     AccountChanges,
@@ -255,7 +255,7 @@ impl StoredStripeKeys {
     }
 }
 
-/// How long after the removal of keys no node uses them any more. A payment that a node began with them is in the books by then.
+/// How long after the removal of keys no node uses them any more. A payment that a node began with them is in the database by then.
 pub const KEYS_REMOVED_MS: Millis = 30_000;
 
 /// Checks whether the shop may take keys that do not know its payments: only when nothing is left to do with the previous account. Other keys

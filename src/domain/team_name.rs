@@ -39,7 +39,7 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| Words {
     first_names: FIRST_NAMES.iter().flat_map(|name| words(name)).collect(),
 });
 
-/// Would a reader take the bearer of this name for a member of the team?
+/// Would a reader think that the user with this name is a member of the team?
 pub fn claims_role(name: &str) -> bool {
     if name.chars().any(|c| BADGES.contains(c)) {
         return true;
@@ -62,7 +62,7 @@ pub fn reads_like(name: &str, other: &str) -> bool {
     as_read(name) == as_read(other)
 }
 
-/// One text for all names that a reader takes for the same. A name without letters stands for itself.
+/// One text for all names that a reader reads as the same. A name without letters remains as it is.
 fn as_read(name: &str) -> String {
     let read = words(name).concat();
     if read.is_empty() { name.to_owned() } else { read }

@@ -29,7 +29,7 @@ impl Name {
         team_name::reads_like(&self.0, &other.0)
     }
 
-    /// Would readers take the bearer of this name for a member of the team? Viewers with such a name cannot write in the chat.
+    /// Would readers think that the user with this name is a member of the team? Viewers with such a name cannot write in the chat.
     pub fn claims_role(&self) -> bool {
         team_name::claims_role(&self.0)
     }

@@ -1,7 +1,7 @@
 //! Withdrawal from a purchase: buyers in the European Union, Iceland, Liechtenstein and Norway have fourteen days, without a reason.
 //!
-//! The time begins on the day after the delivery, so it ends with the fifteenth day. A parcel that was not marked as delivered has not
-//! begun it: then the buyer may withdraw at any time.
+//! The period begins on the day after delivery, so it ends with the fifteenth day. Until the parcel is marked as delivered it has not
+//! begun, and the buyer may withdraw.
 
 use super::{Millis, OrderStatus, Refusal};
 
@@ -35,7 +35,7 @@ impl WithdrawalFacts<'_> {
         self.country.or(self.shop_country).is_some_and(|country| COUNTRIES.contains(&country))
     }
 
-    /// The end of the time; `None`: it has not begun.
+    /// End of the withdrawal period; `None`: it has not begun.
     pub fn until(&self) -> Option<Millis> {
         self.delivered_at.map(|delivered_at| delivered_at + WITHDRAWAL_MS)
     }

@@ -21,7 +21,7 @@ use crate::protocol::ProductView;
 
 #[derive(Deserialize, ToSchema)]
 pub struct BulkEditRequest {
-    /// `grid` or `stock_take`: it decides what a stock means, and stands in the stock log.
+    /// `grid` or `stock_take`: it decides what a stock means, and the stock log shows it.
     source: ImportSource,
     /// `all`: nothing is saved if a product is refused; `good`: such products are left out.
     rows: ImportedRows,
@@ -112,7 +112,7 @@ impl BulkEditView {
     }
 }
 
-/// Changes the prices, the stock and the categories of many products by one request: all or only the good ones, and says for each what
+/// Changes the prices, the stock and the categories of many products by one request: all or only the valid ones, and says for each what
 /// became of it. A product that somebody else changed is refused as `outdated`, with the product as it is now. What was saved is an
 /// import: it can be undone as a whole for 30 days. A retry with the same key saves nothing twice.
 #[utoipa::path(post, operation_id = "bulk_edit", path = "/v1/bulk-edits", tag = "products", request_body = BulkEditRequest,
@@ -156,7 +156,7 @@ pub struct CountedVariantView {
     pub names: Titles,
     pub sku: Option<String>,
     pub barcode: Option<String>,
-    /// The stock pool.
+    /// The units in stock.
     pub stock: i64,
     /// Units of offers that are not closed, without those that somebody holds or bought.
     pub in_offers: i64,

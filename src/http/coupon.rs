@@ -98,7 +98,7 @@ pub struct ChangeCouponRequest {
     #[schema(value_type = Option<i64>)]
     quota: Option<Option<i64>>,
     per_person: Option<i64>,
-    /// True ends it at once and for good; its code can be given to another one. Orders that have it and are not paid lose the discount.
+    /// True ends it at once and permanently; its code can be given to another one. Orders that have it and are not paid lose the discount.
     #[serde(default)]
     ended: bool,
 }

@@ -1,4 +1,4 @@
-//! The routes that the OpenAPI document describes, but for those of live verbs.
+//! The routes that the OpenAPI document describes, except those of live verbs.
 
 use axum::extract::DefaultBodyLimit;
 use utoipa::OpenApi;
@@ -34,7 +34,7 @@ const BULK_BYTES_MAX: usize = 256 * 1024;
         (name = "payments", description = "Webhooks of payment providers"),
         (name = "chat", description = "Chat and moderation"),
         (name = "team", description = "The team of a show, and invite links"),
-        (name = "products", description = "The catalogue and its inventory"),
+        (name = "products", description = "The catalogue and its stock"),
         (name = "staff", description = "Who works in the shop, and its set-up"),
         (name = "shop", description = "The shop, sign-in and user data"),
     )

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use super::csv::{self, CsvWriter};
 use crate::app::{App, Error};
 
-/// A client that reads nothing for so long is treated as gone.
+/// How long a client may read nothing; then it is treated as gone.
 const CLIENT_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -83,7 +83,7 @@ where
     app.spawn(async move {
         match writing.await {
             Ok(()) => is_complete.store(true, Ordering::Release),
-            Err(error) => tracing::warn!(export = %name, error = %error, "export aborted"),
+            Err(error) => tracing::warn!(export = %name, error = %error, "an export was aborted"),
         }
         drop(open);
     });

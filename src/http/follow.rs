@@ -89,7 +89,7 @@ pub struct ConfirmFollowRequest {
     secret: String,
 }
 
-/// Confirms what a mail asked: `secret` stands in its link. To do it again changes nothing.
+/// Confirms what a mail asked: `secret` is in its link. To do it again changes nothing.
 #[utoipa::path(post, path = "/v1/follows/confirm", operation_id = "confirm_follow", tag = "shop", request_body = ConfirmFollowRequest,
     responses((status = 201, body = FollowView), (status = "default", body = Problem)))]
 pub async fn confirm(

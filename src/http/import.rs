@@ -1,4 +1,4 @@
-//! REST routes of imports: a file is uploaded, checked, applied, and changed back.
+//! REST routes of imports: a file is uploaded, checked, applied, and undone.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// A CSV file, at most 100 MB.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
-#[allow(dead_code, reason = "it stands for the bytes in the document")]
+#[allow(dead_code, reason = "it represents the bytes in the document")]
 pub struct ImportFileRequest(Vec<u8>);
 
 #[derive(Deserialize, utoipa::IntoParams)]

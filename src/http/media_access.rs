@@ -119,7 +119,7 @@ pub async fn ovenmediaengine(
     Ok(Json(OvenMediaAnswer { allowed }))
 }
 
-/// Whether one of these keys is good for the show in the path. The signature is checked first: a text that the shop did not sign costs no
+/// Whether one of these keys is valid for the show in the path. The signature is checked first: a text that the shop did not sign costs no
 /// query.
 async fn is_allowed<'a>(
     state: &AppState,

@@ -1,8 +1,8 @@
 //! What media servers are shown: the key with which an encoder publishes a show, and the token with which a page watches it. Both are signed
 //! with the auth keys, which all nodes share, so neither is stored.
 //!
-//! A publish key also says in which generation of the keys of its show it was made: the shop takes keys back by counting on. The first
-//! generation (0) is not written, so that keys from before there were generations stay good.
+//! A publish key also says in which generation of the keys of its show it was made: the shop revokes keys by raising the generation. The first
+//! generation (0) is not written, so that keys from before there were generations remain valid.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ const TIME_BYTES: usize = 6;
 const GENERATION_BYTES: usize = 4;
 const MAC_BYTES: usize = 16;
 
-/// What a key is good for.
+/// What a key allows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MediaAction {
     Publish,
@@ -67,7 +67,7 @@ impl MediaKeys {
         Some(format!("{}{}{}", action.prefix(), hex::encode(body), hex::encode(&mac[..MAC_BYTES])))
     }
 
-    /// The generation in which this shop gave this text for this show, if it did and the text has not expired.
+    /// Verifies a key: its generation, or `None` if it is not ours or expired.
     pub fn verify(&self, text: &str, action: MediaAction, stream: StreamId, now: Millis) -> Option<i64> {
         let mut bytes = [0; TIME_BYTES + GENERATION_BYTES + MAC_BYTES];
         let digits = text.strip_prefix(action.prefix())?;

@@ -31,7 +31,7 @@ pub struct NewOfferRequest {
     /// Minor units of the currency of the shop.
     price: Minor,
     old_price: Option<Minor>,
-    /// Units to move from the pool of the variant into the offer.
+    /// Units to move from the stock of the variant into the offer.
     quantity: i64,
     /// The maximum number of units per buyer, 1 to 1000; default 10.
     per_buyer: Option<i64>,
@@ -50,7 +50,7 @@ pub struct NewOfferRequest {
     pay_later: Option<bool>,
 }
 
-/// Creates an offer as a draft. Its units are taken from the pool of the variant. The same key always gives the same offer.
+/// Creates an offer as a draft. Its units are taken from the stock of the variant. The same key always gives the same offer.
 #[utoipa::path(post, path = "/v1/streams/{stream}/offers", tag = "offers",
     params(("stream" = StreamId, Path), ("Idempotency-Key" = String, Header, description = "8 to 255 visible ASCII characters")),
     request_body = NewOfferRequest, responses((status = 201, body = OfferView), (status = "default", body = Problem)))]

@@ -89,7 +89,7 @@ pub async fn sign_in(State(state): State<AppState>, uri: Uri, headers: HeaderMap
     html_response(&state, &uri, &headers, "sign_in.html")
 }
 
-/// Where a follower confirms or ends mails. The secret stands in the address.
+/// Where a follower confirms or ends mails. The secret is in the address.
 pub async fn follow(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
     html_response(&state, &uri, &headers, "follow.html")
 }

@@ -38,7 +38,7 @@ impl ContentHosts {
     }
 }
 
-/// A scheme and a host, with an optional port and an optional `*.` in front. Anything else could end the directive it stands in.
+/// A scheme and a host, with an optional port and an optional `*.` in front. Anything else could end the directive that contains it.
 fn is_host_source(text: &str) -> bool {
     let Some((scheme, host)) = text.split_once("://") else { return false };
     let host = host.strip_prefix("*.").unwrap_or(host);

@@ -4,7 +4,7 @@
 //! The pages name each sheet, so that a reader of them sees what is used. The server joins the names in the page and the sheets in
 //! their order: `watch.html` is sent with one link to `watch.html.css`.
 
-/// One link of a page to a sheet, as it stands in our pages.
+/// One link of a page to a sheet, as it is written in our pages.
 const LINK: &str = "  <link rel=\"stylesheet\" href=\"/assets/";
 const LINK_END: &str = ".css\">\n";
 

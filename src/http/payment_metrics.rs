@@ -40,7 +40,7 @@ fn checks(page: &mut MetricsPage<'_>, app: &App) {
     let counters = app.counters();
     page.counter(
         "livesouk_unmatched_payments_total",
-        "Looks at payments that the provider does not know as ours: compare with the payment provider",
+        "Checks of payments that the provider does not know as ours: compare with the payment provider",
         load(&counters.unmatched_payments),
     );
     page.gauge(

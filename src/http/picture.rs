@@ -23,7 +23,7 @@ const CHUNK_TIMEOUT: Duration = Duration::from_secs(20);
 /// The file of a picture: JPEG, PNG or WebP, at most 15 MB and 50 megapixels.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
-#[allow(dead_code, reason = "it stands for the bytes in the document")]
+#[allow(dead_code, reason = "it represents the bytes in the document")]
 pub struct PictureFileRequest(Vec<u8>);
 
 /// An uploaded picture.

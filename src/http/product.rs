@@ -175,7 +175,7 @@ pub struct RestockRequest {
     add: i64,
 }
 
-/// Adds units to the pool of a variant.
+/// Adds units to the stock of a variant.
 #[utoipa::path(post, path = "/v1/variants/{variant}/restock", tag = "products", request_body = RestockRequest,
     params(("variant" = VariantId, Path), ("Idempotency-Key" = String, Header, description = "8 to 255 visible ASCII characters")),
     responses((status = 200, body = VariantView), (status = "default", body = Problem)))]

@@ -140,7 +140,7 @@ pub struct StockChangeRequest {
     note: Option<String>,
 }
 
-/// Adds units to the pool of a variant or takes some away, and writes down why. A retry with the same key changes it once.
+/// Adds units to the stock of a variant or removes some, and records why. A retry with the same key changes it once.
 #[utoipa::path(post, path = "/v1/variants/{variant}/stock-changes", tag = "products", request_body = StockChangeRequest,
     params(("variant" = VariantId, Path), ("Idempotency-Key" = String, Header, description = "8 to 255 visible ASCII characters")),
     responses((status = 200, body = VariantView), (status = "default", body = Problem)))]
@@ -158,7 +158,7 @@ pub async fn change_stock(
     Ok(Json(state.app.catalogue.change_stock(&actor, variant, form, key).await?))
 }
 
-/// The stock log of a variant, newest first: who changed the pool and why, and the units that moved into offers and back.
+/// The stock log of a variant, newest first: who changed the stock and why, and the units that moved into offers and back.
 #[utoipa::path(get, path = "/v1/variants/{variant}/stock-changes", tag = "products",
     params(("variant" = VariantId, Path), PageQuery),
     responses((status = 200, body = List<StockChangeView>), (status = "default", body = Problem)))]

@@ -19,7 +19,7 @@ const PUBLISH_MS: Millis = 30 * 86_400_000;
 /// What is known of the publish keys of a show. The keys themselves are not stored.
 #[derive(Serialize, ToSchema)]
 pub struct PublishKeyStateView {
-    /// When the newest key that is good was made; null: none was made since the keys were revoked, or none has been made yet.
+    /// When the newest valid key was made; null: none was made since the keys were revoked, or none has been made yet.
     made_at: Option<Millis>,
     /// When the newest key ends, if the show has not ended before.
     expires_at: Option<Millis>,
@@ -41,9 +41,9 @@ pub async fn show(
     Ok(Json(PublishKeyStateView { made_at: keys.made_at, expires_at, used_at: keys.used_at }))
 }
 
-/// A key with which an encoder publishes the video of a show, for media servers that ask this server (`/v1/media/…`). It is good for this
+/// A key with which an encoder publishes the video of a show, for media servers that ask this server (`/v1/media/…`). It is valid for this
 /// show only, until the show has ended, for 30 days at most, and until it is replaced or revoked. It is not stored: to ask again gives
-/// another one, and the earlier ones stay good. The audit log records it.
+/// another one, and the earlier ones remain valid. The audit log records it.
 #[utoipa::path(post, path = "/v1/streams/{stream}/publish-key", operation_id = "publish_key", tag = "streams",
     params(("stream" = StreamId, Path)),
     responses((status = 201, body = MediaKeyView), (status = "default", body = Problem)))]

@@ -31,7 +31,7 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// `"key";q=50;w=5`: so many requests in so many seconds.
+    /// `"key";q=50;w=5`: 50 requests in 5 seconds.
     fn policy_header(&self) -> String {
         format!("\"{}\";q={};w={}", self.policy, self.burst as i64, (self.burst / self.per_second).ceil() as i64)
     }

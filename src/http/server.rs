@@ -35,7 +35,7 @@ const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection is closed if it is idle for this time between two requests. This is longer than the time for which proxies and cloud
 /// balancers keep a connection (60 s): if this side closed first, a POST that is sent at that moment would fail.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// The server closes a connection after this many requests, so that no client holds a slot for ever. A trusted proxy serves many
+/// The server closes a connection after this many requests, so that no client holds a slot forever. A trusted proxy serves many
 /// clients over one connection, so this limit does not hold for it.
 const REQUESTS_PER_CONNECTION_MAX: u32 = 1_000;
 /// Both deadlines for a connection in a reserved slot: nobody may keep it by sending nothing.
@@ -66,7 +66,7 @@ pub async fn serve(
             Err(error) => {
                 increment(&connections.accept_failures);
                 if let Some(left_out) = failures.line(clock.now()) {
-                    tracing::warn!(error = %error, left_out, "accept failed");
+                    tracing::warn!(error = %error, left_out, "a connection could not be accepted");
                 }
                 tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 continue;
@@ -138,7 +138,7 @@ async fn serve_connection(
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(error = %error, "connection ended early");
+        tracing::debug!(error = %error, "a connection ended early");
     }
 }
 

@@ -25,7 +25,7 @@ pub struct SetupLinkRequest {
     code: String,
 }
 
-/// What a set-up link is good for.
+/// What a set-up link allows.
 #[derive(Serialize, ToSchema)]
 pub struct SetupView {
     /// The shop has an owner: the link signs in as the first one, and nothing has to be typed.
@@ -37,7 +37,7 @@ pub struct SetupView {
     settings: SettingsView,
 }
 
-/// What a set-up link is good for. The link stays good.
+/// What a set-up link allows. The link remains valid.
 #[utoipa::path(post, path = "/v1/setup/open", operation_id = "open_setup", tag = "staff", request_body = SetupLinkRequest,
     responses((status = 200, body = SetupView), (status = "default", body = Problem)))]
 pub async fn open(
@@ -74,7 +74,7 @@ pub struct SetupRequest {
     shop: Option<ShopForm>,
 }
 
-/// Uses a set-up link up: makes the owner of a shop that has none, and signs in. If the input is refused, the link stays good.
+/// Uses a set-up link up: makes the owner of a shop that has none, and signs in. If the input is refused, the link remains valid.
 #[utoipa::path(post, path = "/v1/setup", operation_id = "set_up", tag = "staff", request_body = SetupRequest,
     responses((status = 201, body = IdentityView), (status = "default", body = Problem)))]
 pub async fn set_up(

@@ -44,7 +44,7 @@ pub async fn calendar(
 ) -> ApiResult<Response> {
     let show = state.app.stream_cache.find_stream(stream).await?.stream();
     let Some(starts_at) = show.scheduled_at else {
-        return Err(Refusal::WrongStatus("this show has no scheduled time").into());
+        return Err(Refusal::WrongStatus("This show has no scheduled time.").into());
     };
     let title = query.lang.and_then(|lang| show.titles.get(&lang)).unwrap_or(&show.title);
     let link = watch_url(&state, &headers, stream)?;

@@ -167,7 +167,7 @@ pub async fn mark_paid(
 /// What becomes of the units of a cancelled order.
 #[derive(Deserialize, ToSchema)]
 pub struct CancelPlacedForm {
-    /// True: the units go back on sale, or to the pool if the offer is closed. False: they are gone.
+    /// True: the units go back on sale, or to the stock of the variant if the offer is closed. False: they are gone.
     restock: bool,
 }
 

@@ -24,13 +24,13 @@ pub struct SettingsView {
     currency: String,
     #[serde(flatten)]
     profile: ShopProfile,
-    /// How long things are kept now, in days; 0: for ever. Where `retention` has null, it is the setting with which this node was started.
+    /// How long things are kept now, in days; 0: forever. Where `retention` has null, it is the setting with which this node was started.
     kept_days: KeptDays,
     /// The countries in which a shop may be, with what follows from each.
     countries: &'static [Country],
 }
 
-/// Days for which things are kept; 0: for ever.
+/// Days for which things are kept; 0: forever.
 #[derive(Serialize, ToSchema)]
 pub struct KeptDays {
     address_days: i64,

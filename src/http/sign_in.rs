@@ -46,7 +46,7 @@ pub async fn create_code(
     JsonBody(form): JsonBody<SignInCodeRequest>,
 ) -> ApiResult<Credential<SignInCodeResponse>> {
     state.app.stream_cache.authorize_in_shop(&actor, Permission::UseOwnData).await?;
-    // The code stands for a token; a session of ours stays in its browser.
+    // The code replaces a token; a session of ours stays in its browser.
     if actor.session.is_some() {
         return Err(Refusal::Forbidden.into());
     }

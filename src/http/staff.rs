@@ -96,7 +96,7 @@ fn parse_role(role: &str) -> Result<Role, Refusal> {
     Role::parse(role).ok_or_else(|| Refusal::bad_field("role", "is unknown."))
 }
 
-/// Invites somebody to the staff by e-mail. The link in the mail is good for one use within seven days, and only for whoever
+/// Invites somebody to the staff by e-mail. The link in the mail is valid for one use within seven days, and only for somebody who
 /// proves that address. Owners and admins only.
 #[utoipa::path(post, path = "/v1/staff/invites", operation_id = "invite", tag = "staff", request_body = StaffInviteRequest,
     responses((status = 201, body = StaffInviteView), (status = "default", body = Problem)))]

@@ -85,8 +85,8 @@ pub async fn change(
     }
 }
 
-/// Calls a show off that has not begun. Its page stays and says so; its offers give their units back. To call it off again is no
-/// error.
+/// Cancels a show that has not begun. Its page stays and says so; the units of its offers return to the stock. To cancel it again is
+/// no error.
 #[utoipa::path(post, path = "/v1/streams/{stream}/cancel", tag = "streams", params(("stream" = StreamId, Path)),
     responses((status = 200, body = StreamView), (status = "default", body = Problem)))]
 pub async fn cancel(

@@ -26,7 +26,8 @@ fn language(query: Option<&str>, headers: &HeaderMap) -> Language {
     Language::of_tag(page_language(query, headers).code)
 }
 
-/// Erases my chat messages and my name. Orders keep their amounts and my user id; the response says what is kept and why.
+/// Erases my personal data: messages, names, addresses, e-mails, follows, saved cards, claimed coupons, stock alerts, sign-ins. Orders
+/// keep their amounts and my user id. The response lists what is kept and why.
 #[utoipa::path(delete, path = "/v1/me", tag = "shop", params(ErasureQuery),
     responses((status = 200, body = ErasedView), (status = "default", body = Problem)))]
 pub async fn erase_me(

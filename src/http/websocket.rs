@@ -70,7 +70,7 @@ pub async fn live(
     let compression = compression.filter(|_| state.deflate);
     let (mut parts, _) = request.into_parts();
     let client = state.trusted_proxies.client_ip(&parts);
-    // A proxy that does not name its client stands for all its clients.
+    // A proxy that does not name its client is treated as all its clients.
     let limited = client.filter(|address| !state.trusted_proxies.is_trusted(*address));
     let address = limited.and_then(|address| state.connections.address_key(address));
     check_stream(&state, stream, address).await?;
@@ -82,7 +82,7 @@ pub async fn live(
         Some(token) => state.authenticate(token, client).await.map(Some).map_err(Error::from),
         None => {
             match CookieScope::of(&state.origins, &state.trusted_proxies, &parts).secret_for_upgrade(&parts.headers) {
-                // Boxed: most connections come without a session.
+                // Boxed: most connections come without a sign-in session.
                 Some(secret) => Box::pin(state.app.accounts.authenticate(&secret)).await,
                 None => Ok(None),
             }
@@ -105,7 +105,7 @@ pub async fn live(
     let decision = match (refused, actor, counted) {
         (Some((close, ticket)), ..) => UpgradeDecision::Refuse(close, ticket),
         (None, Err(Error::Refused(_)), _) => UpgradeDecision::Refuse(Close::Token, None),
-        // The session could not be looked up: it may be good.
+        // The sign-in session could not be read: it may be valid.
         (None, Err(_), _) => UpgradeDecision::Refuse(session::overload_close(), None),
         (None, Ok(_), None) => UpgradeDecision::Refuse(session::overload_close(), None),
         (None, Ok(actor), Some(is_counted)) => {

@@ -15,7 +15,7 @@ pub struct CalendarEvent<'a> {
     pub starts_at: Millis,
     /// The time at which the file is made.
     pub now: Millis,
-    /// The show was called off: a calendar that has the event takes it away.
+    /// The show was cancelled: a calendar that has the event removes it.
     pub is_cancelled: bool,
 }
 

@@ -52,7 +52,7 @@ pub struct DisputeView {
     /// Until when the shop can answer at the provider; null: not known.
     pub due_at: Option<Millis>,
     pub opened_at: Millis,
-    /// Since when the server could not read it at the provider, so that the rest may be old; null: the last look could read it.
+    /// Since when the server could not read it at the provider, so that the rest may be old; null: the last request could read it.
     pub unread_since: Option<Millis>,
     /// The server does not ask for it any more: only the provider knows its status, or how it ended.
     pub given_up: bool,

@@ -76,7 +76,7 @@ pub struct HelloHead<'a> {
     pub recovered: bool,
     pub now: Millis,
     pub you: &'a [u8],
-    /// The client should confirm once the pin has arrived.
+    /// The client should confirm that the card of the pinned offer is on the screen.
     pub receipts: bool,
 }
 
@@ -178,7 +178,7 @@ fn write_error(out: &mut Vec<u8>, reference: Option<&str>, code: &str, message: 
     append(out, format_args!(r#","message":{},"retry_ms":{}"#, json(&message), json(&retry_ms)));
 }
 
-/// For the buyer: an order of the viewer changed.
+/// For the buyer: an order of this buyer changed.
 pub fn order(order: &impl Serialize) -> Frame {
     Frame::build(|out| append(out, format_args!(r#"{{"t":"order","order":{}}}"#, json(order))))
 }
@@ -193,7 +193,7 @@ pub fn reviewed(id: MessageId) -> Frame {
     Frame::build(|out| append(out, format_args!(r#"{{"t":"review","reviewed":"{id}"}}"#)))
 }
 
-/// A new audit log entry, for the team or for the affected user.
+/// An audit log entry, for the affected user. The team reads the log over REST.
 pub fn audit(entry: &impl Serialize) -> Frame {
     Frame::build(|out| append(out, format_args!(r#"{{"t":"audit","entry":{}}}"#, json(entry))))
 }

@@ -80,9 +80,9 @@ pub struct RefundableView {
     pub amount: Minor,
     /// What was paid for the delivery.
     pub delivery: Minor,
-    /// What the refund of the whole order gives back: without the delivery while other paid orders travel in the same parcel.
+    /// What the refund of the whole order gives back: without the delivery while other paid orders are in the same parcel.
     pub whole: Minor,
-    /// Amounts must be a multiple of so many minor units: 10 in currencies in which the last of three decimals must be 0.
+    /// Amounts must be a multiple of this number of minor units: 10 in currencies in which the last of three decimals must be 0.
     #[schema(example = 1)]
     pub step: Minor,
     /// What refunds so far kept because they were rounded down to the step. The next refund of a line or of the delivery adds it.

@@ -114,7 +114,7 @@ pub struct StreamView {
     pub scheduled_at: Option<Millis>,
     pub started_at: Option<Millis>,
     pub ended_at: Option<Millis>,
-    /// The show was called off before it began; its status is `ended`.
+    /// The show was cancelled before it began; its status is `ended`.
     pub cancelled_at: Option<Millis>,
     /// Words by which the shop sorts its shows.
     pub tags: Vec<String>,

@@ -13,7 +13,7 @@ use crate::domain::{
 
 /// Mails of one step. On SQLite, purchases wait for a step.
 pub const FOLLOWERS_NOTIFIED_TOGETHER_MAX: i64 = 100;
-/// When so many mails to followers wait in the outbox, the next step waits too.
+/// The maximum number of mails to followers that wait in the outbox; then the next step waits too.
 pub const BULK_MAILS_WAITING_MAX: i64 = 400;
 
 /// What one step did.

@@ -93,7 +93,7 @@ impl Store {
         self.due_documents_beyond((0, 0), most).await
     }
 
-    /// The same without the first payments and refunds: so many of each could not get theirs now.
+    /// The same without the first payments and refunds: this many of each could not get theirs now.
     pub async fn due_documents_beyond(&self, left_out: (i64, i64), most: i64) -> Result<Vec<DueDocument>> {
         let paid = "select id, paid_at from orders where documented is null and paid_at is not null
             and paid_at >= (select since from billing_begin where one = 1) order by paid_at, id limit $1 offset $2";

@@ -349,7 +349,7 @@ impl ImportWriter {
         FileProblem { row: product.row as u64, column: String::new(), code, message }
     }
 
-    /// Uploaded pictures of a product as it was before stay as long as it can be changed back.
+    /// Uploaded pictures of a product as it was before stay as long as the import can be undone.
     async fn keep_pictures(&self, tx: &mut Transaction<'_>, pictures: &[ProductPicture]) -> Result<()> {
         for hash in pictures.iter().filter_map(|picture| uploaded_picture(&picture.address)) {
             let insert = "insert into catalogue_import_kept (import, hash) values ($1, $2) on conflict do nothing";

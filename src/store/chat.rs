@@ -210,7 +210,7 @@ impl Store {
         row.map(MessageRow::into_message).transpose()
     }
 
-    /// Deletes a message for good, also one in the review queue. Gives its author; `None`: it was deleted before.
+    /// Deletes a message permanently, also one in the review queue. Gives its author; `None`: it was deleted before.
     pub async fn delete_message(&self, stream: StreamId, id: MessageId, entry: &AuditEntry) -> Result<Option<UserId>> {
         let deleted = self
             .transaction(async |tx| {

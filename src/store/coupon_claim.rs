@@ -1,6 +1,6 @@
 //! Claims of coupons in shows: what a person wants to have at the checkout. A claim reserves nothing. The quote of an order that has no
 //! coupon shows the newest claimed one that fits, and the payment takes its use (`quote.rs`). A claim is used when an order has its coupon
-//! since it was claimed: when that order ends without a payment, its use goes, and the claim is good again.
+//! since it was claimed: when that order ends without a payment, its use ends, and the claim is valid again.
 
 use std::cmp::Reverse;
 

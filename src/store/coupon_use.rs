@@ -46,7 +46,7 @@ impl Store {
             if before == Some(chosen) {
                 return Ok(id);
             }
-            // In the order in which everybody locks them.
+            // In the lock order of coupons.
             let mut ids: Vec<CouponId> = before.into_iter().chain([chosen]).collect();
             ids.sort_unstable();
             let mut coupon = None;
@@ -83,7 +83,7 @@ impl Store {
     }
 
     /// Gives the use of an order back that ended without a payment, or was paid without a discount because the coupon fitted no more.
-    /// Keeps that of every other paid order for good. Doing it again changes nothing.
+    /// Keeps that of every other paid order permanently. Doing it again changes nothing.
     pub async fn settle_coupon(&self, id: OrderId) -> Result<()> {
         self.transaction(async |tx| {
             // Other changes of the lines wait for this lock, so that none of them is held again after it was read here.

@@ -59,7 +59,7 @@ impl BlockRow {
     }
 }
 
-/// `$from`: the customers of which some are chosen. `$1`: the show that stands for the whole shop.
+/// `$from`: the customers of which some are chosen. `$1`: the show that represents the whole shop.
 macro_rules! customers {
     ($from:literal, $rest:literal) => {
         concat!(

@@ -221,7 +221,7 @@ impl Store {
     }
 
     /// Writes down how a dispute of an order ended that was given up, with the entry of the audit log. `reference`: its id at the provider;
-    /// `None`: the one without details. To say the same again changes nothing, and a result that the team gave can be put right; what the
+    /// `None`: the one without details. To say the same again changes nothing, and a result that the team gave can be corrected; what the
     /// provider said stays.
     pub async fn close_dispute(
         &self,
@@ -266,7 +266,7 @@ impl Store {
     }
 }
 
-/// A dispute of an order, by its reference. Without one: the dispute of which the provider gave no details. An order has seldom more than one
+/// A dispute of an order, by its reference. Without one: the dispute of which the provider gave no details. An order rarely has more than one
 /// of those, and then the one that is open and was given up first comes first.
 macro_rules! dispute_of_order {
     ($lock:literal) => {

@@ -120,7 +120,7 @@ impl Store {
                 }
                 let email =
                     EmailAddress::parse(&email).map_err(|_| Error::CorruptRow("an e-mail address".to_owned()))?;
-                // Refused without a name that is needed: the code stays good, because the page asks for the name then.
+                // Refused without a name that is needed: the code remains valid, because the page asks for the name then.
                 let account = find_or_create_account(tx, &email, name.as_ref(), Language::of_tag(&language)).await?;
                 let shows = match guest {
                     Some(guest) => join_guest(tx, guest, &account).await?,

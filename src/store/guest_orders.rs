@@ -8,7 +8,7 @@ use super::transaction::Transaction;
 use super::{Result, Store};
 use crate::domain::{Account, Actor, Millis, OrderId, RevokedTokens, SecretHash, StreamId, UserId};
 
-/// Links to one order that are good. A new one above that ends the oldest.
+/// The maximum number of valid links to one order. A new one above that ends the oldest.
 pub const LINKS_OF_ORDER_MAX: i64 = 5;
 /// A link to an order ends after half a year: the times for withdrawals and returns are over by then.
 pub const ORDER_LINK_TTL_MS: Millis = 180 * 86_400_000;
@@ -28,7 +28,7 @@ pub(super) async fn join_guest(tx: &mut Transaction<'_>, guest: &Actor, account:
     let sanctions = "update sanctions set user_id = $2, person = $3 where user_id = $1 and not exists
         (select 1 from sanctions s where s.stream = sanctions.stream and s.user_id = $2 and s.kind = sanctions.kind)";
     tx.query(sanctions).bind(from).bind(to).bind(account.person.as_str()).execute().await?;
-    // In the order in which everybody locks the lines of orders.
+    // In the lock order of the lines of orders.
     let lock = tx.choose(
         "select id from reservations where buyer = $1 order by id for update",
         "select id from reservations where buyer = $1 order by id",

@@ -53,7 +53,7 @@ enum Locked {
     Offer(OfferTerms),
     /// Another transaction has the lock.
     ByOthers,
-    /// The offer was closed between the look and the lock: the variant must be locked first.
+    /// The offer was closed between the check and the lock: the variant must be locked first.
     JustClosed,
 }
 

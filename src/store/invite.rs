@@ -51,7 +51,7 @@ impl Store {
                 where stream = $1 and revoked_at is null and expires_at > $2";
             let active: i64 = tx.query(count).bind(invite.stream.0).bind(invite.created_at).fetch_value().await?;
             if active >= Invite::ACTIVE_MAX {
-                return Err(Refusal::WrongStatus("there are too many open invites; revoke some first").into());
+                return Err(Refusal::WrongStatus("There are too many open invites; revoke some first.").into());
             }
             let insert = "insert into invites (id, stream, role, code_hash, by_user, created_at, expires_at, uses_max)
                 values ($1, $2, $3, $4, $5, $6, $7, $8)";

@@ -47,7 +47,7 @@ impl Store {
             }
             OfferStage::Closed => Err(Refusal::Closed.into()),
             OfferStage::Open | OfferStage::Paused => {
-                Err(Refusal::WrongStatus("only a draft can be given a start time").into())
+                Err(Refusal::WrongStatus("Only a draft can be given a start time.").into())
             }
         })
         .await

@@ -17,7 +17,7 @@ use crate::domain::{
 pub const MAIL_CLAIM_MS: Millis = 180_000;
 /// Mails that one call deletes or gives up at most.
 const BATCH_MAX: i64 = 500;
-/// When so many mails of one kind of haste wait, another one for which somebody sits in front of a screen is refused.
+/// The maximum number of mails of one priority that wait; another mail that a user waits for is refused.
 pub const WAITING_MAILS_MAX: i64 = 1_000;
 /// Characters of an error that are kept.
 const ERROR_LENGTH_MAX: usize = 300;
@@ -236,7 +236,7 @@ fn kept_after_sending(content: &MailContent) -> Option<String> {
     }
 }
 
-/// Takes back the mail that an order was sent, if it is still waiting for its first attempt: the seller has undone the step.
+/// Removes the mail that an order was sent, if it is still waiting for its first attempt: the seller has undone the step.
 pub(super) async fn unqueue_sent_mail(tx: &mut Transaction<'_>, order: OrderId) -> Result<()> {
     let unqueue = "delete from mails where order_id = $1 and kind = $2 and status = 'queued' and attempts = 0";
     tx.query(unqueue).bind(order.0).bind(MailKind::OrderSent.name()).execute().await.map(drop)
@@ -338,7 +338,7 @@ impl Store {
         .await
     }
 
-    /// Refuses as `busy` when so many mails wait that go before or with one of this kind that it would be late.
+    /// Refuses as `busy` when too many mails wait that go before or with one of this kind: it would be late.
     pub async fn check_mail_queue_not_full(&self, kind: MailKind) -> Result<()> {
         let count = "select cast(count(*) as bigint) from (
             select id from mails where status in ('queued', 'sending') and priority <= $2 limit $1) waiting";

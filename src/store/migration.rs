@@ -23,7 +23,7 @@ const BUILD_LOCK_TIMEOUT: &str = "set lock_timeout = '10min'";
 /// index build would wait for each other.
 const TURN_LOCK_TIMEOUT: &str = "set lock_timeout = '200ms'";
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
-/// How often in vain, about a minute, until the migration fails: something keeps the table locked.
+/// The maximum number of tries, in about a minute, until the migration fails: something keeps the table locked.
 const LOCK_ATTEMPTS_MAX: u32 = 40;
 /// How long another process may migrate.
 const TURN_DEADLINE: Duration = Duration::from_secs(3_600);

@@ -5,8 +5,8 @@
 //! found under a lock is returned as [`Error::Refused`].
 //!
 //! Every write runs in a task of its own (see `app`): a transaction must never live in a future that is cancelled when a
-//! client disconnects. There is one lock order: variants, offers, orders (by their
-//! lines), coupons, each ascending.
+//! client disconnects. There is one lock order: variants, offers, reservations (the lines of orders), orders, coupons, each
+//! ascending. A transaction that changes the status of a payment has locked the lines of its order.
 
 mod account;
 mod address;

@@ -179,7 +179,7 @@ pub(super) async fn insert_offer(
 ) -> Result<()> {
     let count = "select count(*) from offers where stream = $1 and stage <> 'closed'";
     if OPEN_OFFERS_MAX <= tx.query(count).bind(new.stream.0).fetch_value::<i64>().await? {
-        return Err(Refusal::WrongStatus("the show has too many offers; close some first").into());
+        return Err(Refusal::WrongStatus("The show has too many offers; close some first.").into());
     }
     take_from_stock(tx, new.variant.0, new.quantity).await?;
     check_can_be_offered(tx, new.variant.0).await?;
@@ -311,7 +311,7 @@ impl Store {
         self.transaction(async |tx| match lock_offer(tx, id).await?.stage {
             OfferStage::Paused => Ok(()),
             OfferStage::Closed => Err(Refusal::Closed.into()),
-            OfferStage::Draft => Err(Refusal::WrongStatus("a draft cannot be paused; it is not on sale").into()),
+            OfferStage::Draft => Err(Refusal::WrongStatus("A draft cannot be paused; it is not on sale.").into()),
             OfferStage::Open => set_stage(tx, id, OfferStage::Paused).await,
         })
         .await
@@ -367,7 +367,7 @@ impl Store {
             match terms.closes_at {
                 _ if terms.stage == OfferStage::Closed => Err(Refusal::Closed.into()),
                 Some(closes_at) if closes_at <= now => Err(Refusal::Closed.into()),
-                None => Err(Refusal::WrongStatus("only a flash sale that has started can be extended").into()),
+                None => Err(Refusal::WrongStatus("Only a flash sale that has started can be extended.").into()),
                 Some(_) => {
                     let extend = "update offers set closes_at = closes_at + $2, version = version + 1 where id = $1";
                     tx.query(extend).bind(id.0).bind(ms).execute().await?;

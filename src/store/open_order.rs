@@ -53,7 +53,7 @@ const SELECT_GIVEN_ON_SQLITE: &str = reservations!(
     "from reservations r where id in (select unhex(value) from json_each($1)) order by id"
 );
 
-/// Those that were given, and the lines that the order has already, in the order in which everybody locks them.
+/// Those that were given, and the lines that the order has already, in the lock order of the lines.
 const LOCK_LINES_ON_POSTGRES: &str = reservations!(
     "select",
     "from reservations where id = any (array(select value::uuid from json_array_elements_text($1::json)))

@@ -126,7 +126,7 @@ impl Store {
         self.payments_of(rows).await
     }
 
-    /// Claims the look at what is owed. `false`: another node has looked since `since`.
+    /// Claims the check of what is owed. `false`: another node has looked since `since`.
     pub async fn claim_owed_refund(&self, payment: &Payment, since: Millis) -> Result<bool> {
         self.transaction(async |tx| {
             let now = tx.now().await?;

@@ -54,7 +54,7 @@ macro_rules! passkeys {
 }
 
 impl Store {
-    /// Stores a challenge that is good for five minutes, once.
+    /// Stores a challenge that is valid for five minutes, once.
     pub async fn create_passkey_challenge(&self, hash: &ChallengeHash, purpose: PasskeyPurpose) -> Result<()> {
         self.transaction(async |tx| {
             let account = match purpose {

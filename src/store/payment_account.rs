@@ -1,4 +1,4 @@
-//! What the books have of an account at a payment provider: the newest payment by which the account is known again, and what is not
+//! What the database has of an account at a payment provider: the newest payment by which the account is known again, and what is not
 //! finished there.
 
 use super::{Result, Store};

@@ -1,4 +1,4 @@
-//! The sums of payments by day, from the books themselves: payments, refunds, owed refunds and disputes by the time at which they
+//! The sums of payments by day, from the rows themselves: payments, refunds, owed refunds and disputes by the time at which they
 //! happened. Each day is one range of an index, so a report reads what it shows and no more. What a demo's simulated viewers pay
 //! ([`UserId::SIMULATED`](crate::domain::UserId::SIMULATED)) is left out.
 

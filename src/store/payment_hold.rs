@@ -2,7 +2,7 @@
 //!
 //! While an attempt waits in our own queue, that costs the buyer nothing: its holds move on for as long as it waits. What the beginnings
 //! of attempts and the requests to the provider add counts, [`EXTENSION_MAX_MS`] at most for a hold: otherwise declined cards, one
-//! after another, would keep a unit for ever. An attempt that waits for its buyer (`needs_action`) adds nothing. The end of a hold only moves forward, and only while the hold is not released: the lock on its row
+//! after another, would keep a unit forever. An attempt that waits for its buyer (`needs_action`) adds nothing. The end of a hold only moves forward, and only while the hold is not released: the lock on its row
 //! decides between a release and an extension.
 
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Which publish keys of a show are good. A key is signed with the generation in which it was made, and is not stored itself.
+//! Which publish keys of a show are valid. A key is signed with the generation in which it was made, and is not stored itself.
 
 use super::audit::insert_audit_entry;
 use super::{Result, Store};
@@ -14,7 +14,7 @@ impl Store {
         Ok(keys.unwrap_or_default())
     }
 
-    /// Makes, replaces or revokes the keys of a show. Gives the generation in which a key is good from now on.
+    /// Makes, replaces or revokes the keys of a show. Gives the generation in which a key is valid from now on.
     pub async fn change_publish_keys(
         &self,
         stream: StreamId,

@@ -134,7 +134,7 @@ const CAPTURED: &str =
     "select p.amount, p.provider from payments p join orders o on o.id = p.order_id and o.attempt = p.attempt
     where o.id = $1 and p.status = 'captured'";
 
-/// How many other orders travel in the parcel of an order without a delivery fee of their own: they are paid or placed, or are being paid.
+/// How many other orders are in the parcel of an order without a delivery fee of their own: they are paid or placed, or are being paid.
 const PARCEL_ORDERS: &str = "select count(*) from orders j where j.joins = $1 and (
         exists (select 1 from reservations r where r.order_id = j.id
             and (r.status in ('capturing', 'placed') or r.status = 'sold' and r.returned < r.qty))
@@ -363,7 +363,7 @@ impl Store {
         rows.into_iter().map(RefundRow::into_refund).collect()
     }
 
-    /// Claims the look at this refund, so that one node asks the provider. `false`: another node has looked since `since`.
+    /// Claims the check of this refund, so that one node asks the provider. `false`: another node has looked since `since`.
     pub async fn claim_refund(&self, refund: &Refund, since: Millis) -> Result<bool> {
         self.transaction(async |tx| {
             let now = tx.now().await?;

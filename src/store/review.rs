@@ -58,7 +58,7 @@ impl Store {
                 let decided = tx.query(set).bind(id.0).bind(stream.0).bind(status).execute().await?;
                 let row = read_message(tx, stream, id).await?;
                 if decided == 0 {
-                    return Err(Refusal::WrongStatus("the message is not in the review queue").into());
+                    return Err(Refusal::WrongStatus("The message is not in the review queue.").into());
                 }
                 row.insert_audit_entry(tx, entry).await?;
                 Ok(row)

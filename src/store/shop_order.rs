@@ -90,7 +90,7 @@ from_row!(ShopOrderRow { id, packed_at, sent_at, delivered_at, carrier, tracking
 const SELECT_FULFILMENT: &str = "select f.packed_at, s.sent_at, f.delivered_at, f.carrier, f.tracking
     from (select $1 as id) o left join fulfilments f on f.order_id = o.id left join shipments s on s.order_id = o.id";
 
-/// `$examined`: a subquery for the reservations that the page looks at. Those that stand for their order are listed: the first line,
+/// `$examined`: a subquery for the reservations that the page looks at. Those that represent their order are listed: the first line,
 /// or a purchase that is in no order yet.
 macro_rules! shop_orders {
     ($examined:literal) => {

@@ -176,7 +176,7 @@ impl Store {
                 where used_at is null and revoked_at is null and expires_at > $1";
             let open: i64 = tx.query(count).bind(now).fetch_value().await?;
             if open >= STAFF_INVITES_MAX {
-                return Err(Refusal::WrongStatus("There are too many open invites; withdraw some first.").into());
+                return Err(Refusal::WrongStatus("There are too many open invites; revoke some first.").into());
             }
             let insert = "insert into staff_invites
                     (id, code_hash, email, role, stream, by_name, by_account, created_at, expires_at)

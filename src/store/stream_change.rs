@@ -57,7 +57,7 @@ impl Store {
         .await
     }
 
-    /// Calls a show off that has not begun. To call it off again changes nothing.
+    /// Cancels a show that has not begun. To cancel it again changes nothing.
     pub async fn cancel_stream(&self, id: StreamId, now: Millis, entry: &AuditEntry) -> Result<LiveStream> {
         self.transaction(async |tx| {
             let before = lock_stream(tx, id).await?;

@@ -218,7 +218,7 @@ impl Store {
     }
 }
 
-/// For so long the end of a session is remembered as a revocation: every node has read it by then, and closed its connections. The
+/// How long the end of a session is remembered as a revocation: every node has read it by then, and closed its connections. The
 /// session itself is deleted, so nothing can bring it back.
 const ENDED_SESSION_KEPT_MS: Millis = 600_000;
 

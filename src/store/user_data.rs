@@ -39,7 +39,7 @@ pub struct ErasureReport {
 const DELETE_BATCH_MAX: i64 = 500;
 
 impl Store {
-    /// Erases a user's messages, names, addresses, e-mails, follows, saved cards and stock alerts. The user's id stays where other data depends on it:
+    /// Erases a user's messages, names, addresses, e-mails, follows, saved cards, claimed coupons, stock alerts and sign-ins. The user's id stays where other data depends on it:
     /// in orders, in mutes and bans that are in force, and in the audit log. The address of an order that is open, or paid and not
     /// sent, stays until then: without it the shop could not deliver what the user paid for.
     pub async fn erase_user_data(&self, user: &UserId) -> Result<ErasureReport> {
@@ -127,7 +127,7 @@ async fn erase_messages(tx: &mut Transaction<'_>, user: &UserId) -> Result<(u64,
 /// addresses the shop still needs, and how many documents stay.
 async fn erase_orders(tx: &mut Transaction<'_>, user: &UserId) -> Result<(u64, u64, u64)> {
     let user = user.as_str();
-    // In the order in which everybody locks the lines of orders.
+    // In the lock order of the lines of orders.
     let lock = tx.choose(
         "select id from reservations where buyer = $1 order by id for update",
         "select id from reservations where buyer = $1 order by id",

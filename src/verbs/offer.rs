@@ -9,7 +9,7 @@ use super::{InputSource, Method, RestRoute, Verb, VerbContext};
 use crate::app::Result;
 use crate::domain::{OfferId, Role};
 
-/// Confirms that the pin has arrived. The server requests it from a sample of the viewers; there is no reply.
+/// Confirms that the card of the pinned offer is on the screen. The server requests it from a sample of the viewers; there is no reply.
 #[derive(Deserialize, ToSchema)]
 pub struct Seen {
     offer: OfferId,
@@ -102,7 +102,7 @@ impl Verb for Pause {
     }
 }
 
-/// Ends the sale. Units that nobody holds return to the pool of the variant.
+/// Ends the sale. Units that nobody holds return to the stock of the variant.
 #[derive(Deserialize, ToSchema)]
 pub struct Close {
     offer: OfferId,
@@ -120,7 +120,7 @@ impl Verb for Close {
     }
 }
 
-/// Moves more units from the pool of the variant into the offer.
+/// Moves more units from the stock of the variant into the offer.
 #[derive(Deserialize, ToSchema)]
 pub struct Restock {
     offer: OfferId,

@@ -127,12 +127,12 @@ impl Verb for Cancel {
     }
 }
 
-/// Refunds a paid order: all that was not given back yet, but for the delivery fee while other paid orders travel in the same parcel. The
+/// Refunds a paid order: all that was not refunded yet, except the delivery fee while other paid orders are in the same parcel. The
 /// order stays `paid` until the provider has refunded it.
 #[derive(Deserialize, ToSchema)]
 pub struct Refund {
     order: OrderId,
-    /// True: the units go back on sale, or to the pool if the offer is closed. False: they are gone.
+    /// True: the units go back on sale, or to the stock of the variant if the offer is closed. False: they are gone.
     restock: bool,
     /// For the shop's own records: at most 500 bytes.
     reason: Option<String>,
@@ -179,7 +179,7 @@ pub struct RefundPart {
     /// In minor units. Left out: what the buyer paid for these units and the delivery, with their share of discount and tax, rounded
     /// half up so that all units together are what was paid.
     amount: Option<Minor>,
-    /// True: the units go back on sale, or to the pool if the offer is closed. False: they are gone.
+    /// True: the units go back on sale, or to the stock of the variant if the offer is closed. False: they are gone.
     restock: bool,
     /// For the shop's own records: at most 500 bytes.
     reason: Option<String>,

@@ -18,7 +18,7 @@ pub const ATTACKS: &[Attack] = &[
 
 const SITE: &str = "https://shop.example";
 const EVIL: &str = "https://evil.example";
-/// A code of 50 s is good. Without this the attack with an old one would show nothing.
+/// A code of 50 s is valid. Without this the attack with an old one would show nothing.
 const YOUNG: &str = "update sign_in_codes set expires_at = expires_at - 50000";
 
 async fn redeem(rest: &Rest, code: &str, origin: impl Into<Value>) -> bool {

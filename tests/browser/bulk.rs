@@ -85,7 +85,7 @@ async fn evening_catalogue_bulk_grid_corrects_a_hundred_rows_and_takes_them_back
     host.until("the rows", "document.querySelectorAll('[data-variant]').length === 101", SOON).await;
     looks_good(&host, Window::Desktop, "bulk-grid").await;
 
-    // The keyboard: Enter and the arrows move along a column, Escape takes a cell back.
+    // The keyboard: Enter and the arrows move along a column, Escape restores a cell.
     focus(&host, &cell(&pots[0], "price")).await;
     host.key("12.50").await;
     host.key(ENTER).await;
@@ -148,7 +148,7 @@ async fn evening_catalogue_bulk_grid_corrects_a_hundred_rows_and_takes_them_back
     host.until("no change", "!document.querySelector('[data-changed]')", SOON).await;
     assert_eq!(prices(&shop, &pots[1]).await, json!([[2_125, 50]]));
 
-    // The whole save is taken back, and the page of what was changed says so.
+    // The whole save is undone, and the page of what was changed says so.
     let list = shop.host.get("/v1/imports").await.expect(200)["items"].clone();
     assert_eq!(list.as_array().unwrap().len(), 3);
     host.press("bulk-undo").await;

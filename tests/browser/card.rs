@@ -1,5 +1,5 @@
 //! Buyers pay by card with the form of the payment provider: one is asked by the bank and comes back, one is declined and tries again.
-//! The provider of the tests serves a form that stands in for the original.
+//! The provider of the tests serves a form that replaces the original.
 
 use fake_stripe::{Endpoint, FakeStripe, Options};
 use serde_json::json;

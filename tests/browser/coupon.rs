@@ -179,7 +179,7 @@ async fn newer_coupon_stands_beside_what_was_typed_and_is_saved_over_on_purpose(
     change(1, json!({"quota": 20})).await;
     desk.press("coupon-save").await;
     desk.sees("newer-quota", "20").await;
-    desk.sees("newer-quota", "Taken over").await;
+    desk.sees("newer-quota", "Newer value used").await;
     draw(&desk, Window::Desktop, "conflict-taken").await;
     desk.press("coupon-save").await;
     form_is_closed(&desk).await;
@@ -248,7 +248,7 @@ async fn coupon_is_shown_by_the_host_claimed_with_a_tap_and_comes_off_by_itself(
     draw(&buyer, Window::Mobile, "chip").await;
     buyer.press("coupon-chip").await;
     buyer.sees("coupon-kept", "discount at the checkout").await;
-    buyer.sees("coupon-chip", "Yours").await;
+    buyer.sees("coupon-chip", "Claimed").await;
     buyer.press("card-buy").await;
     buyer.until("the hold", &order_is("held"), SOON).await;
     buyer.sees("coupon-shown", "LIVE-20").await;

@@ -1,5 +1,5 @@
 //! Buyers pay with the express button of a wallet, which stands above the form where the browser has one. The provider of the tests serves
-//! a stand-in of the wallet.
+//! a replacement of the wallet.
 
 use fake_stripe::{FakeStripe, Options};
 use serde_json::{Value, json};

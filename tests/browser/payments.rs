@@ -71,7 +71,7 @@ async fn evening_payments_of_the_days_are_seen_and_lead_to_their_orders() {
     open(&host, &shop, "en").await;
     host.until("thirty days", &format!("{TABLE} === 30"), SOON).await;
     host.sees("payments-disputes", "Not received").await;
-    host.sees("payments-disputes", "Answer until").await;
+    host.sees("payments-disputes", "Answer by").await;
     host.sees("payments-disputes", "Your answer was sent").await;
     host.sees("dispute-unread", "has not answered since").await;
     host.sees("dispute-given-up", "does not ask any more").await;
@@ -143,7 +143,7 @@ async fn wrong_clock_and_time_zone_of_a_device_change_no_day_and_no_deadline() {
     browser.devtools("Emulation.setTimezoneOverride", json!({"timezoneId": "Pacific/Kiritimati"})).await;
     open(&browser, &shop, "en").await;
     browser.until("thirty days", &format!("{TABLE} === 30"), SOON).await;
-    browser.sees("payments-disputes", "Answer until").await;
+    browser.sees("payments-disputes", "Answer by").await;
     assert_eq!(browser.count(&format!("{} strong.bad:not([data-test])", named("payments-disputes"))).await, 0);
     browser.press("payments-week").await;
     browser.until("seven days", &format!("{TABLE} === 7"), SOON).await;

@@ -31,7 +31,7 @@ async fn host_makes_replaces_and_revokes_the_key_for_the_encoder() {
     host.goto(&format!("{}/host?lang=en#token={token}", shop.server.url)).await;
     host.press(&format!("more-{show}")).await;
     host.press(&format!("publish_key-{show}")).await;
-    host.sees("publish-key-status", "No key is good").await;
+    host.sees("publish-key-status", "No key is valid").await;
     assert!(!host.script(&format!("return {IS_SHOWN}"), &[]).await.as_bool().unwrap(), "there is none to show");
     looks_good(&host, Window::Mobile, "publish-key-none-mobile").await;
 
@@ -70,7 +70,7 @@ async fn host_makes_replaces_and_revokes_the_key_for_the_encoder() {
     assert!(!publishes(&second).await);
     host.goto(&format!("{}/host?stream={show}&lang=en", shop.server.url)).await;
     host.press("chat-tab-audit").await;
-    host.sees("audit-end_publish_keys", "took the key for the encoder back").await;
+    host.sees("audit-end_publish_keys", "revoked the key for the encoder").await;
     host.sees("audit-rotate_publish_key", "replaced the key for the encoder").await;
     host.sees("audit-create_publish_key", "made a key for the encoder").await;
     host.assert_no_faults("the host").await;

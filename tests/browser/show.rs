@@ -116,7 +116,7 @@ async fn host_sells_to_two_viewers_and_one_loses_the_network() {
         browser.until("sold out", gone, SOON).await;
     }
     let all_paid = "document.querySelector('[data-test=card]').dataset.phase === 'sold_out'";
-    ann.until("sold out for good", all_paid, SOON).await;
+    ann.until("sold out permanently", all_paid, SOON).await;
     ann.screenshot("viewer-sold-out").await;
     badr.screenshot("viewer-sold-out-ar").await;
     host.screenshot("host-sold-out").await;

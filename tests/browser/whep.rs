@@ -117,5 +117,5 @@ async fn video_with_low_delay_is_refused_to_who_has_no_token() {
     for wrong in ["", "view_0", key["key"].as_str().unwrap()] {
         assert_eq!(ask(wrong).await, 401, "{wrong}");
     }
-    assert_ne!(ask(token["key"].as_str().unwrap()).await, 401, "the token is good, and the offer is not");
+    assert_ne!(ask(token["key"].as_str().unwrap()).await, 401, "the token is valid, and the offer is not");
 }

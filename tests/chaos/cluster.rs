@@ -197,7 +197,7 @@ impl ChaosCluster {
         self.injector.end(window, String::new());
     }
 
-    /// Like a cluster manager: the old primary is gone for good before the new one serves.
+    /// Like a cluster manager: the old primary is gone permanently before the new one serves.
     async fn fail_over(&self, pause: Duration) {
         let Some(standby) = self.standby.lock().await.take() else { return };
         let window = self.injector.begin("the standby takes over", None);

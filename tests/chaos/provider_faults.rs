@@ -14,7 +14,7 @@ use crate::support::proxy::Proxy;
 
 /// The share of calls that fail while single calls fail.
 const FAILING_SHARE: f64 = 0.25;
-/// The provider is healthy for so long between two faults.
+/// How long the provider is healthy between two faults.
 const HEALTHY_MS: std::ops::Range<u64> = 2_000..6_000;
 /// Of the buyers whom the bank asks, this share agrees, and this share refuses; the others leave the page.
 const AGREE: f64 = 0.7;

@@ -14,7 +14,7 @@ use crate::run_context::RunContext;
 
 /// Then the buyer asks another node: this one may be frozen.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
-/// The last moment to press Pay is so long before the end of the hold.
+/// How long before the end of the hold the last moment to press Pay is.
 const LATEST_MS: i64 = 2_000;
 
 const ATTEMPTS_MAX: u32 = 6;
@@ -81,7 +81,7 @@ impl Winner {
         }
     }
 
-    /// Sends the same request with the same key, each time to another node, until it is done or refused for good.
+    /// Sends the same request with the same key, each time to another node, until it is done or refused permanently.
     async fn repeat(&mut self, path: &str, key: &str, body: Value) -> Result<Value, String> {
         let token = self.context.token(&self.buyer(), "viewer");
         while !self.context.over.is_cancelled() {

@@ -157,7 +157,7 @@ async fn bulk_edit_is_undone_as_a_whole_except_what_changed_since() {
         ];
         let saved = save(&shop, grid("all", edits)).await;
         assert_eq!(states(&saved), ["changed", "changed", "changed"]);
-        // B has another price since, and C another title: the stock of C is changed back all the same.
+        // B has another price since, and C another title: the change of C's stock is undone all the same.
         let again = save(&shop, grid("all", vec![edit(&now(&shop, &b).await, &json!({"price": 850}))])).await;
         assert_eq!(states(&again), ["changed"]);
         let other = json!({"version": 1, "title": "C, long"});

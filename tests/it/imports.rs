@@ -229,7 +229,7 @@ async fn picture_behind_a_private_address_is_not_fetched_and_says_so() {
             .iter()
             .all(|one| one["code"] == "picture" && one["message"].as_str().unwrap().contains("private network"))
     );
-    // The product has the addresses of the file, and can still be changed back.
+    // The product has the addresses of the file, and can still be undone.
     let gallery =
         shop.host.get(&format!("/v1/products/{}/pictures", mug["product"].as_str().unwrap())).await.expect(200);
     assert_eq!(gallery["pictures"][0]["address"], "https://127.0.0.1:9/1.jpg");

@@ -7,6 +7,7 @@ mod map;
 mod protocol_page;
 mod retired_names;
 mod sample_views;
+mod sentences;
 mod service_order;
 mod source;
 
@@ -113,6 +114,12 @@ fn no_source_file_is_too_long() {
 fn nothing_is_left_unfinished() {
     let files = files().into_iter().filter(|file| file.ends_with(".rs"));
     assert_none(&files.flat_map(|file| unfinished(&file, &read(&file))).collect::<Vec<_>>());
+}
+
+#[test]
+fn reasons_of_refusals_are_sentences() {
+    let files = files().into_iter().filter(|file| file.starts_with("src/") && file.ends_with(".rs"));
+    assert_none(&files.flat_map(|file| sentences::findings(&file, &read(&file))).collect::<Vec<_>>());
 }
 
 #[test]

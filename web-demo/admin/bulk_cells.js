@@ -87,7 +87,7 @@ export class Cell {
   }
 }
 
-/** A variant of the grid. The category stands in the first row of its product. */
+/** A variant of the grid. The category is in the first row of its product. */
 export class Row {
   /** @param {Entry} entry @param {Variant} variant */
   constructor(entry, variant) {

@@ -225,7 +225,7 @@ export class BulkPage {
     if (wrong.length && rows === 'all') {
       return this.warn(t('bulk.wrong', { n: wrong.length }), changed.length > wrong.length);
     }
-    // A conflict that nobody has looked at is not good.
+    // A conflict that nobody has looked at is not valid.
     const isGood = (/** @type {Entry} */ entry) => !entry.isWrong() && (rows === 'all' || !entry.refused);
     const sent = changed.filter(isGood).map((entry) => ({ entry, ...entry.edit() }));
     if (!sent.length) return undefined;

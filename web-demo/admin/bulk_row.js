@@ -111,7 +111,7 @@ function cellNode(row, column, { name, currency, ontype }) {
  */
 function paintCell(cell, { input, note, take }) {
   const isChanged = cell.isChanged();
-  // What stands in the field stays while somebody types: the cell has it without the spaces around it.
+  // The text of the field stays while somebody types: the cell has it without the spaces around it.
   if (input.value.trim() !== cell.text) input.value = cell.text;
   const fault = isChanged ? cell.fault() : '';
   input.toggleAttribute('data-changed', isChanged);

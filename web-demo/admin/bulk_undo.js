@@ -1,4 +1,4 @@
-// What was saved for many products at once can be taken back as a whole: the undo of imports does it.
+// What was saved for many products at once can be undone as a whole: the undo of imports does it.
 
 import { get, post } from '../api.js';
 import { refusalText, t } from '../i18n.js';

@@ -1,4 +1,4 @@
-// The filters over the list of orders. They stand in the address of the page, so that a view can be kept as a bookmark.
+// The filters over the list of orders. They are in the address of the page, so that a view can be kept as a bookmark.
 
 import { locale, t, titleOf } from '../i18n.js';
 import { el, icon, queryAll } from '../ui.js';

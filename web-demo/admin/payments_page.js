@@ -70,7 +70,7 @@ export class PaymentsPage {
     return query;
   }
 
-  /** The period stands in the address of the page, so that it can be kept as a bookmark. */
+  /** The period is in the address of the page, so that it can be kept as a bookmark. */
   chose() {
     const address = new URLSearchParams(location.search);
     for (const name of ['first_day', 'last_day']) address.delete(name);

@@ -12,7 +12,7 @@ import { el, setText, setVisible, toast } from '../ui.js';
 const DAYS_MAX = 3_650;
 const NAMES = /** @type {const} */ (['address_days', 'chat_days', 'mail_days']);
 
-/** A whole number of days, 0 for ever. @param {string} text */
+/** A whole number of days, 0 forever. @param {string} text */
 function days(text) {
   const parsed = parseNumber(text, lang, 0);
   if ('fault' in parsed || parsed.value < 0 || parsed.value > DAYS_MAX) {

@@ -1,5 +1,5 @@
 // A barcode scanner that acts as a keyboard: it types fast and ends with Enter. People type more slowly, so a scan is understood in any
-// field of the page, and what it typed there is taken back.
+// field of the page, and what it typed there is removed.
 
 /** The most milliseconds between two keys of a scanner. Slow ones over Bluetooth take 30. */
 const GAP_MS = 60;

@@ -1,4 +1,4 @@
-// The sections of the desk: links in the bar. Which one is open stands in the address of the page.
+// The sections of the desk: links in the bar. Which one is open is in the address of the page.
 
 import { t } from '../i18n.js';
 import { el } from '../ui.js';

@@ -18,7 +18,7 @@ import { Problem } from '../api.js';
 /** @typedef {{ key: string, body: { source: 'stock_take', rows: 'good', products: ProductEdit[] } }} Sending */
 
 const SLOT = `livesouk.stock_take${basePath}`;
-/** One request of the server takes so many rows. */
+/** The maximum number of rows in one request. */
 export const COUNTED_MAX = 500;
 export const OPEN_MAX = 200;
 export const UNITS_MAX = 10_000_000;

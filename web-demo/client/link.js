@@ -9,7 +9,7 @@ import { parseClose, retryDelay, shouldReconnect } from './retry.js';
 import { SilenceWatch } from './silence.js';
 import { onWake, SleepDetector } from './wake.js';
 
-/** A connection that lasted this long was good: the next retries start from the shortest delay. */
+/** A connection that lasted this long worked: the next retries start from the shortest delay. */
 const STEADY_MS = 10_000;
 /** A handshake that takes longer counts as failed. */
 const HELLO_TIMEOUT_MS = 15_000;

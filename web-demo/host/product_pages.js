@@ -8,7 +8,7 @@ import { toast } from '../ui.js';
 
 export const SEARCH_LENGTH_MAX = 120;
 const PAGE = 50;
-/** A search begins when nothing was typed for so long. */
+/** How long nothing must be typed before a search begins. */
 const DELAY_MS = 200;
 
 export class ProductPages {

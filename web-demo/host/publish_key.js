@@ -1,4 +1,4 @@
-// The keys with which the encoder of a show signs in at a media server that asks this shop: made, replaced and taken back. A key is shown
+// The keys with which the encoder of a show signs in at a media server that asks this shop: made, replaced and revoked. A key is shown
 // once, in this sheet; the shop does not store it.
 
 import { del, get, post } from '../api.js';

@@ -320,7 +320,7 @@ export function copyShowSheet(show, ondone) {
 }
 
 /**
- * Calls a show off, after a question.
+ * Cancels a show, after a question.
  * @param {Stream} show
  * @param {() => void} ondone
  */

@@ -1,4 +1,4 @@
-// The list of shows. Hosts correct, copy and call off a show here.
+// The list of shows. Hosts correct, copy and cancel a show here.
 
 import { route } from '../base.js';
 import { formatDateTime, languageSwitch, t, titleOf } from '../i18n.js';

@@ -9,7 +9,7 @@ export default {
   'coupon.saved': 'وفّرت {amount}',
   'coupon.minimum': 'هذه القسيمة للطلبات بقيمة {amount} أو أكثر. نجمع المنتجات المشمولة بالقسيمة فقط.',
   'coupon.claim': 'احصل عليها',
-  'coupon.claimed': 'لك',
+  'coupon.claimed': 'حصلت عليها',
   'coupon.kept': 'القسيمة لك: يُخصم مبلغها عند إتمام الشراء ما دامت متاحة.',
   'coupon.off': 'خصم {value}',
   'coupon.off_from': 'من {amount}',

@@ -228,7 +228,8 @@ export default {
   'customers.block': 'الحظر',
   'customers.block_do': 'حظر',
   'customers.block_title': 'حظر {name}',
-  'customers.block_about': 'الشخص المحظور لا يشاهد بثًا ولا يكتب ولا يشتري في هذا المتجر بأي هوية له. وتبقى طلباته له.',
+  'customers.block_about':
+    'الشخص المحظور لا يمكنه مشاهدة البث ولا استخدام الدردشة ولا الشراء في هذا المتجر بأي هوية له. وتبقى له طلباته.',
   'customers.reason': 'السبب (للفريق)',
   'customers.blocked_at': 'محظور منذ {at}',
   'customers.blocked_now': 'تم حظر {name}.',
@@ -245,7 +246,7 @@ export default {
   'audit.block_customer': 'حظر {by} {name} في المتجر كله',
   'audit.unblock_customer': 'رفع {by} الحظر عن {name}',
   'audit.export_user_data': 'صدّر {by} بيانات {name}',
-  'error.no_such_customer': 'هذا العميل غير موجود، أو اشترى قبل لحظات.',
+  'error.no_such_customer': 'لا يوجد هذا العميل. يظهر العميل الجديد بعد دقيقة تقريبًا.',
   'desk.view.placed': 'بانتظار الدفع',
   'desk.placed_due': '{method}: آخر موعد {date}',
   'desk.placed_late': '{method}: انتهى الموعد في {date}',
@@ -257,7 +258,7 @@ export default {
   'desk.cancel_order_text': 'تصل المشتري رسالة بالبريد الإلكتروني ولا يلزمه الدفع. لا يمكن التراجع عن ذلك.',
   'desk.collect': 'الدفع عند الاستلام: المبلغ المطلوب {amount}',
   'desk.refund_by_hand':
-    'يُسجَّل {amount} كمبلغ مردود. استلم المتجر هذه الدفعة بنفسه، لذلك عليك رد المبلغ بنفسك. تصل المشتري رسالة بالبريد الإلكتروني.',
+    'سُجّل استرداد {amount}. استلم المتجر هذه الدفعة بنفسه، لذلك عليك ردّ المبلغ بنفسك. تصل المشتري رسالة بالبريد الإلكتروني.',
   'mail.kind.order_placed': 'تسجيل الطلب',
   'mail.kind.order_cancelled': 'إلغاء الطلب',
   'audit.mark_paid': 'سجّل {by} دفع طلب',

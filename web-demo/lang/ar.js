@@ -86,7 +86,7 @@ export default {
   'chat.off': 'لا يمكنك الدردشة هنا',
   'chat.team_only': 'الدردشة متوقفة',
   'chat.unknown': 'لم نتمكن من تأكيد إرسال رسالتك. ما زال النص في الحقل.',
-  'chat.pinned': 'تعليق مثبّت',
+  'chat.pinned': 'رسالة مثبّتة',
   'role.host': 'المقدّم',
   'role.moderator': 'مشرف',
   'role.producer': 'الفريق',

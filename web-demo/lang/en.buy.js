@@ -199,7 +199,7 @@ export default {
   // The page of one’s own orders.
   'orders.all': 'View all my orders',
   'order.link': 'Save a link to this order',
-  'order.link_about': 'Whoever has this link sees this order, without the address.',
+  'order.link_about': 'Anyone who has this link can see this order, without the address.',
   'order.link_copied': 'The link was copied.',
 
   // What the team does with the reader’s messages.
@@ -265,13 +265,13 @@ export default {
   'error.no_such_order': 'This order doesn’t exist.',
   'error.not_yours': 'This order isn’t yours.',
   'error.declined': 'Your payment was declined. Your item is still reserved.',
-  'error.needs_action': 'This payment waits for you to confirm it. Press Pay to go on. Your item is still reserved.',
+  'error.needs_action': 'This payment waits for you to confirm it. Press Pay to continue. Your item is still reserved.',
   'error.hold_expired': 'Your reservation expired. You weren’t charged.',
   'error.quote_changed': 'The price has changed, and you weren’t charged. Check the new total before you pay.',
   'error.lines_gone': 'A reservation in this order expired, so you weren’t charged. The rest is still yours.',
   'error.capture_failed': 'The payment failed and your order was cancelled. You weren’t charged.',
   'error.card_limit':
-    'This card was already used under another name to buy the most that one person can have. Nothing was charged, and the reservation has ended.',
+    'This card was already used under another name to buy the maximum per person. Nothing was charged, and the reservation has ended.',
   'error.already_paid': 'This order is already paid.',
   'error.payments_off':
     'This shop takes no payments right now. You won’t be charged, and your reservation ends at the time shown.',
@@ -282,18 +282,17 @@ export default {
   'withdrawal.button': 'Withdraw from the contract',
   'withdrawal.title': 'Withdraw from the purchase',
   'withdrawal.sure':
-    'You withdraw from the purchase of {title}. You need no reason. The shop pays the amount back, and what was delivered goes back to the shop.',
+    'You withdraw from the purchase of {title}. You need no reason. The shop refunds the amount, and you send back what was delivered.',
   'withdrawal.confirm': 'Confirm withdrawal',
   'withdrawal.until': 'Possible until {at}.',
-  'withdrawal.received':
-    'Your withdrawal was received on {at}. The shop confirms it by e-mail where it has your address.',
+  'withdrawal.received': 'Your withdrawal was received on {at}. The shop confirms it by e-mail if it has your address.',
   'account.passkeys': 'My passkeys',
   'account.prove': 'Use my passkey',
   'passkey.title': 'Your passkey',
   'passkey.use': 'Use my passkey',
-  'passkey.step': 'This account has a passkey. Your role counts once you use it here.',
+  'passkey.step': 'This account has a passkey. To use your role, use the passkey here.',
   'passkey.about':
-    'A passkey is your fingerprint, your face or the PIN of your device. With one, nobody gets your role with your mailbox alone, and you sign in without a code.',
+    'A passkey is your fingerprint, your face or the PIN of your device. With a passkey, access to your mailbox alone is not enough to use your role, and you sign in without a code.',
   'passkey.name': 'Name of the passkey',
   'passkey.this_device': 'This device',
   'passkey.add': 'Add a passkey',
@@ -306,10 +305,10 @@ export default {
   'passkey.unsupported': 'This browser has no passkeys.',
   'error.passkey_invalid': 'The passkey was not accepted. Try again.',
   'error.passkey_needed': 'Use your passkey first.',
-  'error.no_such_passkey': 'This passkey is not there anymore.',
+  'error.no_such_passkey': 'This passkey no longer exists.',
   'oidc.button': 'Sign in with {name}',
   'error.oidc_off': 'You cannot sign in this way here.',
-  'error.oidc_invalid': 'This sign-in is too old, or was begun in another browser. Begin again.',
+  'error.oidc_invalid': 'This sign-in is too old, or was started in another browser. Start again.',
   'error.oidc_failed': 'The other page did not answer as expected. Try again in a moment.',
   'error.passkeys_off': 'Passkeys need a shop with a host name and HTTPS.',
   'error.passkey_cancelled': 'No passkey was used. Try again.',

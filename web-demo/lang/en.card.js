@@ -18,7 +18,7 @@ export default {
   'card.expired': 'Expired {date}',
   'card.another': 'Another card',
   'card.save': 'Save this card for next time',
-  'card.save_more': 'Stripe keeps it. You can remove it at any time under your name, in “Saved cards”.',
+  'card.save_more': 'Stripe keeps it. You can remove it at any time in the account menu, under “Saved cards”.',
   'card.manage': 'Manage saved cards',
   'card.about': 'Stripe keeps these cards, and the shop knows only what you see here.',
   'card.remove': 'Remove',

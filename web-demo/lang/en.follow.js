@@ -4,7 +4,7 @@ export default {
   'follow.title': 'E-mails from the shop',
   'follow.shop': 'Notify me when the next show starts',
   'follow.shop_about': 'One e-mail each time a show starts. Stop them with one click, at any time.',
-  'follow.product': 'Notify me when {product} is up',
+  'follow.product': 'Notify me when {product} is shown',
   'follow.product_about': 'One e-mail for each live show that sells it. Stop them with one click, at any time.',
   'follow.by_email': 'Notify me by e-mail too',
   'follow.email': 'E-mail address',
@@ -12,7 +12,7 @@ export default {
   'follow.stop': 'Stop these e-mails',
   'follow.to': 'The e-mails go to {email}.',
   'follow.on': 'From now on you get these e-mails at {email}.',
-  'follow.product_on': 'You get an e-mail at {email} when {product} is up.',
+  'follow.product_on': 'You get an e-mail at {email} when {product} is shown.',
   'follow.sent':
     'We sent an e-mail to {email}. Open its link within 48 hours to confirm the address. Nothing there? Look in the spam folder.',
   'follow.other': 'Use another address',

@@ -79,7 +79,7 @@ export default {
   'chat.off': 'You can’t chat here',
   'chat.team_only': 'Chat is off',
   'chat.unknown': 'We couldn’t confirm that your message was sent. Your text is still here.',
-  'chat.pinned': 'Pinned comment',
+  'chat.pinned': 'Pinned message',
   'role.host': 'Host',
   'role.moderator': 'Mod',
   'role.producer': 'Team',

@@ -3,7 +3,7 @@
 export default {
   'end.title': 'The show has ended',
   'end.cancelled': 'The show was cancelled',
-  'end.sorry': '{name} called it off. Nothing was charged for it.',
+  'end.sorry': '{name} cancelled it. Nothing was charged for it.',
   'end.thanks': '{name} thanks you for watching.',
   'end.next': 'Next show',
   'end.live': 'Live now',

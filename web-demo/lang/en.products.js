@@ -75,7 +75,7 @@ export default {
   'products.outdated': 'Somebody saved this product while you worked on it.',
   'products.outdated_about': 'Nothing that you typed is lost. Check what is new, then save again.',
   'products.take_newer': 'Use the newer value',
-  'products.taken': 'Taken over',
+  'products.taken': 'Newer value used',
   'products.empty': 'empty',
   'products.files': 'Import and export',
   'products.bulk': 'Edit in a grid',

@@ -53,10 +53,10 @@ export default {
   'error.stripe_key_account': 'The publishable key and the secret key belong to different accounts.',
   'error.stripe_unreachable': 'Stripe did not answer, so the keys could not be checked. Nothing was saved. Try again.',
   'error.stripe_stand_in':
-    'This server speaks to a stand-in of Stripe for tests (--stripe-api-base or --stripe-element-js), so it takes no live key.',
+    'This server uses a test server in place of Stripe (--stripe-api-base or --stripe-element-js), so it takes no live key.',
   'error.stripe_account_changes':
     'The shop was paid with another account or mode. Remove its keys if they are still set, wait half a minute, and then set these.',
   'error.stripe_payments_open':
-    'Payments or refunds of the previous account are not finished, and these keys do not know them. Wait until they are, or set keys of that account.',
+    'Payments or refunds of the previous account are not finished, and these keys cannot be used to finish them. Wait until they are finished, or set keys of that account.',
   'error.stripe_keys_fixed': 'The keys of Stripe cannot be set here.',
 };

@@ -20,7 +20,7 @@ export default {
   'bulk.refused_all': 'Tidak ada yang disimpan: {n} produk tidak bisa disimpan. Alasannya ada di barisnya.',
   'bulk.refused_some': '{n} produk tidak disimpan. Alasannya ada di barisnya.',
   'bulk.before': 'Sebelumnya: {value}',
-  'bulk.newer': 'Sekarang {value}: pakai',
+  'bulk.newer': 'Pakai nilai baru {value}',
   'bulk.pasted': '{n} baris ditempel.',
   'bulk.pasted_partly': '{n} baris ditempel. Tidak ada tempat untuk yang lain: {left}.',
   'bulk.undone': 'Diurungkan: semuanya seperti semula.',
@@ -74,11 +74,11 @@ export default {
   'error.stock_take_full': 'Penghitungan sudah penuh. Terapkan dulu, lalu lanjutkan.',
   'count.rest': 'Belum dipindai',
   'count.rest_about':
-    'Varian yang unitnya seharusnya ada dan belum dipindai. Jika sudah dicari dan tidak ada, tekan “Tidak ada”: dihitung 0 unit.',
+    'Varian yang unitnya seharusnya ada dan belum dipindai. Jika sudah dicari dan tidak ada, tekan “0 unit ditemukan”.',
   'count.rest_search': 'Kategori, atau kata lain dari produk',
   'count.rest_none': 'Semua yang seharusnya ada sudah dipindai.',
-  'count.rest_none_found': 'Tidak ada yang belum dipindai dengan kata ini.',
-  'count.none_there': 'Tidak ada',
+  'count.rest_none_found': 'Tidak ada varian yang belum dipindai dengan kata ini.',
+  'count.none_there': '0 unit ditemukan',
   'count.none_there_of': 'Tidak ada: {name}',
   'count.rest_stays': 'Yang belum dipindai tetap seperti semula.',
 };

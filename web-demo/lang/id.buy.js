@@ -289,7 +289,7 @@ export default {
   'withdrawal.button': 'Batalkan perjanjian',
   'withdrawal.title': 'Batalkan pembelian',
   'withdrawal.sure':
-    'Anda membatalkan pembelian {title}. Anda tidak perlu alasan. Toko mengembalikan dananya, dan barang yang sudah diterima kembali ke toko.',
+    'Anda membatalkan pembelian {title}. Anda tidak perlu alasan. Toko mengembalikan dananya, dan Anda mengirim kembali barang yang sudah diterima.',
   'withdrawal.confirm': 'Konfirmasi pembatalan',
   'withdrawal.until': 'Bisa sampai {at}.',
   'withdrawal.received':
@@ -298,9 +298,9 @@ export default {
   'account.prove': 'Pakai passkey saya',
   'passkey.title': 'Passkey Anda',
   'passkey.use': 'Pakai passkey saya',
-  'passkey.step': 'Akun ini punya passkey. Peran Anda berlaku setelah Anda memakainya di sini.',
+  'passkey.step': 'Akun ini punya passkey. Untuk memakai peran Anda, pakai passkey di sini.',
   'passkey.about':
-    'Passkey adalah sidik jari, wajah, atau PIN perangkat Anda. Dengan passkey, tidak ada yang mendapat peran Anda hanya dengan kotak surat Anda, dan Anda masuk tanpa kode.',
+    'Passkey adalah sidik jari, wajah, atau PIN perangkat Anda. Dengan passkey, akses ke kotak surat Anda saja tidak cukup untuk memakai peran Anda, dan Anda masuk tanpa kode.',
   'passkey.name': 'Nama passkey',
   'passkey.this_device': 'Perangkat ini',
   'passkey.add': 'Tambah passkey',

@@ -21,7 +21,7 @@ export default {
   'card.another': 'Kartu lain',
   'card.save': 'Simpan kartu ini untuk lain kali',
   'card.save_more':
-    'Stripe yang menyimpannya. Anda dapat menghapusnya kapan saja lewat nama Anda, di “Kartu tersimpan”.',
+    'Stripe yang menyimpannya. Anda dapat menghapusnya kapan saja lewat menu akun, di “Kartu tersimpan”.',
   'card.manage': 'Kelola kartu tersimpan',
   'card.about': 'Stripe menyimpan kartu ini, dan toko hanya tahu yang Anda lihat di sini.',
   'card.remove': 'Hapus',

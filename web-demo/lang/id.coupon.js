@@ -10,7 +10,7 @@ export default {
   'coupon.minimum':
     'Kupon ini untuk pesanan senilai {amount} atau lebih. Hanya barang yang dicakup kupon yang dihitung.',
   'coupon.claim': 'Ambil',
-  'coupon.claimed': 'Milik Anda',
+  'coupon.claimed': 'Sudah diambil',
   'coupon.kept': 'Kupon ini milik Anda: potongannya dihitung saat membayar selama masih ada.',
   'coupon.off': 'Potongan {value}',
   'coupon.off_from': 'mulai {amount}',

@@ -77,7 +77,7 @@ export default {
   'desk.refund_part_about':
     'Tentukan berapa unit dari tiap barang yang dikembalikan. Pembeli menerima kembali yang dibayarnya untuk unit itu.',
   'desk.refund_units': 'paling banyak {n} unit',
-  'desk.refund_delivery': 'Kembalikan ongkos kirim ({amount})',
+  'desk.refund_delivery': 'Kembalikan dana ongkos kirim ({amount})',
   'desk.refund_amount': 'Jumlah lain dalam {currency} (opsional)',
   'desk.refund_left': 'Paling banyak {amount}.',
   'desk.refund_step': 'Ketik kelipatan {amount}.',
@@ -174,7 +174,7 @@ export default {
   'customers.block_do': 'Blokir',
   'customers.block_title': 'Blokir {name}',
   'customers.block_about':
-    'Orang yang diblokir tidak bisa menonton siaran, menulis, atau membeli di toko ini, dengan identitas apa pun. Pesanannya tetap miliknya.',
+    'Orang yang diblokir tidak bisa menonton siaran, mengobrol, atau membeli di toko ini, dengan identitas apa pun. Pesanannya tetap miliknya.',
   'customers.reason': 'Alasan (untuk tim)',
   'customers.blocked_at': 'Diblokir sejak {at}',
   'customers.blocked_now': '{name} diblokir.',
@@ -192,7 +192,7 @@ export default {
   'audit.block_customer': '{by} memblokir {name} di seluruh toko',
   'audit.unblock_customer': '{by} mencabut blokir {name}',
   'audit.export_user_data': '{by} mengekspor data {name}',
-  'error.no_such_customer': 'Pelanggan ini tidak ada, atau baru saja membeli.',
+  'error.no_such_customer': 'Pelanggan ini tidak ada. Pelanggan baru muncul setelah sekitar satu menit.',
   'desk.view.placed': 'Menunggu pembayaran',
   'desk.placed_due': '{method}: jatuh tempo {date}',
   'desk.placed_late': '{method}: lewat jatuh tempo {date}',
@@ -204,7 +204,7 @@ export default {
   'desk.cancel_order_text': 'Pembeli mendapat email dan tidak perlu membayar. Ini tidak bisa dibatalkan.',
   'desk.collect': 'Bayar di tempat: tagih {amount}',
   'desk.refund_by_hand':
-    '{amount} dicatat sebagai dikembalikan. Toko menerima pembayaran ini sendiri, jadi kembalikan uangnya sendiri. Pembeli mendapat email.',
+    'Dana {amount} dicatat sebagai dikembalikan. Toko menerima pembayaran ini sendiri, jadi kembalikan dananya sendiri. Pembeli mendapat email.',
   'mail.kind.order_placed': 'Pesanan tercatat',
   'mail.kind.order_cancelled': 'Pesanan dibatalkan',
   'audit.mark_paid': '{by} menandai pesanan sebagai lunas',

@@ -177,9 +177,10 @@ export default {
   'figure.card': 'Produk yang disematkan sampai ke {share}% penonton dalam {ms} md',
   'figure.more': 'Barang terjual: {n} · Pesan: {messages}',
   'figure.delivery': 'Pembaruan langsung sampai ke 99% penonton dalam {ms} md',
-  'figure.picture': 'Gambar tertinggal {s} dtk dari kamera. Produk yang baru disematkan muncul bersamaan dengannya.',
+  'figure.picture':
+    'Video tertinggal {s} dtk dari kamera. Produk yang baru disematkan muncul pada saat yang sama di video.',
   'figure.picture_far':
-    'Gambar tertinggal {s} dtk dari kamera. Produk yang baru disematkan menunggunya paling lama {n} dtk.',
+    'Video tertinggal {s} dtk dari kamera. Produk yang baru disematkan menunggu video paling lama {n} dtk.',
   'figure.picture_ahead': 'Waktu di video mendahului server. Atur jam encoder.',
   'figure.video_faults': 'Gangguan video yang dilaporkan penonton: {list}',
   'video_fault.playlist': 'tidak ada daftar putar',

@@ -56,7 +56,7 @@ export default {
   'imports.problem.repeated_handle': 'Produk ini juga ada di atas. Barisnya harus berurutan.',
   'imports.problem.unknown_word': 'Kata ini tidak dikenal di sini.',
   'imports.problem.too_many_rows': 'Satu produk tidak bisa punya baris sebanyak ini.',
-  'imports.problem.encoding': 'Ada huruf yang tidak bisa dibaca. Simpan file sebagai UTF-8.',
+  'imports.problem.encoding': 'Ada karakter yang tidak bisa dibaca. Simpan file sebagai UTF-8.',
   'imports.problem.refused': 'Nilai ini tidak mungkin.',
   'imports.problem.picture': 'Gambar tidak bisa diambil. Produk memakai alamatnya.',
   'imports.problem.changed_since': 'Ada yang mengubahnya setelah impor.',

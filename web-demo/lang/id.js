@@ -79,7 +79,7 @@ export default {
   'chat.off': 'Anda tidak bisa mengobrol di sini',
   'chat.team_only': 'Obrolan dinonaktifkan',
   'chat.unknown': 'Kami belum bisa memastikan pesan Anda terkirim. Teks Anda masih ada di kolom.',
-  'chat.pinned': 'Komentar disematkan',
+  'chat.pinned': 'Pesan disematkan',
   'role.host': 'Host',
   'role.moderator': 'Mod',
   'role.producer': 'Tim',

@@ -10,7 +10,7 @@ export default {
   'oidc.nothing': 'Tidak ada apa-apa di sini. Mulailah dari halaman tempat Anda ingin masuk.',
   'oidc.back': 'Kembali',
   'not_found.title': 'Halaman ini tidak ada',
-  'not_found.about': 'Tautannya mungkin salah ketik, atau isinya sudah dihapus.',
+  'not_found.about': 'Tautannya mungkin salah ketik, atau halamannya sudah dihapus.',
   'policy.none': 'Toko belum menulis halaman ini.',
   'error.no_such_policy': 'Toko belum menulis kebijakan ini.',
 };

@@ -75,7 +75,7 @@ export default {
   'products.outdated': 'Orang lain menyimpan produk ini saat Anda mengerjakannya.',
   'products.outdated_about': 'Tidak ada ketikan Anda yang hilang. Periksa yang baru, lalu simpan lagi.',
   'products.take_newer': 'Pakai nilai yang baru',
-  'products.taken': 'Sudah diambil',
+  'products.taken': 'Nilai baru dipakai',
   'products.empty': 'kosong',
   'products.files': 'Impor dan ekspor',
   'products.bulk': 'Ubah dalam tabel',

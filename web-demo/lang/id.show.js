@@ -21,7 +21,7 @@ export default {
   'host.no_products': 'Belum ada produk.',
   'show.edit': 'Ubah siaran',
   'show.copy': 'Salin siaran',
-  'show.cancel': 'Batalkan',
+  'show.cancel': 'Batalkan siaran',
   'show.more': 'Lainnya untuk siaran ini',
   'show.saved': 'Tersimpan. Penonton langsung melihatnya.',
   'show.outdated':

@@ -54,10 +54,10 @@ export default {
   'error.stripe_unreachable':
     'Stripe tidak menjawab, jadi kunci tidak bisa diperiksa. Tidak ada yang disimpan. Coba lagi.',
   'error.stripe_stand_in':
-    'Server ini berbicara dengan pengganti Stripe untuk uji coba (--stripe-api-base atau --stripe-element-js), jadi tidak menerima kunci live.',
+    'Server ini memakai server uji sebagai pengganti Stripe (--stripe-api-base atau --stripe-element-js), jadi tidak menerima kunci live.',
   'error.stripe_account_changes':
     'Toko dibayar dengan akun atau mode lain. Hapus kuncinya jika masih terpasang, tunggu setengah menit, lalu isi yang ini.',
   'error.stripe_payments_open':
-    'Pembayaran atau pengembalian dana dari akun sebelumnya belum selesai, dan kunci ini tidak mengenalnya. Tunggu sampai selesai, atau isi kunci akun itu.',
+    'Pembayaran atau pengembalian dana dari akun sebelumnya belum selesai, dan tidak bisa diselesaikan dengan kunci ini. Tunggu sampai selesai, atau isi kunci akun itu.',
   'error.stripe_keys_fixed': 'Kunci Stripe tidak bisa diisi di sini.',
 };

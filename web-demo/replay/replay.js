@@ -133,7 +133,7 @@ export class Replay {
   }
 
   /**
-   * The same object for the same price, so that the card is not painted anew.
+   * The same object for the same price, so that the card is not painted again.
    * @param {Offer} then
    * @param {number} price
    */

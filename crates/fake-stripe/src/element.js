@@ -1,4 +1,4 @@
-// Stands in for the card form and the express buttons of Stripe in tests: one field for the number of a test card, and a button of a wallet
+// Replaces the card form and the express buttons of Stripe in tests: one field for the number of a test card, and a button of a wallet
 // in browsers that have one. It is served by the provider of the tests, as the original is served by Stripe, and hands out the same kind of
 // token. What the original refuses, it refuses too.
 {

@@ -1,4 +1,4 @@
-//! What browsers and test scripts ask for: the page of 3-D Secure, the stand-in of the payment form, and the control of the faults.
+//! What browsers and test scripts ask for: the page of 3-D Secure, the replacement of the payment form, and the control of the faults.
 
 use std::sync::Arc;
 use std::time::Duration;

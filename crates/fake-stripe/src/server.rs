@@ -104,7 +104,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
         }
     };
     let mut response = Response::builder().status(status).header("content-type", kind);
-    // The stand-in of the payment form asks from the page of the shop.
+    // The replacement of the payment form asks from the page of the shop.
     response = response.header("access-control-allow-origin", "*").header("access-control-allow-headers", "*");
     for (name, value) in headers {
         response = response.header(name, value);

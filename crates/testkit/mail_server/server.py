@@ -1,10 +1,10 @@
 """A real mail server for the tests: aiosmtpd on a free port.
 
 It prints its port, then writes each message that it takes into the folder that it was given: `N.json`, read by Python's own e-mail
-package. What it does with a mail stands in the file `mode` of that folder, read for each mail:
+package. What it does with a mail is in the file `mode` of that folder, read for each mail:
 
 accept    takes it
-refuse    refuses the recipient for good (550)
+refuse    refuses the recipient permanently (550)
 greylist  tells the first attempt for each recipient to come back later (451)
 busy      takes no mail from anybody now (421 at the sender)
 drop      takes the whole mail, keeps it, and cuts the connection instead of confirming it

@@ -93,7 +93,7 @@ impl MailServer {
             .collect()
     }
 
-    /// Waits until the server has taken so many mails.
+    /// Waits until the server has accepted this number of mails.
     pub async fn until_mails(&self, number: usize) -> Vec<Value> {
         let seen = || format!("{:?}\n{}", self.mails(), self.process.stderr());
         let mails =

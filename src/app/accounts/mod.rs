@@ -29,9 +29,9 @@ pub use passkey::{PasskeyChallenge, PasskeyUse};
 
 /// Sessions that a node keeps, about 500 bytes each. Above that, those that were used least are read again.
 const SESSIONS_CACHED_MAX: usize = 50_000;
-/// For so long a session is not read again: a new name, role or block of its user counts within two seconds.
+/// How long a session is not read again: a new name, role or block of its user counts within two seconds.
 const SESSION_FRESH_MS: Millis = 1_500;
-/// While the database is down, a session that was read is still good for so long.
+/// How long a session that was read remains valid while the database is down.
 const SESSION_STALE_MAX_MS: Millis = 60_000;
 
 pub struct Accounts {
@@ -100,7 +100,7 @@ impl Accounts {
         self.context.spawn(async move {
             // The next use tries again.
             if let Err(error) = context.store.touch_session(id).await {
-                tracing::debug!(error = %error, "the use of a session was not written down");
+                tracing::debug!(error = %error, "the use of a session was not recorded");
             }
         });
     }

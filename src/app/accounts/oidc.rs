@@ -109,7 +109,7 @@ impl Accounts {
         Ok(StartedSession { session, secret })
     }
 
-    /// The operator can mend it, so the log says why; what a provider answers is not for the browser.
+    /// The operator can repair it, so the log says why; what a provider answers is not for the browser.
     fn failed(&self, why: &str) -> Refusal {
         tracing::warn!(why, "the sign-in with the identity provider failed");
         Refusal::OidcFailed

@@ -112,7 +112,7 @@ impl Catalogue {
         let context = self.context.clone();
         let index = async move { Ok(context.store.index_products().await?) };
         if let Err(error) = self.context.spawn_write(index).await {
-            tracing::warn!(%error, "the words of changed products are written later");
+            tracing::warn!(%error, "the search index of changed products is updated later");
         }
     }
 

@@ -56,7 +56,7 @@ impl Catalogue {
             .await
     }
 
-    /// Adds units to a stock pool or takes some away. Retries with the same key change it once.
+    /// Adds units to the stock of a variant or removes some. Retries with the same key change it once.
     pub async fn change_stock(
         self: &Arc<Self>,
         actor: &Actor,

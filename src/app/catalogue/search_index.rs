@@ -9,7 +9,7 @@ use crate::app::error::Result;
 use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
 use crate::store::INDEXED_TOGETHER_MAX;
 
-/// Words that no product has any more only make mistyped words find too much, so there is no haste.
+/// Words that no product has any more only make mistyped words find too much, so this job runs rarely.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(3_600);
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Between two steps while there is more: on SQLite, purchases wait for a step.

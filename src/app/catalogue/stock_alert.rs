@@ -15,7 +15,7 @@ use crate::domain::{Actor, OfferId, OfferStage, Permission, Place, Refusal, Stre
 use crate::protocol::StateChange;
 
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
-/// A count pauses for so many times the time that it took.
+/// How many times the time that it took a count pauses.
 const PAUSE_PER_WORK: u32 = 20;
 /// How often alerts of closed offers are looked for. Usually they are deleted when the offer is closed.
 const LEFTOVER_INTERVAL: Duration = Duration::from_secs(60);

@@ -42,7 +42,7 @@ impl WriterSlot {
 }
 
 impl ChatWriter {
-    /// Starts the task that writes. It ends when the server stops, with nothing left behind.
+    /// Starts the task that writes. It ends when the server stops, after all messages are written.
     pub fn start(context: Arc<Context>) -> Self {
         let (sender, commands) = mpsc::channel(CHAT_WRITE_QUEUE_MAX);
         context.clone().spawn(run_chat_writer(context, commands));

@@ -13,7 +13,7 @@ use crate::domain::Millis;
 const INTERVAL: Duration = Duration::from_secs(600);
 /// Pause between two batches, so that purchases are not delayed.
 const BATCH_PAUSE: Duration = Duration::from_millis(50);
-/// A saved address that nobody saved again for so long is most likely wrong: two years.
+/// How long a saved address is kept that nobody saved again: after two years it is most likely wrong.
 const SAVED_MAX_MS: Millis = 2 * 365 * 86_400_000;
 
 pub struct AddressRetentionJob(pub Arc<Context>);

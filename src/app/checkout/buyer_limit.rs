@@ -156,6 +156,6 @@ mod tests {
         assert!(pay(19, 0).is_ok(), "the last try may be repeated");
         assert!(pay(21, 6_000).is_ok());
         let repeated = (0..100).filter(|_| limits.take_pay(&ann, 6_000).is_ok()).count();
-        assert_eq!(repeated, 60, "but not for ever");
+        assert_eq!(repeated, 60, "but not forever");
     }
 }

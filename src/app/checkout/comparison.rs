@@ -1,5 +1,5 @@
-//! Compares the payments of the provider with those of the database, as after a restore: what was written after the copy of the database
-//! was made is missing, and the provider still knows it.
+//! Compares the payments of the provider with the database of the shop, as after a restore: what was written after the copy was made is
+//! missing in the database, and the provider still knows it.
 //!
 //! A difference is repaired by the same rule and the same steps as the reconciler's. What the rule does not decide is for a person.
 
@@ -15,7 +15,7 @@ use crate::domain::{
     Millis, Minor, OrderId, OwedStatus, Payment, PaymentIntent, PaymentIntentStatus, PaymentStatus, RefundStatus,
 };
 
-/// Payments that are read from the database at once.
+/// The maximum number of payments of the database that are read together.
 const STORED_PAYMENTS_PAGE: i64 = 500;
 
 /// What came of a comparison.
@@ -97,7 +97,7 @@ impl Checkout {
         self.compare_payment(payment, intent, is_dry_run, comparison).await
     }
 
-    /// Payments in the database that the list of the provider did not have: it may have none, or one from an earlier time.
+    /// Payments of the database that the list of the provider did not have: it may have none, or one from an earlier time.
     async fn compare_unlisted(
         &self,
         since: Millis,
@@ -134,7 +134,7 @@ impl Checkout {
         let name = named(payment.reference.as_deref().unwrap_or("without an id"), payment.order);
         if payment.status == PaymentStatus::Captured || payment.reference.is_some() {
             let text = format!(
-                "{name}: {} in the books, and the provider does not know it. Is this the right account?",
+                "{name}: {} in the database of the shop, and the provider does not know it. Is this the right account?",
                 payment.status.name()
             );
             comparison.note(DifferenceState::NeedsPerson, text);
@@ -149,7 +149,7 @@ impl Checkout {
                 }
                 comparison.note(repaired(is_dry_run), text);
             }
-            // A request may still be on its way; the server looks again.
+            // A request may still be on its way; the server asks again.
             _ => {}
         }
         Ok(())
@@ -167,7 +167,7 @@ impl Checkout {
         if payment.reference.as_deref().is_some_and(|known| known != intent.reference) {
             let known = payment.reference.as_deref().unwrap_or_default();
             let text = format!(
-                "{name}: a second payment of the attempt that is {known} in the books; give it back at the provider"
+                "{name}: a second payment of the attempt that is {known} in the database of the shop; refund it at the provider"
             );
             comparison.note(DifferenceState::NeedsPerson, text);
             return Ok(());
@@ -180,11 +180,11 @@ impl Checkout {
             PaymentStep::Record(status) if status == payment.status => {
                 return self.compare_refunds(&payment, &intent, is_dry_run, comparison).await;
             }
-            // The provider has not decided yet; the server looks again.
+            // The provider has not decided yet; the server asks again.
             PaymentStep::Wait => return Ok(()),
             PaymentStep::Unexplained => {
                 let text = format!(
-                    "{name}: it is not what the books have; compare amount, currency and account at the provider"
+                    "{name}: it is not what the database of the shop has; compare amount, currency and account at the provider"
                 );
                 comparison.note(DifferenceState::NeedsPerson, text);
                 return Ok(());
@@ -252,13 +252,13 @@ impl Checkout {
         let text = if refunded > done + pending {
             let more = amount(refunded - done - pending);
             format!(
-                "{name}: {more} more was given back at the provider than in the books; note the units at the desk by a refund of the \
-                 amount 0, which gives no money"
+                "{name}: {more} more was refunded at the provider than in the database of the shop; note the units at the desk by \
+                 a refund of the amount 0, which gives no money"
             )
         } else {
             let less = amount(done - refunded);
             format!(
-                "{name}: {less} less was given back at the provider than in the books; look at its refunds at the provider"
+                "{name}: {less} less was refunded at the provider than in the database of the shop; check its refunds at the provider"
             )
         };
         comparison.note(DifferenceState::NeedsPerson, text);
@@ -283,15 +283,15 @@ fn advice_for_unknown_order(intent: &PaymentIntent) -> Option<String> {
     let amount = |minor| format!("{} {}", decimal_text(minor, &intent.currency), intent.currency);
     match intent.status {
         PaymentIntentStatus::Captured if kept > 0 => Some(format!(
-            "{} was taken, and the books have no such order; give it back at the provider, or deliver the goods",
+            "{} was taken, and the database of the shop has no such order; refund it at the provider, or deliver the goods",
             amount(kept)
         )),
         PaymentIntentStatus::Authorized => Some(format!(
-            "{} is authorised, and the books have no such order; cancel it at the provider",
+            "{} is authorised, and the database of the shop has no such order; cancel it at the provider",
             amount(intent.amount)
         )),
         PaymentIntentStatus::NeedsAction | PaymentIntentStatus::Working => Some(format!(
-            "{} can still be paid, and the books have no such order; cancel it at the provider",
+            "{} can still be paid, and the database of the shop has no such order; cancel it at the provider",
             amount(intent.amount)
         )),
         _ => None,
@@ -309,11 +309,15 @@ fn describe(step: PaymentStep, payment: &Payment, intent: &PaymentIntent) -> Str
             format!("{amount} is {} for an order that it did not win; it is cancelled", intent.status.name())
         }
         PaymentStep::Owe | PaymentStep::GiveBack | PaymentStep::RecordReturn => {
-            format!("{amount} was taken for an order that it did not win; it is given back")
+            format!("{amount} was taken for an order that it did not win; it is refunded")
         }
         PaymentStep::FailOrder => format!("{amount} was not captured; the order ends"),
         PaymentStep::Record(status) => {
-            format!("{} in the books and {} at the provider; the books follow", payment.status.name(), status.name())
+            format!(
+                "{} in the database of the shop and {} at the provider; the database follows",
+                payment.status.name(),
+                status.name()
+            )
         }
         PaymentStep::Wait | PaymentStep::Unexplained => String::new(),
     }

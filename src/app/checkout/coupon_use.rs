@@ -12,7 +12,7 @@ use crate::domain::{Actor, CouponCode, CouponProblem, Order, OrderId, OrderStatu
 
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Gives the uses of orders back that ended without a payment, and keeps those of paid orders for good.
+/// Returns the uses of orders that ended without a payment, and keeps those of paid orders permanently.
 pub struct CouponJob(pub Arc<Checkout>);
 
 impl BackgroundJob for CouponJob {

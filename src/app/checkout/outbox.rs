@@ -90,7 +90,7 @@ impl Checkout {
             }
             delivered.push(event.id);
         }
-        // A fault of one event takes nothing back: those before it are published.
+        // A fault of one event undoes nothing: those before it are published.
         let deleted = store.delete_outbox_events(&delivered).await?;
         let now = self.context.now();
         for event in events.iter().filter(|event| deleted.contains(&event.id)) {

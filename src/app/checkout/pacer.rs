@@ -1,4 +1,4 @@
-//! The pace of requests to a payment provider: so many a second to each endpoint, over all nodes.
+//! The pace of requests to a payment provider: a maximum number each second to each endpoint, over all nodes.
 //!
 //! Each node takes its share, and sends one request after another at even distances. A provider that refuses requests because there were
 //! too many is asked more slowly for a while.
@@ -22,7 +22,7 @@ const BURST: Duration = Duration::from_millis(100);
 /// How much slower requests become at each refusal, and the slowest.
 const SLOWER: f64 = 1.5;
 const SLOWEST: f64 = 10.0;
-/// How much of that each accepted request takes back.
+/// How much of that each accepted request removes.
 const FASTER: f64 = 0.97;
 /// Changes that wait for their turn above which no payment is created: money that is authorised is captured or given back first.
 const CHANGES_WAITING_MAX: usize = 3;

@@ -1,5 +1,5 @@
 //! What the payment provider knows besides the payments themselves: what it keeps of each, and what buyers dispute. Both are asked for in
-//! the background, and kept in the books, where the page of payments by day reads them.
+//! the background, and kept in the database of the shop, where the page of payments by day reads them.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -53,7 +53,7 @@ impl Checkout {
 
     /// Makes holds longer that end soon, or that have ended and are not released yet, and whose payment waits for its turn.
     pub async fn extend_holds_in_queue(&self) -> Result<()> {
-        // Only a node that sends payments keeps their holds: otherwise one that nobody sends would be held for ever.
+        // Only a node that sends payments keeps their holds: otherwise one that nobody sends would be held forever.
         if self.queue.is_none() || !self.provider.takes_payments() {
             return Ok(());
         }

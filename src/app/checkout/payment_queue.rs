@@ -1,4 +1,4 @@
-//! The queue of payments: attempts to pay are written down, and each node sends its share of them to the payment provider, in the order
+//! The queue of payments: attempts to pay are stored, and each node sends its share of them to the payment provider, in the order
 //! of their numbers (`store/payment_queue.rs`). A buyer who waits sees the place of the payment; nothing is lost when the buyer, or the
 //! node that was to send it, goes away.
 
@@ -46,7 +46,7 @@ pub struct PaymentQueue {
     pub pacer: Arc<Pacer>,
     /// This node, while it runs.
     node: Uuid,
-    /// Attempts that wait in the whole shop, and when the oldest was made (0: none), at the last look.
+    /// Attempts that wait in the whole shop, and when the oldest was made (0: none), at the last check.
     pub waiting: AtomicI64,
     pub oldest_at: AtomicI64,
     /// Notified when an attempt joins the queue.

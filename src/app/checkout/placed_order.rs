@@ -22,7 +22,7 @@ use crate::store::{NewPlacement, OrderEnd, ReceivedPayment};
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Orders that one run of the job looks at.
 const DUE_BATCH_MAX: i64 = 200;
-/// The metric counts so many at most.
+/// The maximum number that the metric counts.
 const OVERDUE_COUNTED_MAX: i64 = 10_000;
 
 /// Cancels placed orders that are past their date.

@@ -48,7 +48,7 @@ fn refund_detail(scope: &RefundScope) -> Option<String> {
 }
 
 impl Checkout {
-    /// Refunds a paid order, or a part of it. With `restock` the units that it gives back are on sale again (or in the variant's pool,
+    /// Refunds a paid order, or a part of it. With `restock` the units that it gives back are on sale again (or in the variant's stock,
     /// when the offer is closed); without it they are written off.
     pub async fn refund(
         self: &Arc<Self>,
@@ -201,7 +201,7 @@ impl Checkout {
         };
         if !is_ours {
             tracing::error!(order.id = %refund.order, "the provider's payment is not the one we know; it was not refunded");
-            // Perhaps the key of another account is set for a while. After that the order must not wait for ever.
+            // Perhaps the key of another account is set for a while. After that the order must not wait forever.
             if self.context.now() - refund.created_at < UNKNOWN_PAYMENT_PATIENCE_MS {
                 return Err(Error::OutcomeUnknown);
             }
@@ -222,7 +222,7 @@ impl Checkout {
         }
     }
 
-    /// A refund of exactly this amount that somebody made at the provider by hand, and that stands for no other refund of the order.
+    /// A refund of exactly this amount that somebody made at the provider by hand, and that represents no other refund of the order.
     async fn refund_made_by_hand(
         &self,
         provider: &PaymentProvider,

@@ -30,7 +30,7 @@ impl Checkout {
 
     /// Withdraws from one of the caller's own orders. To do it again changes nothing.
     pub async fn withdraw(self: &Arc<Self>, actor: &Actor, id: OrderId) -> Result<WithdrawalState> {
-        // A reservation of the order stands for the whole of it.
+        // The id of a reservation of the order represents the whole order.
         let order = self.own_order(actor, id).await?;
         self.withdraw_order(&order).await
     }

@@ -53,7 +53,7 @@ impl ClusterSync {
             BrokerEvent::Restart { stream, position, recent } => {
                 let Some(room) = rooms.get(stream) else { return };
                 tracing::info!(
-                    stream.id = %stream, epoch = %position.epoch, seq = position.seq, "room restarted at a new position"
+                    stream.id = %stream, epoch = %position.epoch, seq = position.seq, "a room was restarted at a new position"
                 );
                 self.republish_deletions(stream, &position);
                 let recent =

@@ -44,7 +44,7 @@ impl ClusterSync {
             if !unavailable_shards.contains(&shard)
                 && self.publisher.broker.publish(*stream, vec![EncodedEvent::new(*at, event).json]).await.is_ok()
             {
-                tracing::info!(stream.id = %stream, event = event.name(), what = event.subject(), "event broadcast late");
+                tracing::info!(stream.id = %stream, event = event.name(), what = event.subject(), "an event was broadcast late");
                 continue;
             }
             unavailable_shards.insert(shard);

@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(500);
 const CLEANUP_INTERVAL_MS: Millis = 600_000;
 const CLEANUP_BATCH: i64 = 500;
-/// Announcements of a show that is over are kept for so long.
+/// How long announcements of a show that is over are kept.
 const ANNOUNCEMENT_KEPT_MS: Millis = 86_400_000;
 
 pub struct FollowJob {

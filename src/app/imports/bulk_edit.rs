@@ -109,7 +109,7 @@ impl Imports {
     }
 }
 
-/// A bulk edit as it stands in the list of imports: it is applied from the beginning.
+/// A bulk edit as the list of imports shows it: it is applied from the beginning.
 fn new_import(actor: &Actor, source: ImportSource, at: i64) -> CatalogueImport {
     CatalogueImport {
         id: ImportId::new(),

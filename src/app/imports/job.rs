@@ -19,7 +19,7 @@ use crate::metrics::increment;
 use crate::store::{CheckedProduct, ImportWriter};
 
 const INTERVAL: Duration = Duration::from_secs(5);
-/// For so long a run works on one import before it looks for others.
+/// How long a run works on one import before it looks for others.
 const TURN: Duration = Duration::from_secs(10);
 /// Products that are checked or written together.
 const PRODUCTS_PER_BATCH: usize = 100;
@@ -29,7 +29,7 @@ const ROWS_PER_BATCH: i64 = 500;
 pub const IMPORTS_KEPT_MS: Millis = 30 * 24 * 3_600 * 1_000;
 /// One that changed nothing, or nothing any more, is forgotten sooner.
 const UNCHANGED_KEPT_MS: Millis = 24 * 3_600 * 1_000;
-/// An upload that sent nothing for so long is given up.
+/// How long an upload may send nothing; then it is given up.
 const UPLOAD_GIVEN_UP_MS: Millis = 10 * 60 * 1_000;
 
 pub struct ImportJob(Arc<Imports>);

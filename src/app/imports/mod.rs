@@ -37,7 +37,7 @@ pub use job::ImportJob;
 pub const IMPORT_UPLOADS_MAX: usize = 2;
 /// The bytes of a file that are stored together.
 pub const PART_BYTES: usize = 256 * 1024;
-/// A node that did not say for so long that it works on an import has died.
+/// How long a node may not say that it works on an import; then it is treated as dead.
 pub const IDLE_AFTER_MS: Millis = 60_000;
 
 pub struct Imports {
@@ -164,7 +164,7 @@ impl Imports {
         self.import(actor, id).await
     }
 
-    /// Lets everything be changed back that an import did, by who made it, or by an admin. To ask again changes nothing.
+    /// Starts to undo everything that an import did, for the person who made it or an admin. To ask again changes nothing.
     pub async fn undo(self: &Arc<Self>, actor: &Actor, id: ImportId) -> Result<CatalogueImport> {
         let import = self.import(actor, id).await?;
         self.authorize_undo(actor, &import).await?;
@@ -210,7 +210,7 @@ impl Imports {
             .map_err(as_outcome_unknown)
     }
 
-    /// Stops an import. Products that are written stay; they can be changed back.
+    /// Stops an import. Products that are written stay; they can be undone.
     pub async fn cancel(self: &Arc<Self>, actor: &Actor, id: ImportId) -> Result<CatalogueImport> {
         let import = self.import(actor, id).await?;
         if !import.status.check_cancel()? {

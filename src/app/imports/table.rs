@@ -149,7 +149,7 @@ impl PartReader {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    /// Decodes parts until there are so many bytes, or the file ends.
+    /// Decodes parts until there are this many bytes, or the file ends.
     fn fill(&mut self, bytes: usize) {
         while self.text.len() - self.at < bytes && !self.has_ended {
             if self.at > 0 {

@@ -24,7 +24,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 const SENDERS: usize = 4;
 /// Mails that one sender sends in one run.
 const BATCH_MAX: usize = 25;
-/// A mail that is being transferred when the server stops may take so long.
+/// How long a mail that is being transferred when the server stops may take.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
 /// How long the log keeps mails that had a secret. There may be many, and there is nothing to send again.
@@ -44,7 +44,7 @@ impl BackgroundJob for MailJob {
 
     async fn run(&mut self, _is_last: bool) -> Result<NextRun> {
         if !self.0.can_send() {
-            // A node with a mail server may share the database, so they wait; they do not wait for ever.
+            // A node with a mail server may share the database, so they wait; they do not wait forever.
             self.0.context.store.expire_mails().await?;
             self.0.count_queue().await?;
             return Ok(NextRun::AfterInterval);
@@ -202,7 +202,7 @@ impl Mail {
             }
             MailStep::Fail { error } => {
                 counters.increment("failed");
-                tracing::warn!(mail = %mail.id, kind, attempts = mail.attempts, error, "a mail was not sent and is given up");
+                tracing::warn!(mail = %mail.id, kind, attempts = mail.attempts, error, "a mail could not be sent and is not tried again");
             }
             MailStep::Drop => counters.increment("unwanted"),
             MailStep::Release => {}
@@ -217,7 +217,7 @@ impl Mail {
     }
 }
 
-/// What a demo does instead of sending: the code or the link stands in its log.
+/// What a demo does instead of sending: the code or the link is written to its log.
 fn log_mail(mail: &ClaimedMail) {
     let kind = mail.content.kind().name();
     match &mail.content {

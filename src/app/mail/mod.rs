@@ -56,8 +56,8 @@ impl Mail {
         self.context.sends_email()
     }
 
-    /// Writes a mail that belongs to no other change, and starts to send it. Refused as `busy` when so many mails wait that this one
-    /// would be late.
+    /// Writes a mail that belongs to no other change, and starts to send it. Refused as `busy` when too many mails wait: this one would be
+    /// late.
     pub async fn queue(&self, mail: NewMail) -> Result<MailId> {
         if mail.content.kind().is_urgent() {
             self.context.store.check_mail_queue_not_full(mail.content.kind()).await?;
@@ -103,6 +103,8 @@ pub async fn send_test_mail(
         | MailOutcome::Deferred(why)
         | MailOutcome::Rejected(why)
         | MailOutcome::Unknown(why) => Err(why),
-        MailOutcome::Interrupted | MailOutcome::Unwanted => Err("It was interrupted.".to_owned()),
+        MailOutcome::Interrupted | MailOutcome::Unwanted => {
+            Err("The server is stopping; the message was not sent.".to_owned())
+        }
     }
 }

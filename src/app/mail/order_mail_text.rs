@@ -127,7 +127,7 @@ impl<'w> OrderRows<'w> {
         self.add(words.order_number, left_to_right(language, &number));
         // What ended before the payment was never a part of what was bought.
         let is_bought = |line: &ReservationView| match content {
-            // It ended without a payment.
+            // The order ended without a payment: its lines have the same reason.
             MailContent::OrderCancelled { .. } => line.reason == order.reason,
             _ => matches!(line.status, ReservationStatus::Placed | ReservationStatus::Sold),
         };

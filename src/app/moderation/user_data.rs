@@ -159,7 +159,7 @@ const KEPT: [(&str, [&str; 3]); 6] = [
     ),
 ];
 
-/// Deletes chat messages that are older than the retention time, if they are not kept for ever.
+/// Deletes chat messages that are older than the retention time, if they are not kept forever.
 pub struct RetentionJob(pub Arc<Context>);
 
 impl BackgroundJob for RetentionJob {

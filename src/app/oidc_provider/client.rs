@@ -23,9 +23,9 @@ use crate::guarded_address::operator_http;
 /// The deadline of one request with its answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const RESPONSE_BYTES_MAX: usize = 256 * 1024;
-/// For so long the discovery document and the keys are not read again.
+/// How long the discovery document and the keys are not read again.
 const METADATA_FRESH: Duration = Duration::from_secs(600);
-/// A document that cannot be read again is used for so long.
+/// How long a document is used that cannot be read again.
 const METADATA_STALE_MAX: Duration = Duration::from_secs(6 * 3_600);
 /// A token may be signed with a new key, which is read at most this often.
 const METADATA_AGE_MIN: Duration = Duration::from_secs(30);
@@ -219,7 +219,10 @@ impl OidcProvider {
         let document = match (read, stale) {
             (Ok(document), _) => Arc::new(document),
             (Err(error), Some(stale)) => {
-                tracing::warn!(why = chain(&error), "the identity provider is not read again; what was known stays");
+                tracing::warn!(
+                    why = chain(&error),
+                    "the identity provider cannot be read again; what was known stays in use"
+                );
                 return Ok(stale);
             }
             (Err(error), None) => return Err(format!("{}: {}", self.settings.issuer, chain(&error))),

@@ -89,7 +89,7 @@ fn give_way() {
         use thread_priority::{ThreadPriority, thread_native_id};
         let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
         if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
-            tracing::debug!(?error, "a thread for a picture keeps its priority");
+            tracing::debug!(?error, "the priority of a picture thread could not be lowered");
         }
     }
 }
@@ -124,7 +124,7 @@ mod tests {
     async fn work_on_a_picture_runs_only_when_nothing_else_wants_the_processor() {
         let policy = || {
             let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
-            // The name of the thread stands in parentheses; the policy is the 41st field of proc_pid_stat(5).
+            // The name of the thread is in parentheses; the policy is the 41st field of proc_pid_stat(5).
             let after_name = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().nth(38).map(str::to_owned));
             after_name.flatten()
         };

@@ -109,7 +109,7 @@ impl Selling {
         if let Some(task) = self.tasks.get(&id).map(|task| task.clone()) {
             return Ok(task);
         }
-        // Outdated terms are good enough: they only determine the size of the first batch.
+        // Outdated terms are sufficient: they only determine the size of the first batch.
         let offer = self.catalogue.offer_details(id).await?;
         let task = self.tasks.entry(id).or_insert_with(|| {
             let sold_out = self.catalogue.sold_out_caches.get_or_create(id);

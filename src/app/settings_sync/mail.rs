@@ -122,7 +122,10 @@ impl SettingsSync {
         {
             Ok(transport) => Some(Arc::new(transport)),
             Err(why) => {
-                tracing::error!(why, "the mail server of the desk cannot be used; the last one that was known stays");
+                tracing::error!(
+                    why,
+                    "the mail server of the settings cannot be used; the last known settings stay in use"
+                );
                 self.context.mail_of_desk()
             }
         }

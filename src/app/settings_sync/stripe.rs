@@ -36,7 +36,7 @@ impl SettingsSync {
             Err(why) => {
                 tracing::error!(
                     why,
-                    "the keys of Stripe in the settings cannot be used; the last ones that were known stay"
+                    "the keys of Stripe in the settings cannot be used; the last known settings stay in use"
                 );
                 return self.context.stripe();
             }

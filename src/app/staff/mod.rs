@@ -1,6 +1,6 @@
-//! The staff of the shop: who has which role, invites, and the links by which an owner signs in.
+//! The staff of the shop: who has which role, invites, and the links with which an owner signs in.
 //!
-//! A role counts with the next look-up of a session, within two seconds on every node. Whoever loses power is signed out everywhere.
+//! A role counts with the next look-up of a session, within two seconds on every node. Whoever loses rights is signed out everywhere.
 
 mod setup;
 mod sync;

@@ -14,7 +14,7 @@ use crate::domain::staff::link_hash;
 use crate::domain::{Millis, Refusal, Shop};
 use crate::store::NewSession;
 
-/// What a link is good for.
+/// What a link allows.
 #[derive(Clone, Debug)]
 pub struct SetupState {
     /// The shop has an owner: the link signs in as them, and nothing has to be typed.
@@ -47,7 +47,7 @@ impl Staff {
         Ok(settings.is_setup_open && self.context.store.first_owner().await?.is_none())
     }
 
-    /// What the link with this code is good for. It stays good.
+    /// What the link with this code allows. It remains valid.
     pub async fn open_setup_link(&self, code: &str) -> Result<SetupState> {
         let store = &self.context.store;
         if !store.is_setup_link(&link_hash(code)).await? {
@@ -61,7 +61,7 @@ impl Staff {
         })
     }
 
-    /// Uses the link up: sets the shop up if it has no owner, and signs in. With input that is refused, the link stays good.
+    /// Uses the link up: sets the shop up if it has no owner, and signs in. With input that is refused, the link remains valid.
     pub async fn use_setup_link(
         self: &Arc<Self>,
         code: &str,

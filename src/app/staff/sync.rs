@@ -45,7 +45,7 @@ impl BackgroundJob for StaffSyncJob {
             accounts.forget(user);
         }
         if !weaker.is_empty() {
-            tracing::info!(closed = weaker.len(), "connections of the staff closed: they have lost a role");
+            tracing::info!(closed = weaker.len(), "connections of the staff were closed: they have lost a role");
         }
         Ok(NextRun::AfterInterval)
     }

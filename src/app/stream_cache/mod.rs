@@ -90,7 +90,7 @@ impl StreamCache {
     }
 
     /// May the actor do this in the shop as a whole? A user who is banned from one of its streams has no permission of the team
-    /// here, until that ban is lifted. That is asked of the store each time: the team acts here seldom.
+    /// here, until that ban is lifted. That is asked of the store each time: the team acts here rarely.
     pub async fn authorize_in_shop(self: &Arc<Self>, actor: &Actor, permission: Permission) -> Result<()> {
         authorize_by_role(actor, permission, Place::Shop)?;
         let banned_by = match permission.is_of_the_team() {

@@ -10,7 +10,7 @@ use crate::app::jobs::{BackgroundJob, JobSpec, NextRun};
 use crate::domain::Millis;
 
 const INTERVAL: Duration = Duration::from_secs(2);
-/// A run pauses for so many times the time that it took: on SQLite, purchases wait for it.
+/// How many times the time that it took a run pauses: on SQLite, purchases wait for it.
 const PAUSE_PER_WORK: u32 = 10;
 /// The same while it catches up.
 const PAUSE_PER_WORK_BEHIND: u32 = 4;

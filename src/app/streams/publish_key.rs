@@ -1,4 +1,4 @@
-//! The keys with which encoders publish the video of a show: who may make, replace and take them back, and whether one is still good.
+//! The keys with which encoders publish the video of a show: who may make, replace and revoke them, and whether one is still valid.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl Streams {
     }
 
     /// Whether an encoder with a key of this generation may publish: the key was not revoked, and the show has not ended. The use is
-    /// written down.
+    /// recorded.
     pub async fn admit_publisher(self: &Arc<Self>, id: StreamId, generation: i64) -> Result<bool> {
         let keys = self.context.store.publish_keys(id).await?;
         if keys.generation != generation || self.stream(id).await?.status == StreamStatus::Ended {
@@ -50,7 +50,7 @@ impl Streams {
             // The encoder does not wait for the note.
             self.context.spawn(async move {
                 if let Err(error) = this.context.store.touch_publish_keys(id, generation).await {
-                    tracing::warn!(stream.id = %id, error = %error, "the use of a publish key was not written down");
+                    tracing::warn!(stream.id = %id, error = %error, "the use of a publish key was not recorded");
                 }
             });
         }

@@ -1,4 +1,4 @@
-//! Search in the shows, by the same rule as in the catalogue. A shop has some thousands of them at most, so their words stand in memory for
+//! Search in the shows, by the same rule as in the catalogue. A shop has some thousands of them at most, so their words are kept in memory for
 //! some seconds, and no index is needed.
 
 use std::collections::HashSet;

@@ -30,7 +30,7 @@ impl Streams {
             .await
     }
 
-    /// Calls a show off that has not begun. Its page says so, and its offers give their units back.
+    /// Cancels a show that has not begun. Its page says so, and its offers give their units back.
     pub async fn cancel_stream(self: &Arc<Self>, actor: &Actor, id: StreamId) -> Result<StreamView> {
         self.authorize_change(actor, id).await?;
         let entry = self.stream_entry(actor, id, AuditAction::CancelShow);

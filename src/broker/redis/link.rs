@@ -5,7 +5,7 @@
 //! up: what was followed in the meantime is subscribed too, then every stream compares its position with Redis and reads
 //! what it missed (`resync.rs`). From then on, a heartbeat is published each second over one connection and received
 //! over the other. When none was received for three seconds the link counts as dead, even if TCP reports no error: all connections are
-//! dropped and built again, with a backoff of 50 ms to 2 s, for ever. The heartbeat's latency is measured, and `/readyz`
+//! dropped and built again, with a backoff of 50 ms to 2 s, forever. The heartbeat's latency is measured, and `/readyz`
 //! reports the link's state.
 //!
 //! A followed stream is a subscribed stream once the link is up. Who follows a stream inserts it first and looks at the
@@ -77,7 +77,7 @@ pub async fn run(shard: Arc<Shard>, mut requests: SubscriptionRequests) {
             (backoff, attempts) = (BACKOFF_MIN, 0);
             count(&shard.metrics.link_failures, 1);
             shard.metrics.shards_up.fetch_sub(1, Ordering::Relaxed);
-            tracing::warn!(shard = shard.index, error = %error, lived_ms = started_at.elapsed().as_millis() as u64, "broker link lost");
+            tracing::warn!(shard = shard.index, error = %error, lived_ms = started_at.elapsed().as_millis() as u64, "the link to the broker was lost");
             let _ = shard.out.send(BrokerEvent::Link { shard: shard.index, is_up: false }).await;
         } else {
             attempts += 1;
@@ -85,7 +85,7 @@ pub async fn run(shard: Arc<Shard>, mut requests: SubscriptionRequests) {
             shard.set_problem(hint);
             // A wrong password does not fix itself: somebody should read the log line, but not a hundred times.
             if attempts.is_power_of_two() {
-                tracing::warn!(shard = shard.index, attempts, error = %error, hint, "broker cannot be reached");
+                tracing::warn!(shard = shard.index, attempts, error = %error, hint, "the broker cannot be reached");
             }
         }
         sleep(backoff.mul_f64(rand::random_range(0.5..1.0))).await;

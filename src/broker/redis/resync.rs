@@ -46,6 +46,6 @@ pub async fn resync_all(shard: Arc<Shard>, failed_at: Instant) {
         shard = shard.index,
         streams = streams.len(),
         took_ms = failed_at.elapsed().as_millis() as u64,
-        "broker link established"
+        "the link to the broker is established"
     );
 }

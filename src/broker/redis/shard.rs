@@ -176,7 +176,7 @@ impl Shard {
         }
     }
 
-    /// Streams that this node follows and that are not subscribed. Zero while the link is up, but for a moment.
+    /// Streams that this node follows and that are not subscribed. Zero while the link is up, except for a moment.
     pub fn unsubscribed_streams(&self) -> usize {
         self.subscriptions.iter().filter(|subscription| !subscription.is_subscribed()).count()
     }
@@ -218,7 +218,7 @@ impl Shard {
         if is_elsewhere || error.is_connection_dropped() || error.is_unrecoverable_error() {
             self.reconnect_requested.notify_one();
         }
-        tracing::debug!(shard = self.index, error = %error, "{what} failed");
+        tracing::debug!(shard = self.index, error = %error, "a call to Redis failed: {what}");
         Error::Unavailable
     }
 

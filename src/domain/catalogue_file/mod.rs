@@ -112,7 +112,7 @@ pub enum FileProblemCode {
     Refused,
     /// The picture could not be fetched; the product has its address.
     Picture,
-    /// Somebody changed the product after the import, so it was not changed back.
+    /// Somebody changed the product after the import, so it was not undone.
     ChangedSince,
     /// Somebody changed the product after the author of the edit had read it.
     Outdated,

@@ -146,7 +146,7 @@ struct CellReader<'a> {
 impl CellReader<'_> {
     fn read(&mut self) {
         if self.row.cells.iter().any(|cell| cell.contains('\u{fffd}')) {
-            self.note(None, FileProblemCode::Encoding, "A letter could not be read.".into());
+            self.note(None, FileProblemCode::Encoding, "A character could not be read.".into());
         }
         for (column, cell) in self.row.head.columns.iter().zip(self.row.cells) {
             if let Some(column) = column.filter(|column| bytes_max(*column) < cell.len()) {
@@ -286,7 +286,7 @@ impl CellReader<'_> {
 
     fn warn_of_date(&mut self, column: Column, text: &str) {
         if looks_like_date(text) {
-            let message = format!("`{text}` looks like a date that a spreadsheet made of something else.");
+            let message = format!("`{text}` looks like a date that a spreadsheet created from another value.");
             self.note(Some(column), FileProblemCode::LooksLikeDate, message);
         }
     }

@@ -46,7 +46,7 @@ pub fn hash_challenge(challenge: &[u8]) -> ChallengeHash {
     Sha256::digest(challenge).into()
 }
 
-/// What a challenge is good for.
+/// What a challenge allows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PasskeyPurpose {
     /// A new passkey for this account.

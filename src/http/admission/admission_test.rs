@@ -139,7 +139,7 @@ fn ticket_goes_before_newcomers_once_and_in_time() {
     assert!(!is_in(admission.admit(&ANYBODY, due_at)));
     assert!(is_in(admission.admit(&with_it, due_at)));
     assert_eq!(admission.with_ticket.load(Ordering::Relaxed), 1);
-    assert!(!is_in(admission.admit(&with_it, due_at)), "it is good once");
+    assert!(!is_in(admission.admit(&with_it, due_at)), "it is valid once");
     // Another node does not know that, and is not flooded all the same: it lends half a second's worth.
     let elsewhere = self::admission(10.0);
     while is_in(elsewhere.admit(&ANYBODY, due_at)) {}

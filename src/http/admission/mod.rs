@@ -2,8 +2,8 @@
 //! rate at which it can join them to their rooms. The others get a place in a queue: a time to come back, and a signed ticket
 //! with which they are admitted then, before viewers who come without one. A viewer who gets no place reserves nothing.
 //!
-//! One address, or one user, cannot use up the rate of all others, and the team has a rate of its own. A ticket stands for the
-//! rate limit alone: bans, tokens and the limits of users are checked as ever.
+//! One address, or one user, cannot use up the rate of all others, and the team has a rate of its own. A ticket replaces the
+//! rate limit alone: bans, tokens and the limits of users are checked as usual.
 
 mod queue;
 mod ticket;

@@ -10,13 +10,13 @@ use crate::domain::{AdmissionTicket, Millis, TokenBucket};
 const RETURN_MIN_MS: f64 = 200.0;
 /// After the last place was due, its holder may still be on the way.
 const ON_THE_WAY_MS: f64 = 1_000.0;
-/// A ticket is good from so long before its time, for clocks that differ, …
+/// How long before its time a ticket is valid, for clocks that differ.
 const EARLY_MS: Millis = 1_000;
-/// … until so long after it, for a page that slept in the background.
+/// How long after its time a ticket is valid, for a page that slept in the background.
 const LATE_MS: Millis = 30_000;
 /// Viewers are given places this many times faster than places become free: a refusal with a place costs less than a join.
 const DEFER_FACTOR: f64 = 4.0;
-/// Tickets that were used are remembered, the newest of them: each is good once on a node.
+/// Tickets that were used are remembered, the newest of them: each is valid once on a node.
 const USED_MAX: usize = 50_000;
 /// A viewer without a place comes back while there is still a queue, so that no capacity is idle.
 const ASK_AGAIN_MAX_MS: Millis = 30_000;

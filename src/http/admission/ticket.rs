@@ -1,4 +1,4 @@
-//! Signs and checks admission tickets with the auth keys, which all nodes share: a ticket of one node is good on every other.
+//! Signs and checks admission tickets with the auth keys, which all nodes share: a ticket of one node is valid on every other.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

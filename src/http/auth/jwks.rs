@@ -1,6 +1,6 @@
 //! The published keys (JWKS) of one source: loaded at start, once a minute, and when a token names a key that is not known.
 //!
-//! A key set that cannot be read or is not valid changes nothing: the last good one stays, however old it is.
+//! A key set that cannot be read or is not valid changes nothing: the last valid one stays in use, however old it is.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

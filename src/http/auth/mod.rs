@@ -1,7 +1,7 @@
 //! Authentication: token → [`Actor`]. Tokens are JWTs (RFC 7519), signed with an auth key by the operator's own site or by
 //! `livesouk token`, or with a key of a published key set (JWKS).
 //!
-//! Why a token is refused is sent to the client only when its signature is good: until then it may come from anybody. Claims are
+//! Why a token is refused is sent to the client only when its signature is valid: until then it may come from anybody. Claims are
 //! judged by `domain::token`.
 
 pub mod jwks;
@@ -169,7 +169,7 @@ impl TokenAuth {
         self.decode(token).await.map_err(|(refusal, why)| {
             let client = client.map(tracing::field::display);
             if let Some(left_out) = self.refusals.line(self.clock.now()) {
-                tracing::info!(client.ip = client, code = refusal.code(), why, left_out, "token refused");
+                tracing::info!(client.ip = client, code = refusal.code(), why, left_out, "a token was refused");
             }
             refusal
         })

@@ -85,7 +85,7 @@ async fn bearer_token_wins_over_a_cookie() {
     let headers = [("cookie", cookie.as_str()), ("origin", BASE), ("authorization", "Bearer a.b.c")];
     let answer = shop.server.rest().send(Method::GET, "/v1/session", &headers, None).await;
     answer.expect_problem(401, "token_invalid");
-    // A code for another site stands for a token, never for a session.
+    // A code for another site replaces a token, never a session.
     own.post("/v1/sign-in-codes", json!({"origin": BASE})).await.expect_problem(403, "forbidden");
 }
 

@@ -23,7 +23,7 @@ async fn code_signs_in_to_a_new_account_and_later_to_the_same() {
     let page = CookiePage::of(&shop.server);
     let id = page.ask_for_code("Ann@Example.com ").await;
     let code = code_of(&shop.server, &id).await;
-    // A new account needs a name. The code stays good.
+    // A new account needs a name. The code remains valid.
     verify(&page, &id, &code, Value::Null).await.expect_problem(422, "name_needed");
     verify(&page, &id, &code, json!("Ann (HOST)")).await.expect_problem(422, "name_claims_role");
     let first = verify(&page, &id, &code, json!("Ann")).await.expect(201);

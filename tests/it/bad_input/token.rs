@@ -68,7 +68,7 @@ async fn invalid_token_is_refused_over_rest_and_on_the_socket() {
         ("an invalid stream", claims(json!({"stream": "all"})), "token_invalid"),
         ("not valid yet", claims(json!({"nbf": now + 600})), "token_not_yet_valid"),
         ("issued in the future", claims(json!({"iat": now + 600, "exp": now + 700})), "token_invalid"),
-        ("valid for ever", claims(json!({"exp": now + 91 * 86_400})), "token_invalid"),
+        ("valid forever", claims(json!({"exp": now + 91 * 86_400})), "token_invalid"),
         ("an id that is no text", claims(json!({"jti": 7})), "token_invalid"),
         ("with an unknown extension", with_crit(&own, &json!(["b64"]), now), "token_invalid"),
         ("with an extension that is no list", with_crit(&own, &json!("b64"), now), "token_invalid"),

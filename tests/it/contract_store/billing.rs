@@ -238,7 +238,7 @@ async fn simulated_and_free_orders_get_none(shop: Fixture) {
     let order = shop.paid_one(free.id, "ann").await;
     give_back(&shop, order, "refund-0001", RefundScope::Whole).await;
     assert_eq!(run(&shop.store, SUMMER).await, []);
-    assert_eq!(shop.store.due_documents(50).await.unwrap(), [], "nothing waits for ever");
+    assert_eq!(shop.store.due_documents(50).await.unwrap(), [], "nothing waits forever");
 }
 
 async fn placed_order_gets_its_invoice_when_the_shop_has_the_money(shop: Fixture) {

@@ -1,4 +1,4 @@
-//! The payments of the database are compared with those of the provider, as after a restore (`livesouk reconcile`).
+//! The database of the shop is compared with the payment provider, as after a restore (`livesouk reconcile`).
 
 use std::process::Command;
 
@@ -84,7 +84,7 @@ async fn order_that_ended_in_the_copy_gives_its_money_back(shop: Fixture) {
     adapter.pay("ann", order, "mada", "pay-00001").await.unwrap();
     restore(&shop).await;
     shop.run("update reservations set status = 'expired', reason = 'hold_ended'").await;
-    let text = "was taken for an order that it did not win; it is given back";
+    let text = "was taken for an order that it did not win; it is refunded";
     assert_one(&compare(&adapter.app, true).await, DifferenceState::Repairable, order, text);
     assert_eq!(adapter.payments().await, [("captured".to_owned(), 14_700, 0)]);
     assert_one(&compare(&adapter.app, false).await, DifferenceState::Repaired, order, text);
@@ -107,13 +107,13 @@ async fn payment_that_the_database_lost_is_left_to_a_person(shop: Fixture) {
     for is_dry_run in [true, false] {
         let lines = compare(&adapter.app, is_dry_run).await;
         assert_eq!(lines.len(), 2, "a declined payment took nothing: {lines:?}");
-        let text = "147.00 SAR was taken, and the books have no such order; give it back at the provider";
+        let text = "147.00 SAR was taken, and the database of the shop has no such order; refund it at the provider";
         assert_one(&lines[..1], DifferenceState::NeedsPerson, taken, text);
         assert_one(
             &lines[1..],
             DifferenceState::NeedsPerson,
             open,
-            "can still be paid, and the books have no such order",
+            "can still be paid, and the database of the shop has no such order",
         );
     }
     assert_eq!(adapter.payments().await[0], ("captured".to_owned(), 14_700, 0), "only a person gives it back");
@@ -125,7 +125,7 @@ async fn payment_that_the_provider_does_not_know_is_left_to_a_person(shop: Fixtu
     let order = adapter.hold(&shop, "ann").await;
     adapter.pay("ann", order, "mada", "pay-00001").await.unwrap();
     let other = adapter_of(&shop).await;
-    let text = "captured in the books, and the provider does not know it";
+    let text = "captured in the database of the shop, and the provider does not know it";
     assert_one(&compare(&other.app, false).await, DifferenceState::NeedsPerson, order, text);
     assert_eq!(shop.order(order).await.status, OrderStatus::Paid, "it may be the wrong account");
     other.end().await;
@@ -137,7 +137,7 @@ async fn refund_that_the_database_does_not_have_is_left_to_a_person(shop: Fixtur
     adapter.pay("ann", order, "mada", "pay-00001").await.unwrap();
     let payment = shop.store.payment(order, 1).await.unwrap().unwrap().reference.unwrap();
     press(&format!("{}/pay/{payment}", adapter.sample.url), "refund").await;
-    let text = "147.00 SAR more was given back at the provider than in the books";
+    let text = "147.00 SAR more was refunded at the provider than in the database of the shop";
     assert_one(&compare(&adapter.app, false).await, DifferenceState::NeedsPerson, order, text);
     adapter.end().await;
 }

@@ -85,7 +85,7 @@ async fn reading_an_order_writes_and_locks_nothing(shop: Fixture) {
     assert_eq!(detail.order.quote.unwrap().discount, 980, "the claim that is left");
     let after = state().await;
     if shop.is_postgres() {
-        // The lock of this test itself stands in the rows of the coupons.
+        // The lock of this test itself is in the rows of the coupons.
         assert_eq!(after[..7], before[..7]);
         app.checkout.order_detail(&ann, alone).await.unwrap();
     }

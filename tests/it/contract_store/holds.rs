@@ -109,7 +109,7 @@ async fn locked_offer_delays_the_holds_of_no_other_offer() {
     stop(&apps).await;
 }
 
-/// Somebody restocks the variant for ever; only closed offers give units back to it.
+/// Somebody restocks the variant forever; only closed offers give units back to it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn locked_variant_delays_closed_offers_only() {
     let shop = Fixture::on_postgres().await;

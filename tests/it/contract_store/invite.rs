@@ -67,7 +67,7 @@ async fn revoked_invite_admits_no_one_and_lists_its_helpers(shop: Fixture) {
     assert_eq!(
         shop.store.revoked_helpers(shop.stream, 1_000 + DAY + LEEWAY_MS).await.unwrap(),
         [],
-        "no token is good any more"
+        "no token is valid any more"
     );
     let listed = shop.store.invites(shop.stream).await.unwrap();
     let untils: Vec<_> = listed.iter().map(|invite| (invite.id, invite.revoked_at)).collect();

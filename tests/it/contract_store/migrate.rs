@@ -177,7 +177,7 @@ const FORMER_NAMES: i64 = 11;
 const STREAM: u128 = 0x01;
 const OFFER: u128 = 0x02;
 
-/// Data of every kind that migration 12 renames, in its former names. `%` stands for an id of one byte.
+/// Data of every kind that migration 12 renames, in its former names. `%` represents an id of one byte.
 const FORMER_DATA: &str = "
     insert into shops (id, title, titles, currency, created_at) values (%10, 'Shop', '{}', 'SAR', 1);
     insert into products (id, shop, title, titles, created_at) values (%11, %10, 'Lamp', '{}', 1);

@@ -22,7 +22,7 @@ const REFUNDED: u128 = 0xa5;
 const EXPIRED: u128 = 0xa6;
 const CANCELLED: u128 = 0xa7;
 
-/// `%` stands for an id of one byte, `%40` for a hash.
+/// `%` represents an id of one byte, `%40` for a hash.
 const DATA: &str = "
     insert into shops (id, title, titles, currency, created_at) values (%10, 'Shop', '{}', 'SAR', 1);
     insert into products (id, shop, title, titles, created_at) values (%11, %10, 'Lamp', '{}', 1);

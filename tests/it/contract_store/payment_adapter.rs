@@ -323,7 +323,7 @@ async fn refunds_by_the_adapter_are_done_once(shop: Fixture) {
     adapter.end().await;
 }
 
-/// Somebody has given everything back at the provider; a refund of the shop of exactly that amount is refused there, and stands for it.
+/// Somebody has given everything back at the provider; a refund of the shop of exactly that amount is refused there, and that one is treated as it.
 async fn refund_made_by_hand_at_the_provider_stands_for_ours(shop: Fixture) {
     let adapter = Adapter::start(&shop).await;
     let order = adapter.hold(&shop, "ann").await;

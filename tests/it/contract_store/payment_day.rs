@@ -1,4 +1,4 @@
-//! Payments by day: what the books say of each day of the shop, what is known of fees, and what buyers dispute.
+//! Payments by day: what the database says of each day of the shop, what is known of fees, and what buyers dispute.
 
 use chrono_tz::Tz;
 use livesouk::domain::order::request_hash;

@@ -39,7 +39,7 @@ async fn ask(stripe: &Stripe, shop: &Fixture) {
     assert!(!stripe.app.checkout.ask_for_details().await.unwrap());
 }
 
-/// The job of the node may have claimed the look a moment before.
+/// The job of the node may have claimed the request a moment before.
 async fn until_count(shop: &Fixture, sql: &str) {
     until_some(sql, SOON, async || (shop.number(sql).await == 1).then_some(())).await;
 }

@@ -101,7 +101,7 @@ async fn picture_that_is_named_no_more_has_its_time_from_then(shop: Fixture) {
     shop.product_with(&address("a")).await.unwrap();
     assert_eq!(shop.orphans_after(100).await, []);
     shop.run("update products set image = null").await;
-    assert_eq!(shop.orphans_after(200).await, [], "nothing names it since this look");
+    assert_eq!(shop.orphans_after(200).await, [], "nothing names it since this check");
     assert_eq!(shop.orphans_after(223).await, []);
     assert_eq!(shop.orphans_after(225).await, [picture("a").hash]);
 }

@@ -437,7 +437,7 @@ async fn address_of_a_placed_order_stays_until_it_is_paid_and_has_its_invoice(sh
     assert_eq!(shop.store.erase_addresses_before(0).await.unwrap(), 0);
     shop.run(&format!("update orders set documented = 1 where id = {}", shop.id(ann.id.0))).await;
     assert_eq!(shop.store.erase_addresses_before(0).await.unwrap(), 1, "now nobody needs it");
-    // Whoever never pays a parcel that was sent is not kept for ever.
+    // Whoever never pays a parcel that was sent is not kept forever.
     let sent_at = shop.store.sent_at(bob.id).await.unwrap().unwrap();
     assert_eq!(shop.store.erase_addresses_before(sent_at).await.unwrap(), 0);
     assert_eq!(shop.store.erase_addresses_before(sent_at + 1).await.unwrap(), 1);

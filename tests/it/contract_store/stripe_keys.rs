@@ -1,4 +1,4 @@
-//! The keys of Stripe in the settings, and what was begun with them: another account, a live key beside a stand-in, keys that are gone.
+//! The keys of Stripe in the settings, and what was begun with them: another account, a live key beside a test server, keys that are gone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -193,9 +193,9 @@ async fn live_key_is_used_neither_with_a_stand_in_nor_beside_payments_for_tests(
     let (fake, app) = start(&shop, false).await;
     assert_eq!(set(&app, "live_first").await, Ok(false));
     assert_eq!(app.checkout.payment_provider(), Some("stripe"));
-    // A node that was started with a stand-in, before the live key was set at another one.
+    // A node that was started with a test server, before the live key was set at another one.
     let beside = shop.app_with(shop.store.clone(), settings(&fake, true)).await;
-    assert_eq!(beside.checkout.payment_provider(), None, "the live key goes to no stand-in");
+    assert_eq!(beside.checkout.payment_provider(), None, "the live key goes to no test server");
     assert_eq!(set(&beside, "live_first").await, problem(StripeKeyProblem::StandIn));
     end(Arc::new(beside)).await;
     end(app).await;

@@ -227,7 +227,7 @@ async fn concurrent_refunds_never_exceed_the_payment(shop: Fixture) {
                     answer => return answer.is_ok(),
                 }
             }
-            panic!("busy for ever");
+            panic!("busy forever");
         }
     };
     let answers = futures_util::future::join_all((0..6).map(part)).await;

@@ -1,4 +1,4 @@
-//! Shows that change: corrected on air, called off, and copied, as viewers and hosts see them.
+//! Shows that change: corrected on air, cancelled, and copied, as viewers and hosts see them.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn new_video_address_on_air_reaches_viewers_of_every_node_within_two_secon
     let nodes = Nodes::open().await;
     let stream = nodes.one.stream.clone();
     let mut far = Live::connect(&nodes.two.server.url, &stream, None).await;
-    // A pin raises the version of the row, and not that of the show: the form of the host stays good.
+    // A pin raises the version of the row, and not that of the show: the form of the host remains valid.
     let offer = nodes.one.on_sale(1, json!({})).await;
     nodes.one.host.put(&nodes.one.path("pin"), json!({"offer": offer})).await.expect(200);
     let form = json!({"version": 1, "video": "https://cdn.example/two.m3u8", "title": "Late evening"});

@@ -77,7 +77,7 @@ async fn connection_that_sends_too_many_frames_is_read_slower() {
 #[tokio::test]
 async fn flood_of_refused_tokens_writes_few_lines() {
     let shop = Shop::demo(&[]).await;
-    let lines = || shop.server.process.stderr().matches("token refused").count();
+    let lines = || shop.server.process.stderr().matches("a token was refused").count();
     let bad = shop.server.rest().with_token("not-a-token");
     for _ in 0..400 {
         bad.get("/v1/orders").await.expect_problem(401, "token_invalid");

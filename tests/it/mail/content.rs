@@ -88,7 +88,7 @@ async fn buyer_of_a_placed_order_reads_how_it_is_paid_and_that_it_was_cancelled(
     let offer = shop.on_sale(9, json!({"per_buyer": 9})).await;
     let mut seen = 0;
     for (language, method, placed, intro, cancelled) in [
-        ("en", "bank_transfer", "your order is placed", "name the reference", "your order was cancelled"),
+        ("en", "bank_transfer", "your order is placed", "give the payment reference", "your order was cancelled"),
         ("ar", "bank_transfer", "تم تسجيل طلبك", "الرقم المرجعي", "تم إلغاء طلبك"),
         ("id", "cash_on_delivery", "pesanan Anda tercatat", "membayar tunai", "pesanan Anda dibatalkan"),
     ] {

@@ -9,6 +9,7 @@ use super::table::{Row, USERS};
 use crate::support::rest::{Rest, RestResponse};
 use crate::support::shop::{Shop, id, key};
 use crate::support::socket::{JoinOptions, Live};
+use crate::support::{SOON, until_some};
 
 pub struct User {
     pub token: Option<String>,
@@ -27,9 +28,11 @@ async fn checked_import(host: &Rest) -> String {
     let sent =
         host.send_text(Method::POST, "/v1/imports", &[("content-type", "text/csv")], "title,price\nPot,5\n").await;
     let import = id(&sent.expect(201));
-    while host.get(&format!("/v1/imports/{import}")).await.expect(200)["status"] != "ready" {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    let path = format!("/v1/imports/{import}");
+    until_some("import that is ready", SOON, async || {
+        (host.get(&path).await.expect(200)["status"] == "ready").then_some(())
+    })
+    .await;
     import
 }
 

@@ -171,7 +171,7 @@ async fn key_that_replaces_another_ends_when_that_one_was_meant_to_end() {
     let form = json!({"name": "Auditor", "scopes": ["products:read"], "expires_at": in_a_year});
     let first = id(&owner.post("/v1/api-keys", form).await.expect(201)["key"]);
     let made = owner.post(&format!("/v1/api-keys/{first}/rotate"), json!({})).await.expect(201);
-    assert_eq!(made["key"]["expires_at"], in_a_year, "access for a year does not become access for ever");
+    assert_eq!(made["key"]["expires_at"], in_a_year, "access for a year does not become access forever");
 }
 
 #[tokio::test]

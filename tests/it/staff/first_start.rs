@@ -36,7 +36,7 @@ async fn first_start_prints_a_link_that_sets_the_shop_up_once() {
     );
     assert!(state["settings"]["countries"].as_array().unwrap().len() > 80);
 
-    // Input that is refused costs nothing: the link stays good.
+    // Input that is refused costs nothing: the link remains valid.
     for (part, field, bad) in [
         ("owner", "name", json!("")),
         ("owner", "email", json!("noura")),

@@ -73,7 +73,7 @@ async fn roles_go_downwards_in_rank_and_the_last_owner_stays() {
     // A token never ranks above an admin.
     shop.rest("Root", "admin").delete(&member(&admin_account)).await.expect_problem(403, "outranked");
     owner.put(&member(&owner_account), set("admin")).await.expect(204);
-    // Who lowers oneself has to sign in again.
+    // Whoever lowers their own role has to sign in again.
     owner.get("/v1/orders").await.expect_problem(401, "sign_in");
     assert_eq!(admin.get("/v1/session").await.expect(200)["role"], "owner");
 }
@@ -120,7 +120,7 @@ async fn nobody_takes_the_name_of_somebody_who_works_here() {
     let code = last_code(&shop.server, "ann@example.com").await;
     let typed = |name: &str| json!({"id": asked["id"], "code": code, "name": name});
     page.post("/v1/session/email/verify", typed("OLLA")).await.expect_problem(422, "name_claims_role");
-    // The code stays good for another name, and the owner keeps hers.
+    // The code remains valid for another name, and the owner keeps hers.
     page.post("/v1/session/email/verify", typed("Ann")).await.expect(201);
     owner.patch("/v1/session", json!({"name": "Olla"})).await.expect(200);
     // The shop's own site signs what it likes; in public its buyer does not pass for her either.

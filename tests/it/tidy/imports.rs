@@ -72,7 +72,7 @@ const TABLE: [(&str, &[&str], bool); 9] = [
     ("http", &["domain", "protocol", "app", "verbs", "session"], true),
 ];
 
-/// Names that must not stand in a layer at all, and the reason that goes into the message.
+/// Names that must not be in a layer at all, and the reason that goes into the message.
 const BANNED: [(&str, &[&str], &str); 3] = [
     (
         "domain",

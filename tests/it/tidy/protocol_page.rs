@@ -155,7 +155,7 @@ fn route(verb: &VerbEntry) -> String {
 }
 
 fn closes(out: &mut String) {
-    out.push_str("\n## Close codes\n\nThe reason of the close frame is `{\"retry_ms\":800}` where a client should reconnect, and with 4013 it may have a `ticket`: the server keeps a place for that time, and the client sends `ticket=…` with its next connection. The ticket is good for the same user, or for anonymous users of the same address, on every node, once and from one second before the time until 30 seconds after it. With 1002, 1003, 1007 and 1009 the client itself is at fault, and `message` in the reason says what is wrong. On 1001, 1006, 1012 and 1013 a client reconnects with jitter.\n\n| Code | Name | Reconnect |\n|---|---|---|\n");
+    out.push_str("\n## Close codes\n\nThe reason of the close frame is `{\"retry_ms\":800}` where a client should reconnect, and with 4013 it may have a `ticket`: the server keeps a place for that time, and the client sends `ticket=…` with its next connection. The ticket is valid for the same user, or for anonymous users of the same address, on every node, once and from one second before the time until 30 seconds after it. With 1002, 1003, 1007 and 1009 the client itself is at fault, and `message` in the reason says what is wrong. On 1001, 1006, 1012 and 1013 a client reconnects with jitter.\n\n| Code | Name | Reconnect |\n|---|---|---|\n");
     let retry_ms = 800;
     let all = [
         Close::Normal,

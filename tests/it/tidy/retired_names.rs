@@ -80,6 +80,11 @@ const RETIRED: &[(&str, &str)] = &[
     ("one's own", "the caller's own, their own"),
     ("as good as none", "counts as not set"),
     ("for luck", "waits a fixed time and hopes"),
+    ("call off", "cancel"),
+    ("called off", "cancelled"),
+    ("stays good", "remains valid"),
+    ("the good ones", "the valid ones"),
+    ("in the books", "in the database of the shop"),
 ];
 
 /// Files that name the former names on purpose: the old migrations, whose checksums databases keep, and the test of them; the

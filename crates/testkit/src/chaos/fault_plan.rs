@@ -39,7 +39,7 @@ pub enum ClusterFault {
     RollingRestart,
     /// For one node: the address of the database leads to the standby, which is alive. Before [`Failover`], which uses it.
     LivingStandby,
-    /// PostgreSQL is lost for good, and its synchronous standby is promoted. Once in a run.
+    /// PostgreSQL is lost permanently, and its synchronous standby is promoted. Once in a run.
     Failover,
     /// A fault of the scene `selling`.
     Selling(Fault),

@@ -271,7 +271,7 @@ fn every_kind_of_violation_is_found() {
             after(|run| run.requests.push(no("sold_out_for_now", 0, 300))),
         ),
         (
-            "sold out for good, but it is not",
+            "sold out permanently, but it is not",
             "refusals are true",
             after(|run| run.requests.push(no("sold_out", 0, 5_000))),
         ),

@@ -79,7 +79,7 @@ fn removed(reply: Reply) -> ProviderOutcome<()> {
     }
 }
 
-/// An id as Stripe makes it, which can stand in a path.
+/// An id as Stripe makes it, which can be a part of a path.
 fn is_plain(id: &str) -> bool {
     (1..=255).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

@@ -27,7 +27,7 @@ pub use customer::CUSTOMER_DEADLINE;
 pub const NAME: &str = "stripe";
 pub const DEFAULT_BASE: &str = "https://api.stripe.com";
 /// Pages of a hundred intents that are read to find one. The deadline of a call, 35 seconds, ends the search earlier: at the default pace
-/// a node that is alone sends 9 looks a second, so it reads about 315 pages (31,500 payments), and about 115 (11,500) where an answer takes
+/// a node that is alone sends 9 status requests a second, so it reads about 315 pages (31,500 payments), and about 115 (11,500) where an answer takes
 /// 0.3 seconds; several nodes share the pace. Above it the payment stays unknown, which is never taken for one that was not made.
 const PAGES_MAX: usize = 600;
 /// Pages of a hundred refunds of one payment.
@@ -275,7 +275,7 @@ impl StripeProvider {
     }
 
     /// Refunds an amount. The key is the same for every repetition; a key that keeps a failure of Stripe is given up for the next one,
-    /// after a look at what was done.
+    /// after a check of what was done.
     pub async fn refund(
         &self,
         payment: &Payment,

@@ -56,7 +56,7 @@ fn fingerprint(details: &Value) -> Option<String> {
     details[method]["fingerprint"].as_str().filter(|text| (1..=255).contains(&text.len())).map(str::to_owned)
 }
 
-/// What the intent is paid with. Only a card can be saved, and what is known of it stands in the charge.
+/// What the intent is paid with. Only a card can be saved, and what is known of it is in the charge.
 fn method(value: &Value) -> Option<UsedMethod> {
     let text = |value: &Value, most| value.as_str().filter(|text| (1..=most).contains(&text.len())).map(str::to_owned);
     let details = &value["latest_charge"]["payment_method_details"];

@@ -81,7 +81,7 @@ fn set_aside(charges: &[&Charge]) -> Option<String> {
     charges.iter().any(|charge| charge.status == "requires_capture").then(|| "money stays set aside".to_owned())
 }
 
-/// Checks that everybody who pressed Pay at least `margin` before the end of the hold, with a card that is good, has a paid order.
+/// Checks that everybody who pressed Pay at least `margin` before the end of the hold, with a valid card, has a paid order.
 pub fn check_units_kept(presses: &[PressedPay], orders: &[BookedOrder], margin: Millis) -> Vec<PromiseViolation> {
     let status: HashMap<&str, &str> = orders.iter().map(|order| (order.id.as_str(), order.status.as_str())).collect();
     let in_time = presses.iter().filter(|press| press.is_good && press.pressed_at + margin <= press.hold_until);

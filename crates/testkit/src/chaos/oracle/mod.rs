@@ -68,7 +68,7 @@ pub struct FaultWindow {
 #[derive(Debug, Clone, Copy)]
 pub struct RecoveryTime {
     pub ms: Millis,
-    /// Of these, the test machine was starved for so long.
+    /// How long of these the test machine was starved.
     pub starved_ms: Millis,
 }
 
