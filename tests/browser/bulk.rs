@@ -264,7 +264,7 @@ async fn evening_catalogue_bulk_stock_take_survives_a_reload_and_a_sale() {
     host.sees("rest-list", "Right shoe").await;
     looks_good(&host, Window::Desktop, "count-rest").await;
     host.press(&format!("none-{other}")).await;
-    host.sees("rest-status", "Nothing that is not scanned").await;
+    host.sees("rest-status", "No unscanned variant").await;
     host.sees(&format!("difference-{other}"), "-1").await;
     host.press(&format!("remove-{other}")).await;
     host.until("it to be missing again", "document.querySelectorAll('[data-rest]').length === 1", SOON).await;

@@ -75,7 +75,7 @@ async fn evening_payments_of_the_days_are_seen_and_lead_to_their_orders() {
     host.sees("payments-disputes", "Your answer was sent").await;
     host.sees("dispute-unread", "has not answered since").await;
     host.sees("dispute-given-up", "does not ask any more").await;
-    host.sees("payments-owed", "could not give it back").await;
+    host.sees("payments-owed", "could not refund it").await;
     host.sees("total-fees", "not known: 2").await;
     looks_good(&host, Window::Desktop, "payments").await;
 
