@@ -8,6 +8,7 @@ import { refusalText, t } from './i18n.js';
 import { CheckoutContent } from './checkout_content.js';
 import { isOpen } from './my_orders.js';
 import { OrderDetails } from './order_details.js';
+import { linesOf } from './order_lines.js';
 import { totalOf } from './order_quote.js';
 import { openSheet } from './sheet.js';
 import { el, speak, toast } from './ui.js';
@@ -25,6 +26,8 @@ import { el, speak, toast } from './ui.js';
 /** How long after the end of a reservation the sheet asks for the order, and how often. */
 const LATE_MS = 1_500;
 const ASK_AGAIN_MS = 2_500;
+/** In this time all buyers ask what an offer that has changed means for their order. */
+const SPREAD_MS = 2_000;
 
 export class Checkout {
   /**
@@ -75,6 +78,8 @@ export class Checkout {
     this.quotes = new Map();
     /** Order id → how it can be paid later, or because of which offers it cannot. @type {Map<string, PayLater>} */
     this.later = new Map();
+    /** What the offers of the order say about paying later, as the form was made. */
+    this.saidLater = '';
     /** The orders that wait for an answer. @type {Set<string>} */
     this.busy = new Set();
     /** Order id → why its last attempt failed. @type {Map<string, Refusal>} */
@@ -95,6 +100,7 @@ export class Checkout {
     this.dialog = null;
     this.content = new CheckoutContent(this);
     client.on('order', (order) => this.orderChanged(order));
+    client.on('state', () => this.offersChanged());
   }
 
   get isShown() {
@@ -155,6 +161,7 @@ export class Checkout {
   showOrder(order) {
     const isFirst = this.stage !== 'order' || !this.isShown;
     this.order = this.client.orders.get(order.id) ?? order;
+    this.saidLater = this.laterOf(this.order);
     if (isFirst && this.order.status === 'held') speak(t('spoken.held', { n: this.order.place }));
     this.enter('order');
     // After a reload. One that is at the bank goes on only when the buyer comes back: otherwise they could not do anything else.
@@ -180,6 +187,20 @@ export class Checkout {
     if (order.status !== before || order.amount !== amount) this.paint();
     this.details.show(order);
     if (isNews) this.celebrate();
+  }
+
+  /** @param {Order} order */
+  laterOf(order) {
+    return String(linesOf(order).map(({ offer }) => this.client.state.offers.get(offer)?.pay_later));
+  }
+
+  /** The team lets an offer be paid later, or no longer: the form shows what is possible now. Not every buyer asks at the same moment. */
+  offersChanged() {
+    const { order } = this;
+    if (!this.isShown || order?.status !== 'held' || this.laterOf(order) === this.saidLater) return;
+    this.saidLater = this.laterOf(order);
+    const ask = () => this.orderClient.refresh(order).then((now) => this.learnQuote(now));
+    setTimeout(() => ask().catch(() => {}), Math.random() * SPREAD_MS);
   }
 
   /** It is only an ornament: without it the order is paid just the same. */

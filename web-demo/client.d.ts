@@ -259,6 +259,7 @@ export type AuditAction =
   | 'close'
   | 'restock'
   | 'extend'
+  | 'set_pay_later'
   | 'refund'
   | 'close_dispute'
   | 'packed'

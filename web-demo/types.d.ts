@@ -736,6 +736,8 @@ export interface StripeKeys {
   publishable_key: StripeKeyHint | null;
   webhook_secret: StripeKeyHint | null;
   open_payments: number;
+  /** From when on these count no more; null: none is open, or refunds are. */
+  open_until: number | null;
   webhook_url: string | null;
 }
 

@@ -203,6 +203,7 @@ const ROUTES: &[(&str, &str, ApiScope)] = &[
     ("PUT", "/v1/streams/{}/pin", ApiScope::WriteOffers),
     ("DELETE", "/v1/streams/{}/pin", ApiScope::WriteOffers),
     ("PUT", "/v1/offers/{}/schedule", ApiScope::WriteOffers),
+    ("PUT", "/v1/offers/{}/pay-later", ApiScope::WriteOffers),
     ("POST", "/v1/offers/{}/open", ApiScope::WriteOffers),
     ("POST", "/v1/offers/{}/pause", ApiScope::WriteOffers),
     ("POST", "/v1/offers/{}/close", ApiScope::WriteOffers),

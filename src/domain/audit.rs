@@ -48,6 +48,7 @@ audit_actions! {
     Close "close",
     Restock "restock",
     Extend "extend",
+    SetPayLater "set_pay_later",
     Refund "refund",
     MarkPaid "mark_paid",
     CancelOrder "cancel_order",

@@ -70,6 +70,17 @@ pub struct OfferPayLater {
     pub choice: Option<bool>,
 }
 
+impl OfferPayLater {
+    /// The name of a choice in the audit log.
+    pub fn choice_name(choice: Option<bool>) -> &'static str {
+        match choice {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "default",
+        }
+    }
+}
+
 /// How an order was placed. It stays with the order after it was paid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Placement {
@@ -203,6 +214,11 @@ impl ManualPayments {
     pub fn methods(&self, offers: &[OfferPayLater]) -> impl Iterator<Item = ManualMethod> + '_ {
         let is_possible = offers.iter().all(|offer| self.allows(*offer));
         ManualMethod::ALL.into_iter().filter(move |method| is_possible && self.is_on(*method))
+    }
+
+    /// Those of these offers that must be paid at once.
+    pub fn paid_at_once(&self, offers: &[OfferPayLater]) -> Vec<OfferId> {
+        offers.iter().filter(|offer| !self.allows(**offer)).map(|offer| offer.offer).collect()
     }
 
     pub fn placement(&self, method: ManualMethod, now: Millis) -> Placement {

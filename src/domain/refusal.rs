@@ -103,8 +103,10 @@ pub enum Refusal {
     AlreadyPaid,
     /// The order is placed, and the shop receives the payment itself.
     AlreadyPlaced,
-    /// The order cannot be placed to be paid in this way.
-    MethodOff,
+    /// The order cannot be placed to be paid in this way; `offers`: those that must be paid at once, if they are why.
+    MethodOff {
+        offers: Vec<OfferId>,
+    },
     MethodNeedsEmail,
     NoSuchCard,
     /// The buyer has as many placed orders that are not paid as one buyer can have.

@@ -83,7 +83,7 @@ error_codes! {
     Refusal::AlreadyPaid => "already_paid", 409, "The order is already paid.", "error.already_paid";
     Refusal::AlreadyPlaced =>
         "already_placed", 409, "The order is placed already, and the shop receives the payment itself.", "error.already_placed";
-    Refusal::MethodOff => "method_off", 409, "The order cannot be paid in this way. It is still held.", "error.method_off";
+    Refusal::MethodOff { .. } => "method_off", 409, "The order cannot be paid in this way. It is still held.", "error.method_off";
     Refusal::MethodNeedsEmail =>
         "method_needs_email", 403, "Only buyers who proved an e-mail address or have an account can pay later. The order is still held.",
         "error.method_needs_email";

@@ -1,6 +1,7 @@
 //! The keys of an account at Stripe, as an owner types them into the pages: their form, their mode, and what is shown of them.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::{Millis, Refusal};
@@ -145,6 +146,21 @@ impl StripeKeys {
     pub fn mode(&self) -> StripeMode {
         StripeMode::of_key(&self.key)
     }
+
+    /// Whether they are of the account and mode of the keys that are in use (`before`) or, where none are, were removed last: the secret key
+    /// is the same, or the publishable key is. That counts only if Stripe has said that the two belong together (`is_pair`).
+    pub fn are_of_last_account(&self, before: Option<&Self>, setting: &StripeKeysSetting, is_pair: bool) -> bool {
+        let last = match before {
+            Some(before) => Some(RemovedStripeKeys::new(before)),
+            // Stored keys that cannot be read are in use somewhere.
+            None if setting.stored.is_some() => None,
+            None => setting.removed.clone(),
+        };
+        let these = RemovedStripeKeys::new(self);
+        last.is_some_and(|last| {
+            last.key_hash == these.key_hash || (is_pair && last.publishable_key == these.publishable_key)
+        })
+    }
 }
 
 /// Not derived: a key must not get into a log.
@@ -183,6 +199,25 @@ pub struct StripeKeysSetting {
     pub stored: Option<StoredStripeKeys>,
     /// When keys were removed last.
     pub removed_at: Option<Millis>,
+    /// What is left of those. `None` also after a removal by a node of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<RemovedStripeKeys>,
+}
+
+/// What is kept of keys that were removed: enough to know their account again, and nothing that could be used.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RemovedStripeKeys {
+    /// It stood in the pages of the shop.
+    publishable_key: String,
+    /// The hash of the secret or restricted key. A key of Stripe is random and long: nobody finds it by its hash.
+    key_hash: String,
+}
+
+impl RemovedStripeKeys {
+    pub fn new(keys: &StripeKeys) -> Self {
+        let hash = Sha256::new_with_prefix(b"livesouk key of stripe ").chain_update(&keys.key).finalize();
+        Self { publishable_key: keys.publishable_key.clone(), key_hash: hex::encode(hash) }
+    }
 }
 
 /// Keys as they are typed.

@@ -75,9 +75,9 @@ fn keys_are_not_printed_and_a_short_one_is_not_shown() {
 fn other_account_is_taken_only_when_nothing_is_left_of_the_one_before() {
     let keys = form(KEY, PUBLIC, SECRET).checked(None).unwrap();
     let stored = Some(StoredStripeKeys::new(&keys, String::new(), None, "Noura", 0));
-    let removed = |removed_at| StripeKeysSetting { stored: None, removed_at };
+    let removed = |removed_at| StripeKeysSetting { removed_at, ..StripeKeysSetting::default() };
     let check = |setting: &StripeKeysSetting, open| check_account_change(setting, open, 100_000);
-    let in_use = StripeKeysSetting { stored, removed_at: Some(1) };
+    let in_use = StripeKeysSetting { stored, removed_at: Some(1), removed: None };
     assert_eq!(check(&in_use, 0), Err(StripeKeyProblem::AccountChanges));
     assert_eq!(check(&removed(Some(70_001)), 0), Err(StripeKeyProblem::AccountChanges), "a node may still use them");
     assert_eq!(check(&removed(Some(70_000)), 0), Ok(()));
@@ -88,4 +88,38 @@ fn other_account_is_taken_only_when_nothing_is_left_of_the_one_before() {
         "they were made with a key of the command line"
     );
     assert_eq!(check(&removed(None), 0), Ok(()));
+}
+
+#[test]
+fn account_of_the_last_keys_is_known_again_by_one_of_them() {
+    let keys = |key: &str, public: &str| form(key, public, SECRET).checked(None).unwrap();
+    let last = keys(KEY, PUBLIC);
+    let gone = StripeKeysSetting { removed: Some(RemovedStripeKeys::new(&last)), ..StripeKeysSetting::default() };
+    let unreadable = StripeKeysSetting {
+        stored: Some(StoredStripeKeys::new(&last, String::new(), None, "Noura", 0)),
+        ..gone.clone()
+    };
+    let (other, other_public) = ("rk_test_51Zzz", "pk_test_51Zzz");
+    for (key, public, is_pair, is_same) in [
+        (KEY, PUBLIC, false, true),
+        (KEY, other_public, false, true),
+        (other, PUBLIC, true, true),
+        // Nothing shows that the secret key is of the same account.
+        (other, PUBLIC, false, false),
+        (other, other_public, true, false),
+    ] {
+        let typed = keys(key, public);
+        let none = StripeKeysSetting::default();
+        let case = format!("{key} {public} {is_pair}");
+        assert_eq!(typed.are_of_last_account(None, &gone, is_pair), is_same, "removed: {case}");
+        assert_eq!(typed.are_of_last_account(Some(&last), &none, is_pair), is_same, "in use: {case}");
+        assert!(!typed.are_of_last_account(None, &none, is_pair), "there were none: {case}");
+        assert!(!typed.are_of_last_account(None, &unreadable, is_pair), "in use and not readable: {case}");
+    }
+    let live = keys("rk_live_51AbcdefghijklmnopQRST", "pk_live_51Abcdefghijklmnop1234");
+    assert!(!live.are_of_last_account(None, &gone, true), "the other mode has other payments");
+    let kept = serde_json::to_string(&gone).unwrap();
+    assert!(!kept.contains(KEY) && !kept.contains(SECRET), "{kept}");
+    let older: StripeKeysSetting = serde_json::from_str(r#"{"stored":null,"removed_at":5}"#).unwrap();
+    assert_eq!(older, StripeKeysSetting { removed_at: Some(5), ..StripeKeysSetting::default() });
 }

@@ -11,7 +11,7 @@ use super::error::{ApiResult, Problem};
 use super::extract::{Caller, JsonBody};
 use crate::app::StripeKeysCheck;
 use crate::domain::stripe_keys::{StripeKeyHint, StripeKeysRequest};
-use crate::domain::{StripeKeysFixed, StripeMode};
+use crate::domain::{Millis, StripeKeysFixed, StripeMode};
 
 /// The keys of Stripe: the beginning and the last four characters of each. Only owners see them here.
 #[derive(Serialize, ToSchema)]
@@ -28,6 +28,9 @@ pub struct StripeKeysView {
     webhook_secret: Option<StripeKeyHint>,
     /// Payments of the last eight days and refunds at Stripe that are not finished; at most 1,000 of each kind are counted.
     open_payments: i64,
+    /// From when on these count no more, in epoch milliseconds: whatever a payment reserved on a card has lapsed by then. Null: there are
+    /// none, or refunds among them, which count until they are finished.
+    open_until: Option<Millis>,
     /// Where the webhook endpoint at Stripe sends its events; null without `--base-url`.
     webhook_url: Option<String>,
 }
@@ -48,6 +51,7 @@ pub async fn show(State(state): State<AppState>, Caller(actor): Caller) -> ApiRe
         publishable_key,
         webhook_secret,
         open_payments: found.open_payments,
+        open_until: found.open_until,
         webhook_url: found.webhook_url,
     }))
 }
@@ -71,7 +75,7 @@ impl From<StripeKeysCheck> for StripeKeysCheckView {
 /// Sets the keys that are given; the others stay. Stripe is asked first, and nothing is stored unless it accepts them: `stripe_key_kind`,
 /// `stripe_key_mode`, `stripe_key_rejected`, `stripe_key_rights`, `stripe_key_account` and `stripe_unreachable` say what is wrong. Keys of
 /// another account or mode are taken only after the present ones were removed (`stripe_account_changes`) and everything that was begun with
-/// them is finished (`stripe_payments_open`). They hold on every node within two seconds, without a restart. Owners only, with a recent
+/// them is finished (`stripe_payments_open`); keys of the account that was used last are taken at once. They hold on every node within two seconds, without a restart. Owners only, with a recent
 /// sign-in.
 #[utoipa::path(put, path = "/v1/shop/settings/stripe", operation_id = "set_stripe_keys", tag = "shop",
     request_body = StripeKeysRequest, responses((status = 200, body = StripeKeysCheckView), (status = "default", body = Problem)))]

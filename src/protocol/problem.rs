@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{CouponProblem, ErrorCode, Millis, Minor, OrderId, OrderQuote, Refusal};
+use crate::domain::{CouponProblem, ErrorCode, Millis, Minor, OfferId, OrderId, OrderQuote, Refusal};
 
 /// What a client needs to act on an error, beside its code. A fact that a refusal does not have is absent.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -44,6 +44,9 @@ pub struct RefusalFacts {
     /// With `coupon_minimum`: what the products that the coupon is for must cost together, in minor units.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minimum: Option<Minor>,
+    /// With `method_off`: the offers that must be paid at once, because of which the order cannot be paid later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offers: Option<Vec<OfferId>>,
     /// With `country_not_served`: the countries to which the shop delivers, as codes of ISO 3166-1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub countries: Option<Vec<String>>,
@@ -59,6 +62,7 @@ impl From<&Refusal> for RefusalFacts {
             Refusal::CountryNotServed { countries } => {
                 Self { field: Some("country".to_owned()), countries: Some(countries.clone()), ..none }
             }
+            Refusal::MethodOff { offers } if !offers.is_empty() => Self { offers: Some(offers.clone()), ..none },
             Refusal::BuyerLimit { per_buyer, orders } => {
                 Self { per_buyer: Some(*per_buyer), orders: Some(orders.clone()), ..none }
             }

@@ -3,14 +3,16 @@
 use uuid::Uuid;
 
 use super::address::check_country;
+use super::audit::insert_audit_entry;
 use super::mail::{queue_confirmation, queue_placed_mail};
+use super::offer::lock_offer;
 use super::order::{IdempotencyRecord, begin_paying, insert_idempotency_record, lock_order, read_order};
 use super::quote::quote_to_pay;
 use super::transaction::Transaction;
 use super::{Result, Store, to_json};
 use crate::domain::{
-    IdempotencyKey, ManualMethod, ManualPayments, Market, Millis, Minor, OfferId, OfferKind, OfferPayLater, Order,
-    OrderId, OrderStatus, PersonKey, QuoteRules, Refusal, RequestHash, ReservationStatus, UserId,
+    AuditEntry, IdempotencyKey, ManualMethod, ManualPayments, Market, Millis, Minor, OfferId, OfferKind, OfferPayLater,
+    OfferStage, Order, OrderId, OrderStatus, PersonKey, QuoteRules, Refusal, RequestHash, ReservationStatus, UserId,
 };
 
 /// The verb of the idempotency keys.
@@ -58,9 +60,11 @@ impl Store {
             }
             order.check_payable()?;
             check_country(tx, order.id, &new.market).await?;
-            let offers = tx.query(PAY_LATER_OF_OFFERS).bind(order.id.0).fetch_all().await?;
-            if !new.settings.methods(&pay_later(offers)).any(|method| method == new.method) {
-                return Err(Refusal::MethodOff.into());
+            let offers = pay_later(tx.query(PAY_LATER_OF_OFFERS).bind(order.id.0).fetch_all().await?);
+            if !new.settings.methods(&offers).any(|method| method == new.method) {
+                let offers =
+                    if new.settings.is_on(new.method) { new.settings.paid_at_once(&offers) } else { Vec::new() };
+                return Err(Refusal::MethodOff { offers }.into());
             }
             // Two orders of one person that are placed at once are counted one after the other.
             tx.lock_name(&format!("placed:{}", new.person.as_str())).await?;
@@ -73,7 +77,7 @@ impl Store {
             quote.check_seen(new.quote_version.as_deref(), order.has_expired_lines())?;
             if quote.total == 0 {
                 // What costs nothing is paid at once.
-                return Err(Refusal::MethodOff.into());
+                return Err(Refusal::MethodOff { offers: Vec::new() }.into());
             }
             begin_paying(tx, &order, &quote, now).await?;
             let placement = new.settings.placement(new.method, now);
@@ -163,6 +167,24 @@ impl Store {
         let count = "select cast(count(*) as bigint) from (select o.id from orders o where o.status = 'placed'
             and o.due_at <= $1 and not exists (select 1 from shipments s where s.order_id = o.id) limit $2) d";
         self.query(count).bind(now).bind(most).fetch_value().await
+    }
+
+    /// Sets whether an offer can be paid later; `None`: as the shop says. It decides for every order that is placed from then on; what is
+    /// placed or paid stays as it was agreed. `false`: it was so before, and nothing is written.
+    pub async fn set_pay_later(&self, offer: OfferId, choice: Option<bool>, entry: &AuditEntry) -> Result<bool> {
+        self.transaction(async |tx| {
+            if lock_offer(tx, offer).await?.stage == OfferStage::Closed {
+                return Err(Refusal::Closed.into());
+            }
+            let set = "update offers set pay_later = $2, version = version + 1
+                where id = $1 and pay_later is distinct from $2";
+            if tx.query(set).bind(offer.0).bind(choice.map(i64::from)).execute().await? == 0 {
+                return Ok(false);
+            }
+            insert_audit_entry(tx, entry).await?;
+            Ok(true)
+        })
+        .await
     }
 
     /// What the offers of the held lines of an order say about paying later.

@@ -10,7 +10,7 @@ use super::transaction::Transaction;
 use super::{Error, Result, Store, titles_to_json, to_json};
 use crate::domain::mail_settings::MailSettings;
 use crate::domain::shop_settings::{ShopForm, ShopProfile};
-use crate::domain::stripe_keys::{StoredStripeKeys, StripeKeysSetting};
+use crate::domain::stripe_keys::{RemovedStripeKeys, StoredStripeKeys, StripeKeysSetting};
 use crate::domain::{AuditEntry, Refusal, Shop};
 
 const PROFILE: &str = "shop";
@@ -133,11 +133,13 @@ impl Store {
         .await
     }
 
-    /// Writes the keys of Stripe, which were `before`; `None` takes them away. Refused as outdated if somebody has changed them meanwhile.
+    /// Writes the keys of Stripe, which were `before`; `None` takes them away, and `removed` is what is kept of them. Refused as outdated if
+    /// somebody has changed them meanwhile.
     pub async fn update_stripe_keys(
         &self,
         keys: Option<&StoredStripeKeys>,
         before: Option<&StoredStripeKeys>,
+        removed: Option<&RemovedStripeKeys>,
         entry: &AuditEntry,
     ) -> Result<()> {
         self.transaction(async |tx| {
@@ -149,11 +151,11 @@ impl Store {
             if stored.stored.as_ref() != before {
                 return Err(Refusal::Outdated.into());
             }
-            let removed_at = match keys {
-                Some(_) => stored.removed_at,
-                None => Some(now),
+            let (removed_at, removed) = match keys {
+                Some(_) => (stored.removed_at, stored.removed),
+                None => (Some(now), removed.cloned()),
             };
-            write(tx, STRIPE, &to_json(&StripeKeysSetting { stored: keys.cloned(), removed_at })?).await?;
+            write(tx, STRIPE, &to_json(&StripeKeysSetting { stored: keys.cloned(), removed_at, removed })?).await?;
             insert_audit_entry(tx, entry).await
         })
         .await

@@ -179,7 +179,7 @@ impl<V: Verb> ParsedVerb for V {
 }
 
 /// Every verb. The order is the order of the documents.
-pub static VERBS: [VerbEntry; 33] = [
+pub static VERBS: [VerbEntry; 34] = [
     VerbEntry::of::<chat::Say>(),
     VerbEntry::of::<chat::React>(),
     VerbEntry::of::<order::Buy>(),
@@ -201,6 +201,7 @@ pub static VERBS: [VerbEntry; 33] = [
     VerbEntry::of::<offer::Close>(),
     VerbEntry::of::<offer::Restock>(),
     VerbEntry::of::<offer::Extend>(),
+    VerbEntry::of::<offer::SetPayLater>(),
     VerbEntry::of::<moderation::DeleteMessage>(),
     VerbEntry::of::<moderation::Mute>(),
     VerbEntry::of::<moderation::Unmute>(),

@@ -1,6 +1,6 @@
 //! Verbs of offers and of the pin.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use super::order::idempotency_key;
@@ -163,5 +163,34 @@ impl Verb for Extend {
     async fn run(self, context: &VerbContext<'_>) -> Result<OfferReply> {
         let key = idempotency_key(self.key.as_deref())?;
         context.app.catalogue.extend_offer(context.actor, self.offer, self.seconds, key).await.map(OfferReply)
+    }
+}
+
+/// Sets whether buyers can pay an offer later (cash on delivery, bank transfer), where the shop takes such payments. It counts at once, also
+/// for orders that are held; those that are placed or paid stay as they are. To set the same again changes nothing.
+#[derive(Deserialize, ToSchema)]
+pub struct SetPayLater {
+    offer: OfferId,
+    /// `true` lets also a flash sale be paid later, `false` wants the offer paid at once; null: a regular offer can be paid later, and a
+    /// flash sale as the settings of the shop say.
+    #[serde(deserialize_with = "choice")]
+    #[schema(required)]
+    pay_later: Option<bool>,
+}
+
+/// A choice that must be there, also when it is null: one that was forgotten does not undo what the host chose.
+fn choice<'de, D: Deserializer<'de>>(given: D) -> std::result::Result<Option<bool>, D::Error> {
+    Option::deserialize(given)
+}
+
+impl Verb for SetPayLater {
+    const NAME: &'static str = "set_pay_later";
+    const LEAST_ROLE: Role = Role::Producer;
+    const REST: Option<RestRoute> =
+        Some(RestRoute::new(Method::Put, "/v1/offers/{offer}/pay-later", "offers", InputSource::Body));
+    type Reply = OfferReply;
+
+    async fn run(self, context: &VerbContext<'_>) -> Result<OfferReply> {
+        context.app.catalogue.set_pay_later(context.actor, self.offer, self.pay_later).await.map(OfferReply)
     }
 }

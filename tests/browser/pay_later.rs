@@ -123,3 +123,128 @@ async fn evening_host_wants_one_offer_paid_at_once_and_the_checkout_says_so() {
         buyer.close().await;
     }
 }
+
+/// The host changes the choice of an offer by its menu in the line-up.
+async fn change(host: &Browser, offer: &str, value: &str) {
+    host.press(&format!("more-{offer}")).await;
+    host.press(&format!("pay_later-{offer}")).await;
+    host.find(&named("pay-later-choice")).await;
+    select(host, "pay-later-choice", value).await;
+}
+
+async fn save(host: &Browser) {
+    host.press("pay-later-submit").await;
+    host.until("the dialog to close", "!document.querySelector('[data-test=pay-later-choice]')", SOON).await;
+}
+
+#[tokio::test]
+async fn evening_host_changes_an_offer_on_sale_and_open_checkouts_follow() {
+    let shop = Shop::demo(&[]).await;
+    let driver = Driver::start();
+    let both = json!({"cash_on_delivery": true, "bank_transfer": true, "bank_details": "IBAN SA03 8000"});
+    let settings = json!({ "manual_payments": both });
+    shop.rest("Root", "admin").send(Method::PATCH, "/v1/shop/settings", &[], Some(settings)).await.expect(200);
+    for (window, language, name) in first_or_all([
+        (Window::Mobile, "en", "phone"),
+        (Window::Desktop, "ar", "desktop-ar"),
+        (Window::Mobile, "id", "phone-id"),
+        (Window::Desktop, "en", "desktop"),
+    ]) {
+        let offer = shop.on_sale(9, json!({})).await;
+        shop.host.put(&shop.path("pin"), json!({ "offer": offer })).await.expect(200);
+        let buyer = Browser::open(&driver, window, language).await;
+        let token = shop.token(&format!("buyer-{name}"), "viewer");
+        buyer.goto(&format!("{}/watch?stream={}&lang={language}#token={token}", shop.server.url, shop.stream)).await;
+        buyer.wait_until_live().await;
+        buyer.watch_pinned(&offer).await;
+        buyer.reserve().await;
+        let cash = named("payment-cash_on_delivery");
+        buyer.find(&cash).await;
+        buyer.fill(&named("address-name"), "Ann Example").await;
+
+        let host = Browser::open(&driver, window, language).await;
+        let token = shop.token("Noura", "host");
+        host.goto(&format!("{}/host?stream={}&lang={language}#token={token}", shop.server.url, shop.stream)).await;
+        host.wait_until_live().await;
+        host.find(&named(&format!("row-{offer}"))).await;
+        change(&host, &offer, "no").await;
+        draw(&host, window, &format!("change-{name}")).await;
+        zoomed(&host, window, "pay-later-choice", &format!("change-{name}")).await;
+        save(&host).await;
+        assert_eq!(shop.offer(&offer).await["pay_later"], false);
+        host.press(&format!("more-{offer}")).await;
+        host.settle().await;
+        host.screenshot(&format!("pay-later-changed-row-{name}")).await;
+        // The buyer has done nothing, and reads why; what was typed stays.
+        buyer.find(&named("paid-at-once")).await;
+        let gone = format!("!document.querySelector({})", json!(cash));
+        buyer.until("the way to pay to go", &gone, SOON).await;
+        let typed = "return document.querySelector('[data-test=address-name]').value";
+        assert_eq!(buyer.script(typed, &[]).await, json!("Ann Example"));
+        let show = "document.querySelector('[data-test=paid-at-once]').scrollIntoView({ block: 'center' })";
+        buyer.script(show, &[]).await;
+        draw(&buyer, window, &format!("followed-{name}")).await;
+
+        host.script("document.querySelector(':popover-open')?.hidePopover()", &[]).await;
+        change(&host, &offer, "").await;
+        save(&host).await;
+        buyer.find(&cash).await;
+        buyer.fill_address().await;
+        buyer.choose("payment-cash_on_delivery").await;
+        buyer.press("pay").await;
+        buyer.until("the order to be placed", &order_is("placed"), SOON).await;
+        host.assert_no_faults(name).await;
+        buyer.assert_no_faults(name).await;
+        buyer.close().await;
+        host.close().await;
+    }
+}
+
+#[tokio::test]
+async fn quick_item_is_paid_at_once_as_the_last_one_was() {
+    let shop = Shop::demo(&[]).await;
+    let driver = Driver::start();
+    let open = async |language: &str| {
+        let host = Browser::open(&driver, Window::Mobile, language).await;
+        let token = shop.token("Noura", "host");
+        host.goto(&format!("{}/host?stream={}&lang={language}#token={token}", shop.server.url, shop.stream)).await;
+        host.wait_until_live().await;
+        host.press("thumb-quick").await;
+        host.find(&named("quick-price")).await;
+        host
+    };
+    let state = "const box = document.querySelector('[data-test=quick-pay-later]'); return [box.checkVisibility(), box.checked]";
+    let host = open("en").await;
+    assert_eq!(host.script(state, &[]).await, json!([false, true]), "the shop takes no such payments");
+    host.close().await;
+    let settings = json!({ "manual_payments": {"cash_on_delivery": true} });
+    shop.rest("Root", "admin").send(Method::PATCH, "/v1/shop/settings", &[], Some(settings)).await.expect(200);
+    for (language, name) in first_or_all([("en", "en"), ("ar", "ar"), ("id", "id")]) {
+        let host = open(language).await;
+        assert_eq!(host.script(state, &[]).await, json!([true, true]));
+        let sell = async |price: &str, at_once: bool| {
+            host.fill(&named("quick-price"), price).await;
+            draw(&host, Window::Mobile, &format!("quick-{name}-{at_once}")).await;
+            host.press("quick-sell").await;
+            host.until("the sheet to close", "!document.querySelector('[data-test=quick-price]')", SOON).await;
+            let offers = shop.host.get(&shop.path("offers")).await.expect(200);
+            let newest =
+                offers["items"].as_array().unwrap().iter().max_by_key(|it| it["id"].as_str().unwrap().to_owned());
+            let newest = newest.unwrap();
+            assert_eq!(newest.get("pay_later"), at_once.then_some(&json!(false)), "{newest}");
+        };
+        sell("25", false).await;
+        host.press("thumb-quick").await;
+        host.find(&named("quick-price")).await;
+        host.choose("quick-pay-later").await;
+        sell("26", true).await;
+        // The next one begins as the last one was, also after the page was opened again.
+        host.script("location.reload()", &[]).await;
+        host.wait_until_live().await;
+        host.press("thumb-quick").await;
+        host.find(&named("quick-price")).await;
+        assert_eq!(host.script(state, &[]).await, json!([true, false]));
+        host.assert_no_faults(name).await;
+        host.close().await;
+    }
+}

@@ -1,14 +1,14 @@
 //! An owner sets the keys of Stripe on a phone, in English and in Arabic: the page says what is wrong, buyers pay by card at once, and the keys
 //! are never shown again.
 
-use fake_stripe::{FakeStripe, Options};
+use fake_stripe::{Call, FakeStripe, Fault, Options};
 use serde_json::{Value, json};
 use testkit::web_proxy::WebProxy;
 
 use crate::card::card;
 use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
-use crate::support::outside::shop::Shop;
+use crate::support::outside::shop::{Shop, key};
 use crate::support::outside::until_some;
 use crate::support::person::{named, order_is};
 
@@ -67,10 +67,17 @@ async fn shows_no_secret(browser: &Browser) {
     assert!(values.as_array().unwrap().iter().all(|value| value == ""), "{values}");
 }
 
-#[tokio::test]
-async fn evening_owner_sets_the_keys_of_stripe_and_buyers_pay_by_card() {
+/// A shop behind a proxy, whose owner can set keys.
+struct OwnShop {
+    fake: FakeStripe,
+    shop: Shop,
+    base: String,
+    _proxy: WebProxy,
+    _folder: tempfile::TempDir,
+}
+
+async fn own_shop() -> OwnShop {
     let fake = FakeStripe::start(Options { rate_per_endpoint: 10_000, ..Options::default() }).await.unwrap();
-    fake.revoke("rk_test_51AbcdefRevoked");
     let folder = tempfile::tempdir().unwrap();
     let secrets_key = folder.path().join("secrets.key");
     std::fs::write(&secrets_key, "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();
@@ -88,10 +95,18 @@ async fn evening_owner_sets_the_keys_of_stripe_and_buyers_pay_by_card() {
     ];
     let shop = Shop::serve_with(&store, &store, &settings.concat()).await;
     let location = format!("location / {{ proxy_pass http://shop; {} }}", WebProxy::WEBSOCKETS);
-    let _nginx = WebProxy::nginx(&listen, shop.server.address(), &location).await;
+    let proxy = WebProxy::nginx(&listen, shop.server.address(), &location).await;
+    OwnShop { fake, shop, base, _proxy: proxy, _folder: folder }
+}
+
+#[tokio::test]
+async fn evening_owner_sets_the_keys_of_stripe_and_buyers_pay_by_card() {
+    let own = own_shop().await;
+    let OwnShop { fake, shop, base, .. } = &own;
+    fake.revoke("rk_test_51AbcdefRevoked");
     let driver = Driver::start();
     let owner = Browser::open(&driver, Window::Mobile, "en").await;
-    sign_in_as_owner(&owner, &shop, &base).await;
+    sign_in_as_owner(&owner, shop, base).await;
     let open = async |language: &str| {
         owner.goto(&format!("{base}/admin?section=settings&lang={language}")).await;
         owner.find(&named("stripe-form")).await;
@@ -186,5 +201,65 @@ async fn evening_owner_sets_the_keys_of_stripe_and_buyers_pay_by_card() {
     owner.find(&named("stripe-removed")).await;
     owner.sees("stripe-mode", "nobody can pay by card").await;
     assert_eq!(shop.server.rest().get("/v1/shop").await.expect(200)["payments"], Value::Null);
+    owner.close().await;
+}
+
+/// The keys were removed while the first payment of the shop had no answer: the page says what can be done, and they are taken again.
+#[tokio::test]
+async fn owner_who_removed_the_keys_too_early_sets_them_again() {
+    let own = own_shop().await;
+    let OwnShop { fake, shop, base, .. } = &own;
+    let driver = Driver::start();
+    let owner = Browser::open(&driver, Window::Mobile, "en").await;
+    sign_in_as_owner(&owner, shop, base).await;
+    let open = async |language: &str| {
+        owner.goto(&format!("{base}/admin?section=settings&lang={language}")).await;
+        owner.find(&named("stripe-form")).await;
+    };
+    open("en").await;
+    fill_keys(&owner, [KEY, PUBLIC, WEBHOOK]).await;
+    owner.press("stripe-save").await;
+    owner.find(&named("stripe-saved")).await;
+
+    let offer = shop.on_sale(2, json!({"per_buyer": 1})).await;
+    let ann = shop.rest("Ann", "viewer");
+    let held = ann.post_keyed(&format!("/v1/offers/{offer}/orders"), &key(), json!({"qty": 1})).await.expect(201);
+    let path = format!("/v1/orders/{}", held["id"].as_str().unwrap());
+    fake.plan_fault(Call::Create, Fault::CutAfter, 1);
+    let (with, payment) = (key(), json!({"token": fake.confirmation_token("4242424242424242").unwrap()}));
+    let lost = ann.post_keyed(&format!("{path}/pay"), &with, payment.clone()).await;
+    assert_eq!(lost.body["code"], "outcome_unknown", "{lost:?}");
+    owner.press("stripe-remove").await;
+    owner.sees("confirm", "One payment or refund is not finished").await;
+    owner.press("confirm-yes").await;
+    owner.find(&named("stripe-removed")).await;
+    owner.sees("stripe-open", "keys of the same account").await;
+    draw(&owner, Window::Mobile, "open-phone").await;
+
+    let other = ["rk_test_other_51Abcdefghijkl", "pk_test_other_51Abcdefghijkl", WEBHOOK];
+    fill_keys(&owner, other).await;
+    owner.press("stripe-save").await;
+    owner.sees("stripe-result", "wait half a minute").await;
+    draw(&owner, Window::Mobile, "open-refused-phone").await;
+    for (language, name) in [("ar", "ar"), ("id", "id")] {
+        owner.resize(Window::Mobile).await;
+        open(language).await;
+        owner.find(&named("stripe-open")).await;
+        draw(&owner, Window::Mobile, &format!("open-{name}-phone")).await;
+        owner.resize(Window::Desktop).await;
+        draw(&owner, Window::Desktop, &format!("open-{name}-desktop")).await;
+    }
+    open("en").await;
+    draw(&owner, Window::Desktop, "open-desktop").await;
+    owner.resize_to(720, 450, false).await;
+    draw(&owner, Window::Desktop, "open-zoomed").await;
+    owner.resize(Window::Mobile).await;
+    fill_keys(&owner, [KEY, PUBLIC, WEBHOOK]).await;
+    owner.press("stripe-save").await;
+    owner.find(&named("stripe-saved")).await;
+    assert_eq!(owner.script("return document.querySelector('[data-test=stripe-open]')", &[]).await, Value::Null);
+    let paid = ann.post_keyed(&format!("{path}/pay"), &with, payment).await.expect(200);
+    assert_eq!(paid["status"], "paid");
+    assert_eq!(fake.intents().len(), 1);
     owner.close().await;
 }

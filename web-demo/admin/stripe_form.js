@@ -109,11 +109,28 @@ function form(part, keys, paint) {
   const submit = el('button.primary', { type: 'submit', 'data-test': 'stripe-save' }, t('save'));
   const bin = keys.key && removeButton(keys, paint, showRefusal);
   return [
+    openPart(keys),
     ...NAMES.map((name) => fields[name].node),
     webhookPart(keys),
     result,
     el('div.actions', {}, bin, check, submit),
   ];
+}
+
+/**
+ * Why only keys of the account before are taken now, and for how long.
+ * @param {StripeKeys} keys
+ */
+function openPart({ key, open_payments, open_until }) {
+  if (key || !open_payments) return null;
+  const until = open_until && t('stripe.open_until', { at: formatDateTime(open_until) });
+  return el(
+    'div.alert',
+    { role: 'note', 'data-test': 'stripe-open' },
+    el('p', {}, el('b', {}, t('stripe.open', { n: open_payments }))),
+    el('p', {}, t('stripe.open_same')),
+    el('p', {}, until || t('stripe.open_other')),
+  );
 }
 
 /**

@@ -39,7 +39,8 @@ export function auditText({ kind, by, name, user, subject, detail }, offerName) 
     action: kind,
   };
   const read = detail ? DETAILS[kind] : undefined;
-  const special = [kind === 'undo_import' && `audit.${kind}_${detail}`, detail && `audit.${kind}_of`];
+  const hasOwn = kind === 'undo_import' || kind === 'set_pay_later';
+  const special = [hasOwn && `audit.${kind}_${detail}`, detail && `audit.${kind}_of`];
   const key = special.find((one) => one && hasText(one)) || `audit.${kind}`;
   return t(hasText(key) ? key : 'audit.other', { ...values, ...read?.(detail ?? '') });
 }

@@ -52,6 +52,7 @@ export class Console {
       search: byId('lineup-search', HTMLInputElement),
       client,
       stream,
+      shop,
       onrefused,
     });
     /** @param {string} id */

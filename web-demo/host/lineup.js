@@ -16,9 +16,10 @@ import { addOnce } from './add_once.js';
 import { askNumber, askTime, pinChoice } from './dialogs.js';
 import { LineupOrder } from './lineup_order.js';
 import { LineupRow } from './lineup_row.js';
+import { askPayLater, takesLater } from './pay_later.js';
 import { keepSaleChoices } from './sale_choices.js';
 
-/** @import { LiveClient, Offer, Phase, Refusal, Stream } from '../types.d.ts' */
+/** @import { LiveClient, Offer, Phase, Refusal, Shop, Stream } from '../types.d.ts' */
 /** @typedef {HTMLButtonElement | null} Button */
 
 const RELOAD_MS = 15_000;
@@ -35,15 +36,17 @@ export class Lineup {
    *   search: HTMLInputElement,
    *   client: LiveClient,
    *   stream: Stream,
+   *   shop: Shop,
    *   onrefused: (refusal: Refusal) => void,
    * }} options
    */
-  constructor({ list, empty, search, client, stream, onrefused }) {
+  constructor({ list, empty, search, client, stream, shop, onrefused }) {
     this.list = list;
     this.empty = empty;
     this.search = search;
     this.client = client;
     this.path = `/streams/${stream.id}`;
+    this.takesLater = takesLater(shop);
     this.onrefused = onrefused;
     this.isLoaded = false;
     /** @type {Map<string, Offer>} */
@@ -238,6 +241,16 @@ export class Lineup {
       test: 'restock',
     });
     if (add) await this.act(button, () => addOnce(`/offers/${offer.id}/restock`, { add }));
+  }
+
+  /**
+   * Says whether buyers can pay an offer later, also while it is on sale.
+   * @param {Offer} offer
+   * @param {Button} button
+   */
+  async payLater(offer, button) {
+    const answer = await askPayLater(offer, fullTitle(offer));
+    if (answer) await this.act(button, () => put(`/offers/${offer.id}/pay-later`, answer));
   }
 
   // ---- Painting ----

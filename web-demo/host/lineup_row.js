@@ -9,6 +9,7 @@ import { rowMenu } from './row_menu.js';
 /** @import { Lineup } from './lineup.js' */
 
 Object.assign(ICONS, {
+  coin: 'M3 7h18v10H3zM12 9.5a2.5 2.5 0 1 1 0 5 2.5 2.5 0 0 1 0-5zM6 12h.01M18 12h.01',
   grip: 'M9 6h.01M15 6h.01M9 12h.01M15 12h.01M9 18h.01M15 18h.01',
   unpin: 'M9 4h6l-1 6 3 3v1.5H7V13l3-3zM12 14.5V21M4 4l16 16',
 });
@@ -61,9 +62,11 @@ export class LineupRow {
       open: button('open', null, (node) => lineup.open(this.offer, node), 'primary'),
       pause: button('pause', 'pause', (node) => lineup.pause(this.offer, node)),
       restock: button('restock', 'plus', (node) => lineup.restock(this.offer, node)),
+      pay_later: button('pay_later', 'coin', (node) => lineup.payLater(this.offer, node)),
       close: button('close', 'stop', (node) => lineup.close(this.offer, node)),
     };
-    const { pin, unpin, open, pause, restock, close } = this.buttons;
+    const { pin, unpin, open, pause, restock, pay_later: payLater, close } = this.buttons;
+    setVisible(payLater.node, lineup.takesLater);
     // Its word is long in some languages, and one row has it.
     unpin.label.className = 'for-reader';
     unpin.node.title = t('host.unpin');
@@ -71,7 +74,7 @@ export class LineupRow {
     this.more = rowMenu({
       label: t('lineup.more', { offer: fullTitle(offer) }),
       test: `more-${id}`,
-      content: [this.facts, pause.node, restock.node, close.node],
+      content: [this.facts, pause.node, restock.node, payLater.node, close.node],
     });
     this.root = el(
       'li.lineup-row',

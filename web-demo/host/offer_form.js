@@ -11,6 +11,7 @@ import { variantName } from './catalogue_texts.js';
 import { pinChoice } from './dialogs.js';
 import { field, futureTime, localTime, readAll, showFieldError, wholeNumber } from './form.js';
 import { OfferFormRow } from './offer_form_row.js';
+import { payLaterChoice } from './pay_later.js';
 import { keepSaleChoices, lastSaleChoices } from './sale_choices.js';
 
 /** @import { Offer, Product, Refusal, Shop, Stream, Variant } from '../types.d.ts' */
@@ -272,32 +273,6 @@ class OfferForm {
     this.alert.hidden = false;
   }
 }
-
-/**
- * Whether buyers can pay later. The choice is there only where the shop takes such payments. What is not chosen is as the shop says.
- * @param {Shop} shop
- */
-function payLaterChoice({ manual_methods = [] }) {
-  const select = el('select', { id: 'offer-pay-later', 'data-test': 'offer-pay-later' });
-  return {
-    node: el('div', { hidden: !manual_methods.length }, el('label', { for: select.id }, t('form.pay_later')), select),
-    /** @param {Kind} kind */
-    setKind: (kind) => {
-      const chosen = select.value;
-      const usual = kind === 'flash' ? [option('', 'flash'), option('yes', 'yes')] : [option('', 'yes')];
-      select.replaceChildren(...usual, option('no', 'no'));
-      // A regular offer can be paid later without a word.
-      select.value = kind === 'regular' && chosen === 'yes' ? '' : chosen;
-    },
-    value: () => (select.value ? { pay_later: select.value === 'yes' } : {}),
-  };
-}
-
-/**
- * @param {string} value
- * @param {'yes' | 'no' | 'flash'} text
- */
-const option = (value, text) => el('option', { value }, t(`form.pay_later_${text}`));
 
 function flashFields() {
   const minutes = wholeNumber(...LENGTH_MIN);

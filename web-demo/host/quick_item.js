@@ -8,6 +8,8 @@ import { el, icon, ICONS, setText, setVisible, style, toast } from '../ui.js';
 import { addOnce } from './add_once.js';
 import { currencySymbol } from './catalogue_texts.js';
 import { field, price, readAll, wholeNumber } from './form.js';
+import { takesLater } from './pay_later.js';
+import { keepSaleChoices, lastSaleChoices } from './sale_choices.js';
 import { guardTyped } from './unsaved.js';
 
 /** @import { Offer, Refusal, Shop, Stream } from '../types.d.ts' */
@@ -38,6 +40,7 @@ export function quickItemSheet({ stream, shop, onmade }) {
     }),
   };
   const photo = photoField();
+  const later = laterBox(shop);
   const alert = el('p.alert', { role: 'alert', hidden: true, 'data-test': 'quick-alert' });
   /** @param {Refusal} refusal */
   const fail = (refusal) => {
@@ -48,9 +51,10 @@ export function quickItemSheet({ stream, shop, onmade }) {
   const send = async () => {
     const values = readAll(fields);
     if (!values) return;
+    later.keep();
     // The photo was sent while the price was typed.
     const image = await photo.address();
-    const form = { ...values, ...(image && { image }) };
+    const form = { ...values, ...(image && { image }), ...later.value() };
     /** @type {{ number: number, offer: Offer }} */
     const { number, offer } = await addOnce(`/streams/${stream.id}/quick-items`, form);
     dialog.close();
@@ -67,6 +71,7 @@ export function quickItemSheet({ stream, shop, onmade }) {
     { noValidate: true, onsubmit: press },
     photo.node,
     el('div.pair', {}, fields.price.node, fields.quantity.node),
+    later.node,
     alert,
     submit,
     el('small', {}, t('quick.later')),
@@ -74,6 +79,22 @@ export function quickItemSheet({ stream, shop, onmade }) {
   const dialog = guardTyped(openSheet(form, { title: t('quick.title'), test: 'quick-form', className: 'small' }));
   fields.price.control.focus();
   return dialog;
+}
+
+/**
+ * Whether buyers can pay later, where the shop takes such payments. It begins with the last choice.
+ * @param {Shop} shop
+ */
+function laterBox(shop) {
+  const box = el('input', { type: 'checkbox', checked: lastSaleChoices().quick_later, 'data-test': 'quick-pay-later' });
+  const texts = el('span', {}, el('b', {}, t('form.pay_later_yes')), el('small', {}, t('form.pay_later')));
+  const isThere = takesLater(shop);
+  return {
+    node: el('label.choice', { hidden: !isThere }, box, texts),
+    // What can be paid later is as for any regular offer.
+    value: () => (isThere && !box.checked ? { pay_later: false } : {}),
+    keep: () => isThere && keepSaleChoices({ quick_later: box.checked }),
+  };
 }
 
 /** A photo that is uploaded as soon as it is taken. */

@@ -1,6 +1,6 @@
 // What a host chose for the last sale, kept in this browser, so that the next form begins with it.
 
-/** @typedef {{ countdown_s: number, duration_s: number, per_buyer: number, quantity: number, hold_s: number, percent: number | null, pin: boolean }} SaleChoices */
+/** @typedef {{ countdown_s: number, duration_s: number, per_buyer: number, quantity: number, hold_s: number, percent: number | null, pin: boolean, quick_later: boolean }} SaleChoices */
 
 const SLOT = 'livesouk.sale_choices';
 
@@ -13,6 +13,7 @@ const DEFAULTS = {
   hold_s: 300,
   percent: null,
   pin: true,
+  quick_later: true,
 };
 
 /** @returns {SaleChoices} */

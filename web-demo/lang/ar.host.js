@@ -62,6 +62,8 @@ export default {
   'host.resume': term.resume,
   'host.pause': term.pause,
   'host.restock': 'زيادة',
+  'host.pay_later': 'الدفع لاحقًا',
+  'host.pay_later_about': 'يسري التغيير فورًا، حتى على من يُتمّون الشراء الآن. والطلبات المسجّلة من قبل تبقى كما هي.',
   'host.close': 'إنهاء',
   'host.stop': 'إنهاء البيع',
   'host.discard': 'حذف المسودة',

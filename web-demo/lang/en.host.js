@@ -55,6 +55,9 @@ export default {
   'host.resume': term.resume,
   'host.pause': term.pause,
   'host.restock': 'Restock',
+  'host.pay_later': 'Pay later',
+  'host.pay_later_about':
+    'It counts at once, also for buyers who are at the checkout now. Orders that are placed already stay as they are.',
   'host.close': 'End sale',
   'host.stop': 'End sale',
   'host.discard': 'Delete draft',

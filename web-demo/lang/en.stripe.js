@@ -41,6 +41,15 @@ export default {
     one: 'One payment or refund is not finished.',
     other: '{n} payments or refunds are not finished.',
   },
+  'stripe.open': {
+    one: 'One payment or refund that was begun with the removed keys is not finished.',
+    other: '{n} payments or refunds that were begun with the removed keys are not finished.',
+  },
+  'stripe.open_same':
+    'Set keys of the same account: they are taken at once, and the shop then asks Stripe what became of each. A buyer whose payment went through gets the order, or the money back.',
+  'stripe.open_other': 'Keys of another account are taken when all of them are finished.',
+  'stripe.open_until':
+    'Keys of another account are taken when all of them are finished, on {at} at the latest. By then Stripe has released every amount that was only reserved on a card.',
   'stripe.removed': 'The keys are removed.',
   'stripe.other_field': 'This is a key of another field: {is}.',
   'stripe.begins': 'It must begin with {with}.',
@@ -57,6 +66,6 @@ export default {
   'error.stripe_account_changes':
     'The shop was paid with another account or mode. Remove its keys if they are still set, wait half a minute, and then set these.',
   'error.stripe_payments_open':
-    'Payments or refunds of the previous account are not finished, and these keys cannot be used to finish them. Wait until they are finished, or set keys of that account.',
+    'Payments or refunds of the previous account are not finished, and these keys cannot be used to finish them. Set keys of that account first: they are accepted at once, and the shop then finds out what became of each.',
   'error.stripe_keys_fixed': 'The keys of Stripe cannot be set here.',
 };

@@ -49,6 +49,9 @@ export default {
   'host.resume': term.resume,
   'host.pause': term.pause,
   'host.restock': 'Isi stok',
+  'host.pay_later': 'Bayar nanti',
+  'host.pay_later_about':
+    'Langsung berlaku, juga bagi pembeli yang sedang membayar. Pesanan yang sudah dibuat tetap seperti semula.',
   'host.close': 'Akhiri',
   'host.stop': 'Akhiri penjualan',
   'host.discard': 'Hapus draf',

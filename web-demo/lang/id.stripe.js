@@ -41,6 +41,14 @@ export default {
   'stripe.remove_open': {
     other: '{n} pembayaran atau pengembalian dana belum selesai.',
   },
+  'stripe.open': {
+    other: '{n} pembayaran atau pengembalian dana yang dimulai dengan kunci yang dihapus belum selesai.',
+  },
+  'stripe.open_same':
+    'Isi kunci akun yang sama: kunci itu langsung diterima, lalu toko menanyakan hasil masing-masing ke Stripe. Pembeli yang pembayarannya berhasil menerima pesanannya atau uangnya kembali.',
+  'stripe.open_other': 'Kunci akun lain diterima setelah semuanya selesai.',
+  'stripe.open_until':
+    'Kunci akun lain diterima setelah semuanya selesai, paling lambat {at}. Saat itu Stripe sudah melepas setiap jumlah yang hanya ditahan di kartu.',
   'stripe.removed': 'Kunci dihapus.',
   'stripe.other_field': 'Ini kunci untuk kolom lain: {is}.',
   'stripe.begins': 'Harus diawali {with}.',
@@ -58,6 +66,6 @@ export default {
   'error.stripe_account_changes':
     'Toko dibayar dengan akun atau mode lain. Hapus kuncinya jika masih terpasang, tunggu setengah menit, lalu isi yang ini.',
   'error.stripe_payments_open':
-    'Pembayaran atau pengembalian dana dari akun sebelumnya belum selesai, dan tidak bisa diselesaikan dengan kunci ini. Tunggu sampai selesai, atau isi kunci akun itu.',
+    'Pembayaran atau pengembalian dana dari akun sebelumnya belum selesai, dan tidak bisa diselesaikan dengan kunci ini. Isi dulu kunci akun itu: kunci itu langsung diterima, lalu toko mengetahui hasil masing-masing.',
   'error.stripe_keys_fixed': 'Kunci Stripe tidak bisa diisi di sini.',
 };

@@ -1,4 +1,4 @@
-//! The host's actions on offers: create, open, pause, close, restock, extend, pin.
+//! The host's actions on offers: create, open, pause, close, restock, extend, pay later or not, pin.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use crate::app::error::{Result, as_outcome_unknown};
 use crate::app::state_changes::{offer_change, pin_change};
 use crate::domain::offer::{self, OfferForm};
 use crate::domain::{
-    Actor, AuditAction, Event, IdempotencyKey, LiveStream, ManualMethod, Offer, OfferId, OfferStage, Order,
-    OrderStatus, Permission, Refusal, Reservation, StreamId,
+    Actor, AuditAction, Event, IdempotencyKey, LiveStream, ManualMethod, Offer, OfferId, OfferPayLater, OfferStage,
+    Order, OrderStatus, Permission, Refusal, Reservation, StreamId,
 };
 use crate::protocol::{OfferView, OrderView, PinView, ReservationView};
 use crate::store::KeyedRequest;
@@ -140,6 +140,26 @@ impl Catalogue {
         self.context
             .spawn_write(async move {
                 this.context.store.extend_offer(id, ms, Some(&request)).await?;
+                this.publish_changed_offer(id).await
+            })
+            .await
+            .map_err(as_outcome_unknown)
+    }
+
+    /// Sets whether an offer can be paid later; `None`: as the shop says. To set the same again changes nothing.
+    pub async fn set_pay_later(
+        self: &Arc<Self>,
+        actor: &Actor,
+        id: OfferId,
+        choice: Option<bool>,
+    ) -> Result<OfferView> {
+        let offer = self.authorize_selling(actor, id).await?;
+        let detail = Some(OfferPayLater::choice_name(choice).to_owned());
+        let entry = self.audit.offer_entry(actor, (offer.stream, id), AuditAction::SetPayLater, detail);
+        let this = self.clone();
+        self.context
+            .spawn_write(async move {
+                this.context.store.set_pay_later(id, choice, &entry).await?;
                 this.publish_changed_offer(id).await
             })
             .await

@@ -221,7 +221,6 @@ impl Checkout {
         }
         let offers = self.context.store.pay_later_of_offers(order.id).await?;
         let view = |method| ManualMethodView { method, days: settings.days(method) };
-        let at_once = offers.iter().filter(|offer| !settings.allows(**offer)).map(|offer| offer.offer);
-        Ok((settings.methods(&offers).map(view).collect(), at_once.collect()))
+        Ok((settings.methods(&offers).map(view).collect(), settings.paid_at_once(&offers)))
     }
 }

@@ -10,10 +10,12 @@ use crate::app::settings::{StripeCardForm, StripeEndpoints};
 use crate::app::settings_sync::{open_stripe_keys, seal_stripe_keys};
 use crate::domain::payment::AUTHORIZATION_LAPSE_MS;
 use crate::domain::secrets_key::SecretsKey;
-use crate::domain::stripe_keys::{StoredStripeKeys, StripeKeysRequest, StripeKeysSetting, check_account_change};
+use crate::domain::stripe_keys::{
+    RemovedStripeKeys, StoredStripeKeys, StripeKeysRequest, StripeKeysSetting, check_account_change,
+};
 use crate::domain::{
-    Actor, AuditAction, AuditEntry, Permission, Place, Refusal, Role, StripeKeyProblem, StripeKeys, StripeKeysFixed,
-    StripeMode,
+    Actor, AuditAction, AuditEntry, Millis, Permission, Place, Refusal, Role, StripeKeyProblem, StripeKeys,
+    StripeKeysFixed, StripeMode,
 };
 use crate::store::AccountPayments;
 
@@ -30,6 +32,8 @@ pub struct StripeKeysState {
     pub mode: Option<StripeMode>,
     /// Payments and refunds at Stripe that are not finished.
     pub open_payments: i64,
+    /// From when on these count no more. `None`: there are none, or refunds among them, which count until they are finished.
+    pub open_until: Option<Millis>,
     /// Where Stripe sends its events.
     pub webhook_url: Option<String>,
 }
@@ -64,12 +68,14 @@ impl Checkout {
         self.authorize_stripe_keys(actor).await?;
         let settings = &self.context.settings;
         let account = self.context.stripe();
+        let AccountPayments { open, open_since, .. } = self.account_payments().await?;
         Ok(StripeKeysState {
             stored: self.context.store.shop_settings().await?.stripe.stored,
             fixed: self.keys_fixed(),
             mode: account
                 .map(|account| if stripe::is_live_key(&account.key) { StripeMode::Live } else { StripeMode::Test }),
-            open_payments: self.account_payments().await?.open,
+            open_payments: open,
+            open_until: open_since.map(|since| since + AUTHORIZATION_LAPSE_MS),
             webhook_url: settings.public_url.as_ref().map(|url| format!("{url}/v1/webhooks/{}", stripe::NAME)),
         })
     }
@@ -91,7 +97,7 @@ impl Checkout {
         let sealed = seal_stripe_keys(secrets_key, &keys).ok_or(Error::Unavailable)?;
         let before = before.as_ref().zip(setting.stored.as_ref());
         let stored = StoredStripeKeys::new(&keys, sealed, before, actor.name.as_str(), self.context.now());
-        self.write_stripe_keys(actor, Some(stored), setting.stored, AuditAction::SetStripeKeys).await?;
+        self.write_stripe_keys(actor, (Some(stored), None), setting.stored, AuditAction::SetStripeKeys).await?;
         Ok(check)
     }
 
@@ -103,7 +109,10 @@ impl Checkout {
         if before.is_none() {
             return Ok(());
         }
-        self.write_stripe_keys(actor, None, before, AuditAction::RemoveStripeKeys).await
+        let secrets_key = self.context.settings.secrets_key.as_ref();
+        let keys = before.as_ref().and_then(|stored| open_stripe_keys(&stored.sealed, secrets_key).ok());
+        let removed = keys.as_ref().map(RemovedStripeKeys::new);
+        self.write_stripe_keys(actor, (None, removed), before, AuditAction::RemoveStripeKeys).await
     }
 
     /// Only an owner may see and change them: the money of the shop goes to their account.
@@ -147,9 +156,12 @@ impl Checkout {
     }
 
     async fn account_payments(&self) -> Result<AccountPayments> {
-        let store = &self.context.store;
-        let since = store.now().await? - AUTHORIZATION_LAPSE_MS;
-        Ok(store.account_payments(stripe::NAME, since).await?)
+        Ok(self.context.store.account_payments(stripe::NAME, self.lapsed_before().await?).await?)
+    }
+
+    /// The authorization of a payment that began before this time has lapsed.
+    async fn lapsed_before(&self) -> Result<Millis> {
+        Ok(self.context.store.now().await? - AUTHORIZATION_LAPSE_MS)
     }
 
     async fn checked_keys(&self, form: &StripeKeysRequest) -> Result<CheckedKeys> {
@@ -162,10 +174,15 @@ impl Checkout {
         let account = endpoints.account(keys.clone()).ok_or(Refusal::StripeKeys(StripeKeyProblem::StandIn))?;
         let stripe = self.stripe_provider().ok_or(Error::Unavailable)?;
         let _one = self.key_checks.try_acquire().map_err(|_| Refusal::Busy { retry_ms: CHECK_RETRY_MS })?;
-        let AccountPayments { newest, open } = self.account_payments().await?;
-        let is_known = stripe.check_keys(account, newest.as_deref()).await.map_err(Refusal::StripeKeys)?;
-        // If no payment was answered yet, nothing shows which account has the payments that are under way.
-        let is_known = is_known && (newest.is_some() || open == 0);
+        let AccountPayments { newest, open, .. } = self.account_payments().await?;
+        let unanswered = match newest.is_none() && open > 0 {
+            true => self.context.store.unanswered_payments(stripe::NAME, self.lapsed_before().await?).await?,
+            false => Vec::new(),
+        };
+        let facts = stripe.check_keys(account, newest.as_deref(), &unanswered).await.map_err(Refusal::StripeKeys)?;
+        // If no payment was answered yet, only the payments that are under way and the keys themselves show which account has them.
+        let is_known = facts.knows_payments
+            || newest.is_none() && (open == 0 || keys.are_of_last_account(before.as_ref(), &setting, facts.is_pair));
         if !is_known {
             // Read again: payments may have begun meanwhile.
             let (now, open) = (self.context.store.now().await?, self.account_payments().await?.open);
@@ -178,7 +195,7 @@ impl Checkout {
     async fn write_stripe_keys(
         self: &Arc<Self>,
         actor: &Actor,
-        keys: Option<StoredStripeKeys>,
+        (keys, removed): (Option<StoredStripeKeys>, Option<RemovedStripeKeys>),
         before: Option<StoredStripeKeys>,
         action: AuditAction,
     ) -> Result<()> {
@@ -188,7 +205,7 @@ impl Checkout {
         let this = self.clone();
         self.context
             .spawn_write(async move {
-                this.context.store.update_stripe_keys(keys.as_ref(), before.as_ref(), &entry).await?;
+                this.context.store.update_stripe_keys(keys.as_ref(), before.as_ref(), removed.as_ref(), &entry).await?;
                 this.settings_sync.refresh_after_change().await;
                 Ok(())
             })

@@ -30,6 +30,13 @@ fn team_verbs(shop: &Shop, offer: &str, message: &str) -> Vec<(Method, String, V
             Some(json!({"do": "extend", "offer": offer, "seconds": 60, "key": "key-00001"})),
             false,
         ),
+        (
+            put.clone(),
+            of_offer("pay-later"),
+            json!({"pay_later": true}),
+            Some(json!({"do": "set_pay_later", "offer": offer, "pay_later": true})),
+            false,
+        ),
         (put.clone(), shop.path("lineup"), json!({"offers": [offer]}), None, false),
         (put.clone(), of_offer("schedule"), json!({"starts_at": null}), None, false),
         (

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use livesouk::domain::order::request_hash;
 use livesouk::domain::{
-    AuditAction, Coupon, CouponForm, ManualMethod, ManualPayments, Market, PaymentStatus, QuoteRules, Refusal,
+    AuditAction, Coupon, CouponForm, CouponProblem, ManualMethod, ManualPayments, Market, PaymentStatus, QuoteRules,
+    Refusal, StreamId,
 };
 use livesouk::store::{LockWait, NewPlacement};
 
-use super::builders::{actor, audit_entry, key, person, user};
+use super::builders::{actor, audit_entry, key, person, refusal, stream, user};
 use super::coupon_builders::{PERCENT_10, percent};
 use super::fixture::{Fixture, facts};
 
@@ -24,6 +25,9 @@ facts! {
     claim_that_does_not_fit_leaves_the_quote_alone
     claim_beside_an_attempt_to_pay_changes_no_quote
     newly_shown_coupon_stays_on_the_screens
+    coupon_that_cannot_be_used_is_not_claimed
+    claims_of_coupons_that_were_ended_do_not_hide_a_good_one
+    show_that_has_ended_shows_no_coupon
 }
 
 const CLAIMS: &str = "select cast(count(*) as bigint) from coupon_claims";
@@ -291,4 +295,61 @@ async fn newly_shown_coupon_stays_on_the_screens(shop: Fixture) {
     let hidden = shop.store.hide_coupon_if_unchanged(&found[0]).await.unwrap().unwrap();
     assert_eq!((hidden.coupon, read().await), (None, None));
     assert_eq!(shop.store.hide_coupon_if_unchanged(&found[0]).await.unwrap(), None, "once");
+}
+
+/// It is still on the screens: the job that hides it comes a moment later.
+async fn coupon_that_cannot_be_used_is_not_claimed(shop: Fixture) {
+    let app = shop.app().await;
+    let now = shop.store.now().await.unwrap();
+    let elsewhere = stream(StreamId::new());
+    shop.store.create_stream(shop.shop.id, &elsewhere).await.unwrap();
+    let gone = |change: &str| format!("update coupons set {change}");
+    for (name, change, problem) in [
+        ("over", gone("ends_at = 2000, starts_at = 1000"), Some(CouponProblem::Ended)),
+        ("ended", gone("ended_at = 1000"), Some(CouponProblem::Ended)),
+        ("early", gone(&format!("starts_at = {}", now + 3_600_000)), Some(CouponProblem::NotStarted)),
+        ("used", gone("quota = 1, uses = 1"), Some(CouponProblem::UsedUp)),
+        ("other", gone(&format!("stream = {}", shop.id(elsewhere.id.0))), Some(CouponProblem::OtherShow)),
+        ("money", gone("currency = 'EUR', minimum = 5"), Some(CouponProblem::Currency)),
+        ("good", gone("quota = 2, uses = 1"), None),
+    ] {
+        let coupon = shop.coupon(percent(name, PERCENT_10)).await;
+        let shown = coupon.shown(shop.stream, "SAR", shop.store.now().await.unwrap()).unwrap();
+        let entry = audit_entry(shop.stream, AuditAction::ShowCoupon);
+        shop.store.show_coupon(shop.stream, Some(&shown), &entry).await.unwrap();
+        shop.run(&format!("{change} where id = {}", shop.id(coupon.id.0))).await;
+        let claimed = app.checkout.claim_coupon(&actor("ann"), shop.stream, coupon.id).await;
+        assert_eq!(claimed, problem.map_or(Ok(()), |problem| Err(Refusal::Coupon(problem).into())), "{name}");
+        let wrong_show = app.checkout.claim_coupon(&actor("ann"), elsewhere.id, coupon.id).await;
+        assert_eq!(wrong_show, Err(Refusal::Coupon(CouponProblem::Unknown).into()), "{name} is not shown there");
+        let own = format!("{CLAIMS} where coupon = {}", shop.id(coupon.id.0));
+        assert_eq!(shop.number(&own).await, i64::from(problem.is_none()), "{name}");
+    }
+}
+
+/// The quote looks at the ten newest claims.
+async fn claims_of_coupons_that_were_ended_do_not_hide_a_good_one(shop: Fixture) {
+    let good = shop.coupon(percent("GOOD", PERCENT_10)).await;
+    shop.claim(&good, "ann").await;
+    shop.run("update coupon_claims set claimed_at = claimed_at - 1000").await;
+    for n in 0..10 {
+        let ended = shop.coupon(percent(&format!("ENDED {n}"), PERCENT_10)).await;
+        shop.claim(&ended, "ann").await;
+        shop.end_coupon(&ended).await;
+    }
+    let order = shop.opened("ann", &[1]).await;
+    assert_eq!(shop.quote_of(order.id).await.coupon.map(|coupon| coupon.id), Some(good.id));
+}
+
+async fn show_that_has_ended_shows_no_coupon(shop: Fixture) {
+    let coupon = shop.coupon(percent("LAST", PERCENT_10)).await;
+    let shown = coupon.shown(shop.stream, "SAR", shop.store.now().await.unwrap()).unwrap();
+    let show = async |coupon| {
+        let entry = audit_entry(shop.stream, AuditAction::ShowCoupon);
+        shop.store.show_coupon(shop.stream, coupon, &entry).await.map(|show| show.coupon.is_some())
+    };
+    assert!(show(Some(&shown)).await.unwrap());
+    shop.run(&format!("update streams set status = 'ended', ended_at = 1 where id = {}", shop.id(shop.stream.0))).await;
+    assert_eq!(refusal(show(Some(&shown)).await), Refusal::StreamEnded);
+    assert!(!show(None).await.unwrap(), "it can still be taken away");
 }

@@ -254,7 +254,10 @@ async fn only_orders_that_the_shop_allows_are_placed(shop: Fixture) {
         refusal(shop.store.place_order(&new).await)
     };
     let order = shop.hold_one(offer, "ann").await.id;
-    assert_eq!(refused(order, |new| new.settings.bank_transfer = false).await, Refusal::MethodOff);
+    assert_eq!(
+        refused(order, |new| new.settings.bank_transfer = false).await,
+        Refusal::MethodOff { offers: Vec::new() }
+    );
     assert_eq!(refused(order, |new| new.quote_version = Some("other".into())).await.code(), "quote_changed");
     assert_eq!(shop.order(order).await.status, OrderStatus::Held, "still held");
     place(&shop, order, "ann", ManualMethod::BankTransfer).await.unwrap();
@@ -265,7 +268,7 @@ async fn only_orders_that_the_shop_allows_are_placed(shop: Fixture) {
     shop.store.create_offer(&flash, None).await.unwrap();
     shop.store.open_offer(flash.id).await.unwrap();
     let order = shop.hold_one(flash.id, "ann-of-flash").await.id;
-    assert_eq!(refused(order, |_| {}).await, Refusal::MethodOff);
+    assert_eq!(refused(order, |_| {}).await, Refusal::MethodOff { offers: vec![flash.id] });
     let mut allowed = placement(order, "ann-of-flash", ManualMethod::BankTransfer);
     allowed.settings.for_flash_sales = true;
     assert_eq!(shop.store.place_order(&allowed).await.unwrap().0.status, OrderStatus::Placed);

@@ -7,7 +7,7 @@ use fake_stripe::{Call, FakeStripe, Fault, Options};
 use livesouk::app::{App, Error, Settings, StripeEndpoints};
 use livesouk::domain::secrets_key::SecretsKey;
 use livesouk::domain::stripe_keys::StripeKeysRequest;
-use livesouk::domain::{Actor, OrderStatus, PaymentStatus, Refusal, Role, StripeKeyProblem};
+use livesouk::domain::{Actor, OrderId, OrderStatus, PaymentStatus, Refusal, Role, StripeKeyProblem};
 
 use super::builders::{actor, key};
 use super::fixture::{Fixture, facts, payment_settings};
@@ -17,6 +17,9 @@ use crate::support::{SOON, until_some};
 facts! {
     keys_of_another_account_are_taken_only_when_nothing_is_left_of_the_one_before
     first_payment_whose_answer_was_lost_keeps_its_account
+    removed_keys_of_an_unanswered_payment_are_taken_again_at_once
+    other_keys_that_know_an_unanswered_payment_are_taken_at_once
+    new_secret_key_beside_the_same_publishable_key_is_of_the_same_account
     change_beside_another_one_is_refused
     payment_under_way_waits_for_the_keys_of_its_account
     live_key_is_used_neither_with_a_stand_in_nor_beside_payments_for_tests
@@ -50,9 +53,15 @@ fn owner() -> Actor {
 }
 
 async fn set(app: &App, account: &str) -> Result<bool, Error> {
-    let typed = |prefix: &str| Some(format!("{prefix}_{account}"));
-    let form =
-        StripeKeysRequest { key: typed("rk"), publishable_key: typed("pk"), webhook_secret: Some("whsec_1".into()) };
+    set_pair(app, account, account).await
+}
+
+async fn set_pair(app: &App, key: &str, publishable_key: &str) -> Result<bool, Error> {
+    let form = StripeKeysRequest {
+        key: Some(format!("rk_{key}")),
+        publishable_key: Some(format!("pk_{publishable_key}")),
+        webhook_secret: Some("whsec_1".into()),
+    };
     app.checkout.set_stripe_keys(&owner(), form).await.map(|check| check.is_other_account)
 }
 
@@ -132,6 +141,74 @@ async fn first_payment_whose_answer_was_lost_keeps_its_account(shop: Fixture) {
     app.checkout.remove_stripe_keys(&owner()).await.unwrap();
     wait_an_hour(&shop).await;
     assert_eq!(set(&app, "test_other").await, problem(StripeKeyProblem::PaymentsOpen(1)));
+    end(app).await;
+}
+
+/// The first payment of the shop, to which no answer came. Gives its order and its token.
+async fn unanswered_payment(shop: &Fixture, fake: &FakeStripe, app: &Arc<App>, fault: Fault) -> (OrderId, String) {
+    set(app, "test_first").await.unwrap();
+    let offer = shop.offer(5, 5).await;
+    let order = app.checkout.buy(&actor("ann"), offer, 1, key("buy-00001")).await.unwrap().order.id;
+    fake.plan_fault(Call::Create, fault, 1);
+    let token = fake.confirmation_token("4242424242424242").unwrap();
+    app.checkout.pay(&actor("ann"), order, &token, None, key("pay-00001")).await.unwrap_err();
+    assert_eq!(shop.store.payment(order, 1).await.unwrap().unwrap().reference, None);
+    (order, token)
+}
+
+/// They were removed by mistake: nobody could set keys for eight days, and nobody could find out what became of the payment.
+async fn removed_keys_of_an_unanswered_payment_are_taken_again_at_once(shop: Fixture) {
+    let (fake, app) = start(&shop, true).await;
+    let (order, token) = unanswered_payment(&shop, &fake, &app, Fault::CutBefore).await;
+    app.checkout.remove_stripe_keys(&owner()).await.unwrap();
+    let shown = app.checkout.stripe_keys(&owner()).await.unwrap();
+    assert_eq!(shown.open_payments, 1);
+    let (began, day) = (shop.store.payment(order, 1).await.unwrap().unwrap().called_at.unwrap(), 86_400_000);
+    assert_eq!(shown.open_until, Some(began + 8 * day));
+    assert_eq!(set(&app, "test_second").await, problem(StripeKeyProblem::AccountChanges));
+    assert_eq!(set(&app, "test_first").await, Ok(false), "without a wait");
+    // Stripe never got the request. The buyer sends it again, under the same key.
+    let paid = app.checkout.pay(&actor("ann"), order, &token, None, key("pay-00001")).await.unwrap();
+    assert_eq!(paid.order.status, OrderStatus::Paid);
+    assert_eq!(fake.intents().len(), 1);
+    let shown = app.checkout.stripe_keys(&owner()).await.unwrap();
+    assert_eq!((shown.open_payments, shown.open_until), (0, None));
+    shop.assert_consistent().await;
+    end(app).await;
+}
+
+/// The owner made new keys of the account. What was paid with the old ones is not lost.
+async fn other_keys_that_know_an_unanswered_payment_are_taken_at_once(shop: Fixture) {
+    let (fake, app) = start(&shop, true).await;
+    let (order, _) = unanswered_payment(&shop, &fake, &app, Fault::CutAfter).await;
+    app.checkout.remove_stripe_keys(&owner()).await.unwrap();
+    assert_eq!(set(&app, "test_other").await, problem(StripeKeyProblem::AccountChanges));
+    assert_eq!(set(&app, "test_second").await, Ok(false), "they know the payment");
+    let payment = shop.store.payment(order, 1).await.unwrap().unwrap();
+    assert_eq!(app.checkout.refresh_payment(payment).await.unwrap().status, PaymentStatus::Captured);
+    assert_eq!((shop.order(order).await.status, fake.intents().len()), (OrderStatus::Paid, 1));
+    end(app).await;
+}
+
+async fn new_secret_key_beside_the_same_publishable_key_is_of_the_same_account(shop: Fixture) {
+    let (fake, app) = start(&shop, true).await;
+    unanswered_payment(&shop, &fake, &app, Fault::CutBefore).await;
+    app.checkout.remove_stripe_keys(&owner()).await.unwrap();
+    wait_an_hour(&shop).await;
+    let open = || problem(StripeKeyProblem::PaymentsOpen(1));
+    let new_key = async || set_pair(&app, "test_second", "test_first").await;
+    assert_eq!(
+        new_key().await,
+        open(),
+        "an account without payments does not show whether its two keys belong together"
+    );
+    // A payment that another program made there shows it.
+    let made =
+        reqwest::Client::new().post(format!("{}/v1/payment_intents", fake.base())).bearer_auth("sk_test_program");
+    let made = made.header("stripe-version", "2026-09-30.endive").body("amount=1000&currency=sar");
+    assert_eq!(made.send().await.unwrap().status(), 200);
+    assert_eq!(set_pair(&app, "test_second", "test_third").await, open());
+    assert_eq!(new_key().await, Ok(false));
     end(app).await;
 }
 

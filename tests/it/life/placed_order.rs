@@ -159,6 +159,55 @@ async fn host_decides_for_each_offer_whether_it_is_paid_later() {
 }
 
 #[tokio::test]
+async fn team_changes_whether_an_offer_on_sale_is_paid_later() {
+    let shop = Shop::demo(&[]).await;
+    allow(&shop, both()).await;
+    let offer = shop.on_sale(4, json!({"per_buyer": 4})).await;
+    let path = format!("/v1/offers/{offer}/pay-later");
+    let ann = shop.rest("Ann", "viewer");
+    let (mut live, mut watcher) = (shop.live("Ann", "viewer").await, shop.live("Wadi", "viewer").await);
+    let (first, second) = (id(&hold(&mut live, &offer, 1).await), id(&hold(&mut live, &offer, 1).await));
+    let pay = async |order: &str| {
+        let cash = json!({"method": "cash_on_delivery"});
+        ann.post_keyed(&format!("/v1/orders/{order}/pay"), &key(), cash).await
+    };
+    assert_eq!(pay(&first).await.expect(200)["status"], "placed");
+
+    // Over REST and on the socket; whoever watches has the offer as it is now.
+    let off = shop.host.put(&path, json!({"pay_later": false})).await.expect(200);
+    assert_eq!((&off["id"], &off["pay_later"]), (&json!(offer), &json!(false)));
+    let is_off = |frame: &Value| frame["state"]["offers"][&offer]["pay_later"] == false;
+    watcher.until("the offer that is paid at once", SOON, is_off).await;
+    let refused = pay(&second).await.expect_problem(409, "method_off");
+    assert_eq!(refused["offers"], json!([offer]));
+    let detail = ann.get(&format!("/v1/orders/{second}")).await.expect(200);
+    assert_eq!((detail.get("manual_methods"), &detail["paid_at_once"]), (None, &json!([offer])));
+    let kept = ann.get(&format!("/v1/orders/{first}")).await.expect(200);
+    assert_eq!((&kept["status"], &kept["placement"]["method"]), (&json!("placed"), &json!("cash_on_delivery")));
+
+    let mut host = shop.live("Noura", "host").await;
+    let again = json!({"do": "set_pay_later", "offer": offer, "pay_later": false});
+    assert_eq!(host.ask(again).await.unwrap()["offer"]["v"], off["v"], "the same again changes nothing");
+    let on = host.ask(json!({"do": "set_pay_later", "offer": offer, "pay_later": true})).await.unwrap();
+    assert_eq!(on["offer"]["pay_later"], true);
+    assert_eq!(pay(&second).await.expect(200)["status"], "placed");
+    let usual = shop.host.put(&path, json!({"pay_later": null})).await.expect(200);
+    assert_eq!(usual.get("pay_later"), None, "as the shop says");
+
+    // What is not said undoes nothing, and others may not.
+    for bad in [json!({}), json!({"pay_later": "no"}), json!({"pay_later": 1})] {
+        shop.host.put(&path, bad).await.expect_problem(400, "bad_request");
+    }
+    ann.put(&path, json!({"pay_later": true})).await.expect_problem(403, "forbidden");
+    let log = shop.host.get(&shop.path("audit-log")).await.expect(200);
+    let said = log["items"].as_array().unwrap().iter().filter(|entry| entry["kind"] == "set_pay_later");
+    let said: Vec<_> = said.map(|entry| (entry["subject"].as_str(), entry["detail"].as_str().unwrap())).collect();
+    assert_eq!(said, ["default", "yes", "no"].map(|detail| (Some(offer.as_str()), detail)));
+    shop.host.post(&format!("/v1/offers/{offer}/close"), json!({})).await.expect(200);
+    shop.host.put(&path, json!({"pay_later": true})).await.expect_problem(409, "closed");
+}
+
+#[tokio::test]
 async fn settings_of_manual_payments_are_checked() {
     let shop = Shop::demo(&[]).await;
     let admin = shop.rest("Root", "admin");

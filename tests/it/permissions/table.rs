@@ -269,6 +269,7 @@ pub const ROWS: &[Row] = &[
         .on("at the price 0", &[("offer", "free")])
         .special(),
     verb("POST /v1/offers/{offer}/extend", "extend", SELL).body(r#"{"seconds":60}"#),
+    verb("PUT /v1/offers/{offer}/pay-later", "set_pay_later", SELL).body(r#"{"pay_later":false}"#),
     verb("", "seen", READ).body(r#"{"offer":"{offer}"}"#),
     verb("", "report_video_fault", READ).body(r#"{"kind":"stall"}"#),
     // Buying, and the caller's own data.

@@ -200,9 +200,10 @@ pub(super) async fn settings(c: &Calls) {
         webhook_secret: "whsec_1".to_owned(),
     };
     let keys = StoredStripeKeys::new(&typed, "sealed".to_owned(), None, "Olla", 1);
-    call!(c, update_stripe_keys(Some(&keys), None, &whole_shop(AuditAction::SetStripeKeys)));
+    call!(c, update_stripe_keys(Some(&keys), None, None, &whole_shop(AuditAction::SetStripeKeys)));
     call!(c, account_payments("stripe", 0));
     call!(c, account_payments("test", 0));
+    call!(c, unanswered_payments("stripe", 0));
     let again = |_: StoredSecret, sealed: &str| Ok(format!("{sealed} again"));
     assert_eq!(call!(c, seal_secrets_again(again)), Some(Ok(true)));
 }

@@ -1,15 +1,17 @@
 //! The queries about orders that are paid later.
 
-use livesouk::domain::{ManualMethod, ManualPayments, Market, QuoteRules};
+use livesouk::domain::{AuditAction, ManualMethod, ManualPayments, Market, QuoteRules};
 use livesouk::store::{NewPlacement, OrderEnd, ReceivedPayment};
 
 use super::every_query::{Calls, call};
-use crate::contract_store::builders::{key, person, user};
+use crate::contract_store::builders::{audit_entry, key, person, user};
 
 pub(super) async fn all(c: &Calls) {
     let offer = c.shop.offer(5, 5).await;
     let (paid, cancelled) = (c.shop.hold_one(offer, "cash-1").await.id, c.shop.hold_one(offer, "cash-2").await.id);
     call!(c, pay_later_of_offers(paid));
+    let entry = audit_entry(c.shop.stream, AuditAction::SetPayLater);
+    call!(c, set_pay_later(offer, Some(true), &entry)).unwrap();
     for (order, buyer) in [(paid, "cash-1"), (cancelled, "cash-2")] {
         let new = NewPlacement {
             order,
