@@ -77,6 +77,6 @@ export default {
   'count.rest_none': 'مُسح كل ما يُفترض أن يكون موجودًا.',
   'count.rest_none_found': 'لا أنواع غير ممسوحة تطابق هذه الكلمات.',
   'count.none_there': 'وُجدت 0 قطع',
-  'count.none_there_of': 'لا شيء هناك: {name}',
+  'count.none_there_of': 'وُجدت 0 قطع: {name}',
   'count.rest_stays': 'ما لم يُمسح يبقى كما هو.',
 };

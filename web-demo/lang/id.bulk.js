@@ -79,6 +79,6 @@ export default {
   'count.rest_none': 'Semua yang seharusnya ada sudah dipindai.',
   'count.rest_none_found': 'Tidak ada varian yang belum dipindai dengan kata ini.',
   'count.none_there': '0 unit ditemukan',
-  'count.none_there_of': 'Tidak ada: {name}',
+  'count.none_there_of': '0 unit ditemukan: {name}',
   'count.rest_stays': 'Yang belum dipindai tetap seperti semula.',
 };
