@@ -229,6 +229,7 @@ async fn owner_who_removed_the_keys_too_early_sets_them_again() {
     let (with, payment) = (key(), json!({"token": fake.confirmation_token("4242424242424242").unwrap()}));
     let lost = ann.post_keyed(&format!("{path}/pay"), &with, payment.clone()).await;
     assert_eq!(lost.body["code"], "outcome_unknown", "{lost:?}");
+    open("en").await;
     owner.press("stripe-remove").await;
     owner.sees("confirm", "One payment or refund is not finished").await;
     owner.press("confirm-yes").await;

@@ -49,7 +49,7 @@ export default {
     'Set keys of the same account: they are taken at once, and the shop then asks Stripe what became of each. A buyer whose payment went through gets the order, or the money back.',
   'stripe.open_other': 'Keys of another account are taken when all of them are finished.',
   'stripe.open_until':
-    'Keys of another account are taken when all of them are finished, on {at} at the latest. By then Stripe has released every amount that was only reserved on a card.',
+    'Keys of another account are taken when all of them are finished, on {at} at the latest. By then every amount that was only set aside on a card is free again.',
   'stripe.removed': 'The keys are removed.',
   'stripe.other_field': 'This is a key of another field: {is}.',
   'stripe.begins': 'It must begin with {with}.',

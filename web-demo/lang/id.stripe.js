@@ -48,7 +48,7 @@ export default {
     'Isi kunci akun yang sama: kunci itu langsung diterima, lalu toko menanyakan hasil masing-masing ke Stripe. Pembeli yang pembayarannya berhasil menerima pesanannya atau uangnya kembali.',
   'stripe.open_other': 'Kunci akun lain diterima setelah semuanya selesai.',
   'stripe.open_until':
-    'Kunci akun lain diterima setelah semuanya selesai, paling lambat {at}. Saat itu Stripe sudah melepas setiap jumlah yang hanya ditahan di kartu.',
+    'Kunci akun lain diterima setelah semuanya selesai, paling lambat {at}. Saat itu Stripe sudah melepas setiap jumlah yang hanya diblokir di kartu.',
   'stripe.removed': 'Kunci dihapus.',
   'stripe.other_field': 'Ini kunci untuk kolom lain: {is}.',
   'stripe.begins': 'Harus diawali {with}.',
