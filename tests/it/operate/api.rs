@@ -158,7 +158,7 @@ async fn every_documented_path_exists() {
 fn sample_input(offer: &str, message: &str) -> Value {
     json!({
         "text": "x", "kind": "heart", "count": 1, "qty": 1, "token": "ok", "restock": false, "add": 1, "seconds": 60, "slow_s": 0,
-        "offer": offer, "id": message, "pay_later": null, "coupon": "01890000-0000-7000-8000-000000000000",
+        "offer": offer, "id": message, "pay_later": true, "coupon": "01890000-0000-7000-8000-000000000000",
     })
 }
 
