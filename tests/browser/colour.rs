@@ -6,6 +6,7 @@ use crate::desk::paid_order;
 use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 use crate::support::outside::shop::Shop;
+use crate::support::outside::until_some;
 use crate::support::person::named;
 
 /// How light the ground of the page is, from 0 to 255.
@@ -58,6 +59,12 @@ async fn evening_desk_can_be_read_in_the_dark() {
     let admin = shop.rest("Root", "admin");
     let settings = json!({"market": {"countries": ["AE", "KW", "SA"]}});
     admin.send(reqwest::Method::PATCH, "/v1/shop/settings", &[], Some(settings)).await.expect(200);
+    // The page of the customers does not fill by itself.
+    let has_customers = async || {
+        let page = admin.get("/v1/shop/customers").await.expect(200);
+        page["items"].as_array().is_some_and(|items| !items.is_empty()).then_some(())
+    };
+    until_some("the customer", SOON, has_customers).await;
     let driver = Driver::start();
     let reader = Browser::open(&driver, Window::Desktop, "en").await;
     let media = json!({"features": [{"name": "prefers-color-scheme", "value": "dark"}]});

@@ -31,7 +31,7 @@ impl Driver {
 
     /// `None`: it ended before it listened.
     fn try_start() -> Option<Driver> {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = profiles_folder();
         let mut command = Command::new("chromedriver");
         command
             .arg("--port=0")
@@ -79,6 +79,15 @@ impl Drop for Driver {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// In memory, if `scripts/test` has found enough of it: a browser makes hundreds of small files before it shows a page.
+fn profiles_folder() -> TempDir {
+    let made = match std::env::var_os("LIVESOUK_TEST_PROFILES") {
+        Some(memory) => tempfile::tempdir_in(memory),
+        None => tempfile::tempdir(),
+    };
+    made.expect("a temporary folder")
 }
 
 /// The pids of the processes whose command line names this folder.
