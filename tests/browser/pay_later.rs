@@ -7,6 +7,7 @@ use crate::forms::first_or_all;
 use crate::support::browser::{Browser, SOON, Window};
 use crate::support::driver::Driver;
 use crate::support::outside::shop::{Shop, key};
+use crate::support::outside::until_some;
 use crate::support::person::{named, order_is};
 
 async fn draw(browser: &Browser, window: Window, name: &str) {
@@ -171,7 +172,8 @@ async fn evening_host_changes_an_offer_on_sale_and_open_checkouts_follow() {
         draw(&host, window, &format!("change-{name}")).await;
         zoomed(&host, window, "pay-later-choice", &format!("change-{name}")).await;
         save(&host).await;
-        assert_eq!(shop.offer(&offer).await["pay_later"], false);
+        // The dialog closes before the answer is there.
+        until_some("the choice", SOON, async || (shop.offer(&offer).await["pay_later"] == false).then_some(())).await;
         host.press(&format!("more-{offer}")).await;
         host.settle().await;
         host.screenshot(&format!("pay-later-changed-row-{name}")).await;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::host::{ChaosHost, HOLD_MS};
 use crate::injector::FaultInjector;
@@ -17,6 +17,9 @@ const HOLDS: i64 = 20_000;
 const FIRST_AFTER: Duration = Duration::from_secs(12);
 const INTERVAL: Duration = Duration::from_secs(60);
 const OPEN_DEADLINE: Duration = Duration::from_secs(30);
+/// How often it is tried to add a crowd, and the time between two tries.
+const TRIES: usize = 5;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Adds crowds until the run is over. Returns how many were added.
 pub async fn add_crowds(injector: &FaultInjector, mut host: ChaosHost, began: Instant, length: Duration) -> usize {
@@ -27,15 +30,25 @@ pub async fn add_crowds(injector: &FaultInjector, mut host: ChaosHost, began: In
         // The host tries until it works; a pool without enough units must not hold up the run.
         let opened = timeout(OPEN_DEADLINE, host.open_permanent_sale(HOLDS, 1)).await;
         if let Ok(Some(offer)) = opened {
-            // The database may be away: the next crowd comes all the same.
-            match add_holds(injector, &offer, &injector.context.stream).await {
-                Ok(()) => added += 1,
-                Err(error) => println!("a crowd of holds was not added: {error}"),
-            }
+            added += usize::from(add_crowd(injector, &offer).await);
         }
         at += INTERVAL;
     }
     added
+}
+
+/// The database may be away for a moment, or a fault ends the connection. `false`: the holds could not be added.
+async fn add_crowd(injector: &FaultInjector, offer: &TextId) -> bool {
+    for try_number in 1..=TRIES {
+        match add_holds(injector, offer, &injector.context.stream).await {
+            Ok(()) => return true,
+            // The reply to an earlier commit was lost.
+            Err(sqlx::Error::Database(error)) if try_number > 1 && error.is_unique_violation() => return true,
+            Err(error) => println!("a crowd of holds was not added: {error}"),
+        }
+        sleep(PAUSE).await;
+    }
+    false
 }
 
 /// Writes the holds directly: no crowd of clients could make them end in the same millisecond.

@@ -66,8 +66,8 @@ export function askPayLater({ kind, pay_later }, title) {
       'form',
       { noValidate: true, onsubmit: submit },
       el('p', {}, el('bdi', {}, title)),
-      el('div.field', {}, el('label', { for: select.id }, t('form.pay_later')), select),
       el('p.fine', {}, t('host.pay_later_about')),
+      el('div.field', {}, el('label', { for: select.id }, t('form.pay_later')), select),
       el(
         'div.actions',
         {},
