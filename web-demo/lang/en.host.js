@@ -57,7 +57,7 @@ export default {
   'host.restock': 'Restock',
   'host.pay_later': 'Pay later',
   'host.pay_later_about':
-    'It counts at once, also for buyers who are at the checkout now. Orders that are placed already stay as they are.',
+    'It takes effect at once, also for buyers who are at the checkout now. Orders that are already placed stay as they are.',
   'host.close': 'End sale',
   'host.stop': 'End sale',
   'host.discard': 'Delete draft',
