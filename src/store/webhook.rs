@@ -8,7 +8,7 @@ use crate::domain::Millis;
 
 /// A payment provider's notice that something happened. What is true is read from the provider; the event only says that
 /// there is something to read.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct PaymentEvent {
     pub provider: String,
     pub event_id: String,
@@ -18,22 +18,6 @@ pub struct PaymentEvent {
 }
 
 from_row!(PaymentEvent { provider, event_id, kind, reference });
-
-/// An event, as the database gets it.
-#[derive(Serialize)]
-struct EventRow<'a> {
-    provider: &'a str,
-    event_id: &'a str,
-    kind: &'a str,
-    reference: Option<&'a str>,
-}
-
-impl<'a> EventRow<'a> {
-    fn of(event: &'a PaymentEvent) -> Self {
-        let PaymentEvent { provider, event_id, kind, reference } = event;
-        Self { provider, event_id, kind, reference: reference.as_deref() }
-    }
-}
 
 /// Keeps the events `$1` that are new.
 const INSERT_ON_POSTGRES: &str = "insert into payment_events (provider, event_id, kind, reference, received_at)
@@ -62,8 +46,7 @@ const FINISH_ON_SQLITE: &str = "update payment_events set done_at = coalesce(don
 impl Store {
     /// Keeps events of one provider, in one transaction. Gives how many are new: the others were delivered before.
     pub async fn insert_payment_events(&self, events: &[PaymentEvent]) -> Result<usize> {
-        let rows: Vec<EventRow<'_>> = events.iter().map(EventRow::of).collect();
-        let rows = to_json(&rows)?;
+        let rows = to_json(&events)?;
         self.transaction(async |tx| {
             let now = tx.now().await?;
             let insert = tx.choose(INSERT_ON_POSTGRES, INSERT_ON_SQLITE);

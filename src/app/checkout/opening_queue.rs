@@ -1,7 +1,7 @@
 //! Opens the orders of many buyers in one transaction. In a rush, thousands put their reservations together at the same moment: requests that
 //! arrive while a transaction is in flight go into the next one. An order by itself is opened at once.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,9 +21,8 @@ use crate::store::{OpenedOrder, OrderToOpen};
 const WAITING_MAX: usize = 4_096;
 /// When to ask again after `busy`, in milliseconds.
 const BUSY_RETRY_MS: Range<i64> = 1_000..3_000;
-/// Orders, and reservations, of one transaction.
+/// Orders of one transaction.
 const ORDERS_TOGETHER_MAX: usize = 128;
-const LINES_TOGETHER_MAX: usize = 1_024;
 /// A request that has no answer by then is carried out by itself: to open an order twice changes nothing.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -77,45 +76,31 @@ impl OpeningQueue {
 }
 
 async fn run(context: Arc<Context>, counters: Arc<OpeningCounters>, mut incoming: mpsc::Receiver<Opening>) {
-    let mut waiting = VecDeque::new();
+    let mut arrived = Vec::with_capacity(ORDERS_TOGETHER_MAX);
     loop {
-        if waiting.is_empty() {
-            let first = tokio::select! {
-                first = incoming.recv() => first,
-                () = context.stop.cancelled() => {
-                    incoming.close();
-                    // What has arrived is still carried out.
-                    incoming.recv().await
-                }
-            };
-            let Some(first) = first else { return };
-            waiting.push_back(first);
+        let count = tokio::select! {
+            count = incoming.recv_many(&mut arrived, ORDERS_TOGETHER_MAX) => count,
+            () = context.stop.cancelled(), if !incoming.is_closed() => {
+                // What has arrived is still carried out.
+                incoming.close();
+                continue;
+            }
+        };
+        if count == 0 {
+            return;
         }
-        while let Ok(next) = incoming.try_recv() {
-            waiting.push_back(next);
+        let batch = one_of_each_buyer(arrived.drain(..));
+        if !batch.is_empty() {
+            open_together(&context, &counters, batch).await;
         }
-        open_together(&context, &counters, next_batch(&mut waiting)).await;
     }
 }
 
-/// The requests of the next transaction: the oldest, but only one of each buyer.
-fn next_batch(waiting: &mut VecDeque<Opening>) -> Vec<Opening> {
-    let (mut batch, mut later) = (Vec::new(), VecDeque::new());
-    let (mut buyers, mut lines) = (HashSet::new(), 0);
-    while let Some(opening) = waiting.pop_front() {
-        lines += opening.order.reservations.len();
-        if batch.len() == ORDERS_TOGETHER_MAX || lines > LINES_TOGETHER_MAX {
-            waiting.push_front(opening);
-            break;
-        }
-        match buyers.insert(opening.order.buyer.clone()) {
-            true => batch.push(opening),
-            false => later.push_back(opening),
-        }
-    }
-    later.append(waiting);
-    *waiting = later;
-    batch
+/// The requests of one transaction: the oldest of each buyer whose caller still waits. The reply of another one is dropped, so it is carried
+/// out by itself.
+fn one_of_each_buyer(arrived: impl Iterator<Item = Opening>) -> Vec<Opening> {
+    let mut buyers = HashSet::new();
+    arrived.filter(|opening| !opening.reply.is_closed() && buyers.insert(opening.order.buyer.clone())).collect()
 }
 
 async fn open_together(context: &Context, counters: &OpeningCounters, batch: Vec<Opening>) {
@@ -131,34 +116,38 @@ async fn open_together(context: &Context, counters: &OpeningCounters, batch: Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::error::Error;
 
-    fn opening(buyer: &str, lines: usize) -> Opening {
-        let buyer = UserId::parse(buyer).unwrap();
-        let reservations = (0..lines).map(|_| ReservationId::new()).collect();
-        Opening { order: OrderToOpen { buyer, reservations }, reply: oneshot::channel().0 }
-    }
+    type Answer = oneshot::Receiver<Option<OpenedOrder>>;
 
-    fn buyers(openings: impl IntoIterator<Item = Opening>) -> Vec<String> {
-        openings.into_iter().map(|opening| opening.order.buyer.as_str().to_owned()).collect()
-    }
-
-    #[test]
-    fn batch_has_one_request_of_each_buyer_and_keeps_the_order() {
-        let mut waiting: VecDeque<Opening> =
-            ["ann", "bob", "ann", "cat", "bob"].into_iter().map(|buyer| opening(buyer, 1)).collect();
-        assert_eq!(buyers(next_batch(&mut waiting)), ["ann", "bob", "cat"]);
-        assert_eq!(buyers(next_batch(&mut waiting)), ["ann", "bob"]);
-        assert!(waiting.is_empty());
+    fn opening(buyer: &str) -> (Opening, Answer) {
+        let (reply, answer) = oneshot::channel();
+        let order = OrderToOpen { buyer: UserId::parse(buyer).unwrap(), reservations: vec![ReservationId::new()] };
+        (Opening { order, reply }, answer)
     }
 
     #[test]
-    fn batch_is_bounded_in_orders_and_in_lines() {
-        let mut waiting: VecDeque<Opening> =
-            (0..ORDERS_TOGETHER_MAX + 3).map(|n| opening(&format!("buyer-{n}"), 1)).collect();
-        assert_eq!(next_batch(&mut waiting).len(), ORDERS_TOGETHER_MAX);
-        assert_eq!(buyers(waiting.drain(..)), ["buyer-128", "buyer-129", "buyer-130"]);
-        waiting.extend((0..5).map(|n| opening(&format!("buyer-{n}"), LINES_TOGETHER_MAX / 2)));
-        assert_eq!(buyers(next_batch(&mut waiting)), ["buyer-0", "buyer-1"]);
-        assert_eq!(waiting.len(), 3);
+    fn batch_has_one_request_of_each_buyer_who_still_waits() {
+        let (openings, mut answers): (Vec<_>, Vec<_>) = ["ann", "bob", "ann", "cat"].into_iter().map(opening).unzip();
+        drop(answers.remove(1));
+        let batch = one_of_each_buyer(openings.into_iter());
+        let buyers: Vec<&str> = batch.iter().map(|opening| opening.order.buyer.as_str()).collect();
+        assert_eq!(buyers, ["ann", "cat"]);
+        assert!(answers[1].try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Closed));
+    }
+
+    #[tokio::test]
+    async fn full_queue_refuses_and_a_closed_one_leaves_the_request_to_its_caller() {
+        let (requests, incoming) = mpsc::channel(1);
+        let queue = OpeningQueue { requests, counters: Arc::default() };
+        let (ann, first) = (UserId::parse("ann").unwrap(), opening("bob").0);
+        assert!(queue.requests.try_send(first).is_ok());
+        let refused = queue.open(&ann, &[ReservationId::new()]).await;
+        assert!(
+            matches!(refused, Err(Error::Refused(Refusal::Busy { retry_ms })) if BUSY_RETRY_MS.contains(&retry_ms))
+        );
+        drop(incoming);
+        assert!(matches!(queue.open(&ann, &[ReservationId::new()]).await, Ok(None)));
+        assert_eq!(queue.counters.pending.load(Ordering::Relaxed), 0);
     }
 }
