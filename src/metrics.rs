@@ -28,6 +28,23 @@ pub fn increment_by(counter: &AtomicU64, by: u64) {
     counter.fetch_add(by, Ordering::Relaxed);
 }
 
+/// Counts a request as waiting until it is dropped: a client that disconnects does not wait anymore.
+#[derive(Debug)]
+pub struct WaitingRequest<'a>(&'a AtomicU64);
+
+impl<'a> WaitingRequest<'a> {
+    pub fn register(all: &'a AtomicU64) -> Self {
+        increment(all);
+        Self(all)
+    }
+}
+
+impl Drop for WaitingRequest<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A counter with one label whose values are a fixed list. Any other value counts as the last one of the list, `other`.
 #[derive(Debug)]
 pub struct LabeledCounter {

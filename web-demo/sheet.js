@@ -105,10 +105,11 @@ function returnFocus(opener) {
 
 /**
  * Asks once, and resolves to true or false. The text says what is at stake.
- * @param {{ title: string, text: string, yes: string, danger?: boolean, more?: HTMLElement }} question `more` stands under the text
+ * @param {{ title: string, text: string, yes: string, no?: string, danger?: boolean, more?: HTMLElement }} question `more`
+ *   stands under the text; `no` replaces “Cancel” where the question is whether to cancel something
  * @returns {Promise<boolean>}
  */
-export function confirmDialog({ title, text, yes, danger = false, more }) {
+export function confirmDialog({ title, text, yes, no: keep = t('cancel'), danger = false, more }) {
   return new Promise((resolve) => {
     let answer = false;
     const no = el(
@@ -118,7 +119,7 @@ export function confirmDialog({ title, text, yes, danger = false, more }) {
         'data-test': 'confirm-no',
         onclick: () => dialog.close(),
       },
-      t('cancel'),
+      keep,
     );
     const accept = () => {
       answer = true;

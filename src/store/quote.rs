@@ -35,18 +35,24 @@ impl SoldItemRow {
     }
 }
 
-/// What is sold in the lines of an order.
-const SOLD_ITEMS: &str =
-    "select r.id, p.id as product, p.title, p.titles, v.name as variant_name, v.names as variant_names, v.sku
+/// Reads what is sold in the reservations that the condition selects.
+macro_rules! select_sold_items {
+    ($condition:literal) => {
+        concat!(
+            "select r.id, p.id as product, p.title, p.titles, v.name as variant_name, v.names as variant_names, v.sku
     from reservations r join offers o on o.id = r.offer join variants v on v.id = o.variant
-    join products p on p.id = v.product where r.id = $1 or r.order_id = $1";
+    join products p on p.id = v.product where ",
+            $condition
+        )
+    };
+}
+
+/// What is sold in the lines of an order.
+const SOLD_ITEMS: &str = select_sold_items!("r.id = $1 or r.order_id = $1");
 
 /// The same, of many orders at once, by their lines.
 const SOLD_ITEMS_OF_LINES: &str =
-    "select r.id, p.id as product, p.title, p.titles, v.name as variant_name, v.names as variant_names, v.sku
-    from reservations r join offers o on o.id = r.offer join variants v on v.id = o.variant
-    join products p on p.id = v.product
-    where r.id = any (array(select value::uuid from json_array_elements_text($1::json)))";
+    select_sold_items!("r.id = any (array(select value::uuid from json_array_elements_text($1::json)))");
 
 /// The open parcel of a buyer: the oldest order of the same show that is paid, that goes to the same place, was not sent, and is not
 /// being given back. A placed order opens none: its buyer may never pay its delivery. Materialized: otherwise the planner may follow

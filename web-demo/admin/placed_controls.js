@@ -36,6 +36,7 @@ export function placedControls(order, act) {
       title: t('desk.cancel_order'),
       text: t('desk.cancel_order_text'),
       yes: t('desk.cancel_order'),
+      no: t('desk.keep_order'),
       danger: true,
       more: restock.node,
     });

@@ -326,7 +326,7 @@ export function copyShowSheet(show, ondone) {
  */
 export async function cancelShow(show, ondone) {
   const [title, text] = [t('show.cancel'), t('show.cancel_sure', { title: titleOf(show) })];
-  if (!(await confirmDialog({ title, text, yes: title, danger: true }))) return;
+  if (!(await confirmDialog({ title, text, yes: title, no: t('show.keep'), danger: true }))) return;
   const send = async () => {
     await call('POST', `/streams/${show.id}/cancel`, { body: {} });
     toast(t('show.cancelled'), { test: 'show-cancelled' });

@@ -19,6 +19,7 @@ export default {
   'host.no_products': 'لا توجد منتجات بعد.',
   'show.edit': 'عدّل البث',
   'show.copy': 'انسخ البث',
+  'show.keep': 'إبقاء البث',
   'show.cancel': 'ألغِ البث',
   'show.more': 'المزيد لهذا البث',
   'show.saved': 'حُفظ، ويراه المشاهدون الآن.',

@@ -203,6 +203,7 @@ export default {
   'desk.mark_paid_text':
     'Have you received {amount}? The buyer gets a confirmation by e-mail. This can’t be undone; you can only refund it.',
   'desk.mark_paid_yes': '{amount} received',
+  'desk.keep_order': 'Keep the order',
   'desk.cancel_order': 'Cancel the order',
   'desk.cancel_order_text': 'The buyer gets an e-mail and doesn’t have to pay. This can’t be undone.',
   'desk.collect': 'Cash on delivery: collect {amount}',

@@ -21,6 +21,7 @@ export default {
   'host.no_products': 'There are no products yet.',
   'show.edit': 'Edit show',
   'show.copy': 'Copy show',
+  'show.keep': 'Keep show',
   'show.cancel': 'Cancel show',
   'show.more': 'More for this show',
   'show.saved': 'Saved. Viewers see it now.',

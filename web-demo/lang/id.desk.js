@@ -200,6 +200,7 @@ export default {
   'desk.mark_paid_text':
     'Apakah {amount} sudah Anda terima? Pembeli mendapat konfirmasi lewat email. Ini tidak bisa dibatalkan; Anda hanya bisa mengembalikan dananya.',
   'desk.mark_paid_yes': '{amount} diterima',
+  'desk.keep_order': 'Pertahankan pesanan',
   'desk.cancel_order': 'Batalkan pesanan',
   'desk.cancel_order_text': 'Pembeli mendapat email dan tidak perlu membayar. Ini tidak bisa dibatalkan.',
   'desk.collect': 'Bayar di tempat: tagih {amount}',

@@ -21,6 +21,7 @@ export default {
   'host.no_products': 'Belum ada produk.',
   'show.edit': 'Ubah siaran',
   'show.copy': 'Salin siaran',
+  'show.keep': 'Pertahankan siaran',
   'show.cancel': 'Batalkan siaran',
   'show.more': 'Lainnya untuk siaran ini',
   'show.saved': 'Tersimpan. Penonton langsung melihatnya.',

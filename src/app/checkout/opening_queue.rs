@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::app::context::Context;
 use crate::app::error::Result;
 use crate::domain::{Refusal, ReservationId, UserId};
-use crate::metrics::SizeHistogram;
+use crate::metrics::{SizeHistogram, WaitingRequest};
 use crate::store::{OpenedOrder, OrderToOpen};
 
 /// Requests that may wait: some seconds' worth. Above this the answer is `busy`: certainly not done.
@@ -59,6 +59,7 @@ impl OpeningQueue {
     /// Makes reservations a new order of their buyer. `None`: it must be opened by itself, or refused.
     pub async fn open(&self, buyer: &UserId, reservations: &[ReservationId]) -> Result<Option<OpenedOrder>> {
         let (reply, answered) = oneshot::channel();
+        let _waiting = WaitingRequest::register(&self.counters.pending);
         let order = OrderToOpen { buyer: buyer.clone(), reservations: reservations.to_vec() };
         match self.requests.try_send(Opening { order, reply }) {
             Ok(()) => {}
@@ -68,9 +69,7 @@ impl OpeningQueue {
             // The server stops: nothing is gathered any more.
             Err(TrySendError::Closed(_)) => return Ok(None),
         }
-        self.counters.pending.fetch_add(1, Ordering::Relaxed);
         let answer = timeout(ANSWER_DEADLINE, answered).await;
-        self.counters.pending.fetch_sub(1, Ordering::Relaxed);
         Ok(answer.ok().and_then(std::result::Result::ok).flatten())
     }
 }
@@ -115,6 +114,10 @@ async fn open_together(context: &Context, counters: &OpeningCounters, batch: Vec
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::app::error::Error;
 
@@ -148,6 +151,18 @@ mod tests {
         );
         drop(incoming);
         assert!(matches!(queue.open(&ann, &[ReservationId::new()]).await, Ok(None)));
+        assert_eq!(queue.counters.pending.load(Ordering::Relaxed), 0);
+    }
+    #[tokio::test]
+    async fn client_that_disconnects_does_not_wait_anymore() {
+        let (requests, _incoming) = mpsc::channel(1);
+        let queue = OpeningQueue { requests, counters: Arc::default() };
+        let ann = UserId::parse("ann").unwrap();
+        let reservations = [ReservationId::new()];
+        let mut asking = Box::pin(queue.open(&ann, &reservations));
+        assert!((&mut asking).now_or_never().is_none());
+        assert_eq!(queue.counters.pending.load(Ordering::Relaxed), 1);
+        drop(asking);
         assert_eq!(queue.counters.pending.load(Ordering::Relaxed), 0);
     }
 }

@@ -3,13 +3,13 @@
 //! Each node takes its share, and sends one request after another at even distances. A provider that refuses requests because there were
 //! too many is asked more slowly for a while.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::metrics::increment;
+use crate::metrics::{WaitingRequest, increment};
 
 /// Requests that one endpoint of Stripe takes in a second unless it allows an account more.
 pub const DEFAULT_RATE: u32 = 25;
@@ -25,7 +25,7 @@ const SLOWEST: f64 = 10.0;
 /// How much of that each accepted request removes.
 const FASTER: f64 = 0.97;
 /// Changes that wait for their turn above which no payment is created: money that is authorised is captured or given back first.
-const CHANGES_WAITING_MAX: usize = 3;
+const CHANGES_WAITING_MAX: u64 = 3;
 
 /// Requests that the provider counts together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,7 +44,7 @@ pub struct Pacer {
     rate: u32,
     state: Mutex<State>,
     /// Captures and cancellations that wait for their turn.
-    changes_waiting: AtomicUsize,
+    changes_waiting: AtomicU64,
     /// Requests that the provider refused because there were too many.
     pub refused: AtomicU64,
 }
@@ -59,22 +59,13 @@ struct State {
     next: [Option<Instant>; 6],
 }
 
-/// A change that waits for its turn.
-struct WaitingChange<'p>(&'p AtomicUsize);
-
-impl Drop for WaitingChange<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Pacer {
     pub fn new(rate: u32) -> Self {
         let state = State { nodes: 1, slowness: 1.0, next: [None; 6] };
         Self {
             rate: rate.max(1),
             state: Mutex::new(state),
-            changes_waiting: AtomicUsize::new(0),
+            changes_waiting: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         }
     }
@@ -129,10 +120,8 @@ impl Pacer {
 
     /// Waits for the turn of a request. `false`: it would not come before `deadline`, and none was taken.
     pub async fn turn(&self, endpoint: Endpoint, deadline: Instant) -> bool {
-        let _waiting = matches!(endpoint, Endpoint::Capture | Endpoint::Cancel).then(|| {
-            self.changes_waiting.fetch_add(1, Ordering::Relaxed);
-            WaitingChange(&self.changes_waiting)
-        });
+        let is_change = matches!(endpoint, Endpoint::Capture | Endpoint::Cancel);
+        let _waiting = is_change.then(|| WaitingRequest::register(&self.changes_waiting));
         let at = {
             let mut state = self.state();
             let at = state.turn(endpoint, Instant::now());

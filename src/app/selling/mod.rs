@@ -20,13 +20,14 @@ use tokio::time::timeout;
 
 use self::batch_runner::BatchRunner;
 use self::purchase_queue::{PurchaseBatch, QueuedPurchase, batch_size_max};
-use self::selling_counters::{WaitingRequest, add_count};
+use self::selling_counters::add_count;
 use self::selling_thread::SellingThread;
 use super::catalogue::{BUYERS_READ_TOGETHER_MAX, Catalogue, SoldOutCache, sold_out_reason};
 use super::context::Context;
 use super::error::{Error, Result};
 use super::publisher::Publisher;
 use crate::domain::{Millis, Offer, OfferId, PurchaseRequest, Refusal, Reservation, UserId};
+use crate::metrics::WaitingRequest;
 use crate::protocol::OrderView;
 use crate::store::{self, BatchOutcome, PurchaseOutcome};
 

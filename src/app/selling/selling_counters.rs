@@ -25,19 +25,3 @@ pub struct SellingCounters {
 pub fn add_count(counter: &AtomicU64, by: usize) {
     counter.fetch_add(by as u64, Ordering::Relaxed);
 }
-
-/// Counts a request as waiting until it is dropped: a client that disconnects does not wait anymore.
-pub struct WaitingRequest<'a>(&'a AtomicU64);
-
-impl<'a> WaitingRequest<'a> {
-    pub fn register(all: &'a AtomicU64) -> Self {
-        all.fetch_add(1, Ordering::Relaxed);
-        Self(all)
-    }
-}
-
-impl Drop for WaitingRequest<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}

@@ -57,7 +57,7 @@ async fn assert_pages_load(url: &str, base_path: &str) {
 
 #[tokio::test]
 async fn page_loads_behind_nginx_that_changes_the_host_and_the_log_says_how_to_fix_it() {
-    let (shop, _folder) = shop(&[]).await;
+    let (mut shop, _folder) = shop(&[]).await;
     let location = format!("location / {{ proxy_pass http://shop; {} }}", WebProxy::WEBSOCKETS);
     let nginx = WebProxy::nginx(&WebProxy::address(), shop.server.address(), &location).await;
     assert_pages_load(&nginx.url, "").await;
@@ -67,6 +67,8 @@ async fn page_loads_behind_nginx_that_changes_the_host_and_the_log_says_how_to_f
     for _ in 0..3 {
         assert_eq!(socket_status(&nginx.url, &path, &origin).await, 403);
     }
+    // A server that has ended has written its whole log.
+    shop.server.stop().await;
     let lines = shop.server.process.stderr();
     let warnings: Vec<&str> = lines.lines().filter(|line| line.contains("Origin")).collect();
     assert_eq!(warnings.len(), 1, "{lines}");
