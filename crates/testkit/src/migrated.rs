@@ -11,13 +11,20 @@ use crate::shop::migrate;
 static SQLITE: OnceCell<PathBuf> = OnceCell::const_new();
 
 /// Puts a migrated SQLite database without any row of a shop into a folder that does not exist yet; a folder that exists stays as it is.
-pub async fn put_sqlite(data: &Path) {
+pub async fn put_sqlite_into(data: &Path) {
     if data.exists() {
         return;
     }
-    let file = SQLITE.get_or_init(prepare_sqlite).await;
     std::fs::create_dir_all(data).expect("the folder for the data");
-    std::fs::copy(file, data.join("livesouk.db")).expect("the migrated database is copied");
+    put_sqlite(&data.join("livesouk.db")).await;
+}
+
+/// Puts a migrated SQLite database without any row of a shop where no file is yet; a file that exists stays as it is.
+pub async fn put_sqlite(file: &Path) {
+    if !file.exists() {
+        let migrated = SQLITE.get_or_init(prepare_sqlite).await;
+        std::fs::copy(migrated, file).expect("the migrated database is copied");
+    }
 }
 
 async fn prepare_sqlite() -> PathBuf {

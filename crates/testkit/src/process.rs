@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::migrated::{put_sqlite, put_sqlite_into};
 use super::ports::free_address;
 use super::rest::Rest;
 use super::{SOON, until_some};
@@ -190,7 +191,7 @@ impl Server {
     /// because the migrations are half of the start; the tests of the crowd of the demo begin with nothing.
     pub async fn demo_in(folder: Arc<TempDir>, more: &[&str]) -> Server {
         let args = ["demo", "--json", "--no-crowd", "--listen", "127.0.0.1:0", "--data", "data"];
-        crate::migrated::put_sqlite(&folder.path().join("data")).await;
+        put_sqlite_into(&folder.path().join("data")).await;
         let mut process = Process::livesouk(&[&args, more].concat(), folder.path());
         let started: Value =
             process.line("first line of demo --json", SOON, |line| serde_json::from_str(line).ok()).await;
@@ -204,10 +205,16 @@ impl Server {
         Server::serve_without_payments(store, auth_key, &[payments, more].concat()).await
     }
 
-    /// Starts `livesouk serve` as an operator does who takes no payments.
+    /// Starts `livesouk serve` as an operator does who takes no payments. A new SQLite file begins migrated; see [`NewShop`] for one that
+    /// is migrated at the start.
+    ///
+    /// [`NewShop`]: crate::new_shop::NewShop
     pub async fn serve_without_payments(store: &str, auth_key: &str, more: &[&str]) -> Server {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         let listen = free_address();
+        if let Some(file) = store.strip_prefix("sqlite:") {
+            put_sqlite(&folder.path().join(file)).await;
+        }
         let args = ["serve", "--listen", &listen, "--store", store, "--auth-key", auth_key];
         let process = Process::livesouk(&[&args, more].concat(), folder.path());
         Server { process, url: format!("http://{listen}"), started: Value::Null, folder }.ready().await

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::builders::{key, purchase_request, stream, user};
 use super::raw_sql::RawConnection;
+use crate::support::migrated::put_sqlite;
 use crate::support::postgres::Database;
 
 /// Runs every fact once on each database.
@@ -110,6 +111,7 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("shop.db");
         let url = format!("sqlite:{}", path.display());
+        put_sqlite(&path).await;
         let store = Store::open(&url, Clock::system(), SELL_CONNECTIONS).await.unwrap();
         let side = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
         let side = RawConnection::Sqlite(Mutex::new(side));

@@ -8,7 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::metrics::Metrics;
+use crate::support::new_shop::NewShop;
 use crate::support::process::Server;
+use crate::support::rest::Rest;
 use crate::support::shop::{Shop, sign};
 use crate::support::{SOON, until_some};
 
@@ -23,10 +25,9 @@ async fn headers(url: &str, more: &[(&'static str, &str)]) -> HeaderMap {
 #[tokio::test]
 async fn files_of_a_new_database_are_readable_for_their_owner_only() {
     let folder = tempfile::tempdir().unwrap();
+    let shop = NewShop::serve(folder.path(), &["--auth-key", KEY]).await;
     let file = folder.path().join("shop.db");
-    let store = format!("sqlite:{}", file.display());
-    let server = Server::serve(&store, KEY, &[]).await;
-    let host = server.rest().with_token(&sign(KEY, "host", "host", 600));
+    let host = Rest::new(&shop.url).with_token(&sign(KEY, "host", "host", 600));
     host.post("/v1/streams", json!({"title": "Evening"})).await.expect(201);
     for end in ["", "-wal", "-shm", ".lock"] {
         let path = format!("{}{end}", file.display());
