@@ -21,7 +21,7 @@ pub struct PoolUsage {
 }
 
 impl PoolUsage {
-    pub(super) fn from_pool<DB: sqlx::Database>(name: &'static str, pool: &sqlx::Pool<DB>) -> Self {
+    pub(super) fn from_pool(name: &'static str, pool: &sqlx::SqlitePool) -> Self {
         let idle = pool.num_idle();
         let in_use = (pool.size() as usize).saturating_sub(idle);
         Self { name, in_use, idle, max: pool.options().get_max_connections() as usize }

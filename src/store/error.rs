@@ -122,6 +122,18 @@ impl Error {
         matches!(self, Error::Database(sqlx::Error::Database(db)) if db.code().is_some_and(|code| code == READ_ONLY))
     }
 
+    /// The server refused the statement, as it should, and waits for the next one: the connection of a query outside of a transaction
+    /// can be used again.
+    pub(super) fn leaves_connection_usable(&self) -> bool {
+        matches!(self, Error::Database(sqlx::Error::Database(_)))
+            && (!self.is_connection_broken() || self.is_canceled())
+    }
+
+    /// The statement took longer than the session allows it.
+    fn is_canceled(&self) -> bool {
+        matches!(self, Error::Database(sqlx::Error::Database(db)) if db.code().is_some_and(|code| code == "57014"))
+    }
+
     /// The fault of a pool whose connections are all in use.
     #[cfg(test)]
     pub(crate) fn busy() -> Self {

@@ -24,6 +24,7 @@ mod catalogue_import_apply;
 mod catalogue_import_insert;
 mod catalogue_product;
 mod chat;
+mod connection_pool;
 mod counters;
 mod coupon;
 mod coupon_claim;
@@ -64,6 +65,7 @@ mod payment_queue;
 mod picture;
 mod placed_order;
 mod postgres;
+mod postgres_connection;
 mod product;
 mod product_change;
 mod publish_key;
@@ -219,12 +221,9 @@ impl Store {
     /// The connection pools as they are now.
     pub fn pools(&self) -> Vec<PoolUsage> {
         match self {
-            Store::Postgres(db) => vec![
-                PoolUsage::from_pool("money", db.money()),
-                PoolUsage::from_pool("reads", db.reads()),
-                PoolUsage::from_pool("reports", db.reports()),
-                db.selling().usage(),
-            ],
+            Store::Postgres(db) => {
+                vec![db.money().usage(), db.reads().usage(), db.reports().usage(), db.selling().usage()]
+            }
             Store::Sqlite(db) => vec![
                 PoolUsage::from_pool("reads", db.readers()),
                 PoolUsage::from_pool("reports", db.reports()),

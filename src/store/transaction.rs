@@ -5,43 +5,18 @@
 //! text where both databases accept it; where a lock or speed needs two texts, [`Transaction::choose`] takes the right
 //! one. Only the selling path uses sqlx directly, because each round trip counts there.
 
-use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sqlx::error::BoxDynError;
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{Arguments, Encode, FromRow, Postgres, Sqlite, Type, query_with};
 
-use super::postgres::{self, ACQUIRE_DEADLINE, SELECT_NOW};
+use super::connection_pool::{ACQUIRE_DEADLINE, ConnectionPool, with_deadline};
+use super::postgres::{self, SELECT_NOW};
 use super::{Error, Result, Store};
 use crate::clock::Clock;
 use crate::domain::Millis;
-
-/// Longer than the time that the database itself gives a statement (10 s): a query that takes longer has a connection
-/// that swallows what is sent over it.
-const QUERY_DEADLINE: Duration = Duration::from_secs(12);
-
-/// Gives a query up at the deadline. Its connection goes back to the pool, which pings each connection before the next
-/// use.
-pub(super) async fn with_deadline<T>(query: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::time::timeout(QUERY_DEADLINE, query).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
-}
-
-/// Boxed: the future of sqlx is large, and every use case that asks the database would contain it.
-fn acquire(pool: &PgPool) -> Pin<Box<dyn Future<Output = sqlx::Result<PoolConnection<Postgres>>> + Send + '_>> {
-    Box::pin(pool.acquire())
-}
-
-/// Gives a connection back to the pool, unless its server turned out to be read-only.
-fn give_back<T>(connection: PoolConnection<Postgres>, result: sqlx::Result<T>) -> Result<T> {
-    let result = result.map_err(Error::from);
-    if result.as_ref().is_err_and(Error::is_read_only_server) {
-        drop(connection.detach());
-    }
-    result
-}
 
 /// A row that can be read from both databases: a tuple, or a struct with `from_row!`.
 pub(super) trait Row: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
@@ -57,7 +32,7 @@ pub(super) struct Query<'c> {
 }
 
 enum Target<'c> {
-    PostgresPool(&'c PgPool, PgArguments),
+    PostgresPool(&'c ConnectionPool, PgArguments),
     Postgres(&'c mut PgConnection, PgArguments),
     SqlitePool(&'c SqlitePool, SqliteArguments),
     Sqlite(&'c mut SqliteConnection, SqliteArguments),
@@ -103,12 +78,8 @@ impl<'c> Query<'c> {
         let (text, target) = self.checked()?;
         Ok(match target {
             Target::PostgresPool(pool, values) => {
-                let execute = async {
-                    let mut connection = acquire(pool).await?;
-                    let result = query_with(text, values).execute(&mut *connection).await;
-                    give_back(connection, result)
-                };
-                with_deadline(execute).await?.rows_affected()
+                let execute = pool.query(async move |connection| query_with(text, values).execute(connection).await);
+                execute.await?.rows_affected()
             }
             Target::SqlitePool(pool, values) => {
                 with_deadline(async { Ok(query_with(text, values).execute(pool).await?) }).await?.rows_affected()
@@ -139,12 +110,8 @@ impl<'c> Query<'c> {
         let (text, target) = self.checked()?;
         Ok(match target {
             Target::PostgresPool(pool, values) => {
-                let fetch = async {
-                    let mut connection = acquire(pool).await?;
-                    let rows = query_with(text, values).fetch_all(&mut *connection).await;
-                    give_back(connection, rows)
-                };
-                Rows::Postgres(with_deadline(fetch).await?)
+                let fetch = pool.query(async move |connection| query_with(text, values).fetch_all(connection).await);
+                Rows::Postgres(fetch.await?)
             }
             Target::SqlitePool(pool, values) => {
                 Rows::Sqlite(with_deadline(async { Ok(query_with(text, values).fetch_all(pool).await?) }).await?)
@@ -161,12 +128,9 @@ impl<'c> Query<'c> {
         let (text, target) = self.checked()?;
         Ok(match target {
             Target::PostgresPool(pool, values) => {
-                let fetch = async {
-                    let mut connection = acquire(pool).await?;
-                    let row = query_with(text, values).fetch_optional(&mut *connection).await;
-                    give_back(connection, row)
-                };
-                Rows::Postgres(with_deadline(fetch).await?.into_iter().collect())
+                let fetch =
+                    pool.query(async move |connection| query_with(text, values).fetch_optional(connection).await);
+                Rows::Postgres(fetch.await?.into_iter().collect())
             }
             Target::SqlitePool(pool, values) => {
                 let row = with_deadline(async { Ok(query_with(text, values).fetch_optional(pool).await?) }).await?;
@@ -374,7 +338,8 @@ async fn transaction_on_postgres<T>(
     let give_up = Instant::now() + ACQUIRE_DEADLINE;
     let mut body = Some(body);
     loop {
-        let mut connection = acquire(db.money()).await?;
+        // Boxed: every use case that changes the database would contain it.
+        let mut connection = Box::pin(db.money().borrow()).await?;
         let mut is_committing = false;
         let ended = with_deadline(async {
             let mut transaction = db.begin(&mut connection).await?;
@@ -391,13 +356,12 @@ async fn transaction_on_postgres<T>(
         })
         .await;
         match ended {
-            Ok(Err(fault)) if fault.is_read_only_server() => {
-                drop(connection.detach());
-                return Err(fault);
+            Ok(Err(fault)) if fault.is_read_only_server() => return Err(fault),
+            Ok(outcome) => {
+                connection.give_back();
+                return outcome;
             }
-            Ok(outcome) => return outcome,
             Err(fault) => {
-                drop(connection.detach());
                 let has_begun = body.is_none();
                 if has_begun || Instant::now() >= give_up {
                     return Err(if is_committing { fault.of_commit() } else { fault });

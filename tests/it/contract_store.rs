@@ -65,6 +65,7 @@ mod sell;
 mod setup;
 mod shop_order;
 mod sign_in_code;
+mod silent_link;
 mod sold_out;
 mod staff;
 mod stock_alert;

@@ -48,7 +48,7 @@ pub struct PurchaseOutcome {
 /// The right to decide an offer's next batch. On PostgreSQL the offer's row is locked; on SQLite the one writer task runs
 /// batches one after the other.
 pub enum BatchTurn<'a> {
-    Postgres(PostgresTurn<'a>),
+    Postgres(Box<PostgresTurn<'a>>),
     Sqlite(&'a Sqlite, OfferId),
 }
 
@@ -78,7 +78,8 @@ impl Store {
     pub async fn turn(&self, offer: OfferId) -> Result<BatchTurn<'_>> {
         match self {
             Store::Postgres(db) => {
-                PostgresTurn::acquire(db.selling().borrow().await?, offer).await.map(BatchTurn::Postgres)
+                let borrowed = db.selling().borrow().await?;
+                Ok(BatchTurn::Postgres(Box::new(PostgresTurn::acquire(borrowed, db.counters(), offer).await?)))
             }
             Store::Sqlite(db) => Ok(BatchTurn::Sqlite(db, offer)),
         }
@@ -89,7 +90,10 @@ impl Store {
     pub fn next_turn(&self, offer: OfferId) -> Option<impl Future<Output = Result<BatchTurn<'_>>> + Send> {
         let Store::Postgres(db) = self else { return None };
         let spare = db.selling().spare()?;
-        Some(async move { PostgresTurn::acquire(spare.borrow().await?, offer).await.map(BatchTurn::Postgres) })
+        Some(async move {
+            let borrowed = spare.borrow().await?;
+            Ok(BatchTurn::Postgres(Box::new(PostgresTurn::acquire(borrowed, db.counters(), offer).await?)))
+        })
     }
 
     /// Waits for a turn and sells one batch.

@@ -5,8 +5,9 @@ use std::time::Instant;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
+use super::super::connection_pool::BorrowedConnection;
+use super::super::counters::StoreCounters;
 use super::super::offer::{LOCK_OFFER_TERMS, OfferTermsRow};
-use super::super::postgres::BorrowedConnection;
 use super::super::reservation::KEYED_RESERVATIONS_ON_POSTGRES;
 use super::super::{Error, Result};
 use super::{
@@ -22,18 +23,23 @@ const KEY_RACES_MAX: usize = 3;
 #[derive(Debug)]
 pub struct PostgresTurn<'a> {
     borrowed: BorrowedConnection<'a>,
+    counters: &'a StoreCounters,
     offer: OfferId,
     row: OfferTermsRow,
     locked: Instant,
 }
 
 impl<'a> PostgresTurn<'a> {
-    pub async fn acquire(mut borrowed: BorrowedConnection<'a>, offer: OfferId) -> Result<Self> {
+    pub async fn acquire(
+        mut borrowed: BorrowedConnection<'a>,
+        counters: &'a StoreCounters,
+        offer: OfferId,
+    ) -> Result<Self> {
         let requested = Instant::now();
         match borrowed.run_step(async |connection| begin_and_lock(connection, offer).await).await? {
             Some(row) => {
-                borrowed.counters().lock_wait.observe(requested.elapsed());
-                Ok(Self { borrowed, offer, row, locked: Instant::now() })
+                counters.lock_wait.observe(requested.elapsed());
+                Ok(Self { borrowed, counters, offer, row, locked: Instant::now() })
             }
             None => {
                 borrowed.run_step(rollback).await?;
@@ -50,7 +56,7 @@ impl<'a> PostgresTurn<'a> {
                 // It is committed, so the next read finds it.
                 Err(fault) if is_key_taken(&fault) => {
                     self.borrowed.run_step(rollback).await?;
-                    self = Self::acquire(self.borrowed, self.offer).await?;
+                    self = Self::acquire(self.borrowed, self.counters, self.offer).await?;
                 }
                 outcome => return self.finish(outcome),
             }
@@ -73,7 +79,7 @@ impl<'a> PostgresTurn<'a> {
     /// Only after a commit is the connection ready for the next batch; otherwise it is closed.
     fn finish(self, outcome: Result<BatchOutcome>) -> Result<BatchOutcome> {
         if outcome.is_ok() {
-            self.borrowed.counters().lock_held.observe(self.locked.elapsed());
+            self.counters.lock_held.observe(self.locked.elapsed());
             self.borrowed.give_back();
         }
         outcome

@@ -15,7 +15,6 @@ use rand::RngExt;
 use super::builders::{actor, code, key, purchase_requests};
 use super::fixture::{Fixture, SELL_CONNECTIONS};
 use crate::support::proxy::Proxy;
-use crate::support::until_some;
 
 pub const SELLING: &str =
     "from pg_stat_activity where datname = current_database() and application_name = 'livesouk sell'";
@@ -128,7 +127,7 @@ async fn postgres_restart_costs_one_failed_batch() {
 }
 
 /// The same database through a network that can fail.
-async fn behind_proxy(shop: &Fixture) -> (Proxy, Store) {
+pub async fn behind_proxy(shop: &Fixture) -> (Proxy, Store) {
     let (start, rest) = shop.url.split_once('@').unwrap();
     let (address, database) = rest.split_once('/').unwrap();
     let proxy = Proxy::start(address.parse().unwrap()).await;
@@ -163,37 +162,6 @@ async fn swallowed_reply_is_an_unknown_outcome_and_selling_resumes() {
     assert_eq!(bought.reservation.place, 2);
     shop.assert_consistent().await;
     app.stopping().cancel();
-}
-
-/// Opens the connections for reads, which are idle afterwards.
-async fn open_read_connections(shop: &Fixture, store: &Store) {
-    until_some("open connections", Duration::from_secs(20), async || {
-        let mut queries = tokio::task::JoinSet::new();
-        for _ in 0..40 {
-            let store = store.clone();
-            queries.spawn(async move { store.now().await });
-        }
-        assert!(queries.join_all().await.iter().all(Result::is_ok));
-        let idle = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'livesouk'";
-        (shop.number(idle).await > 6).then_some(())
-    })
-    .await;
-}
-
-/// A firewall forgot the connections, or another machine has the address: every idle connection is silent. To find that out one
-/// by one would delay as many requests by a second each.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn silent_link_delays_one_request_and_not_one_for_each_connection() {
-    let shop = Fixture::on_postgres().await;
-    let (proxy, store) = behind_proxy(&shop).await;
-    open_read_connections(&shop, &store).await;
-    proxy.lose();
-    let begun = Instant::now();
-    for _ in 0..8 {
-        store.now().await.unwrap();
-    }
-    // One waits for the ping. The others and the new connections take milliseconds.
-    assert!(begun.elapsed() < Duration::from_millis(2_500), "{:?}", begun.elapsed());
 }
 
 /// Sets it for every connection opened from now on, and closes the selling connections.
