@@ -45,7 +45,7 @@ pub async fn with_deadline<T>(query: impl Future<Output = Result<T>>) -> Result<
 pub enum ConnectionUse {
     /// Single queries: each idle connection is asked first whether its server is the primary.
     Queries,
-    /// Transactions, whose first statement asks; see `Postgres::begin`.
+    /// Transactions, whose first statement asks.
     Transactions,
     /// Batches of purchases. A new connection is tried once, because a batch that fails is retried as a whole.
     Selling,
