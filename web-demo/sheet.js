@@ -106,7 +106,7 @@ function returnFocus(opener) {
 /**
  * Asks once, and resolves to true or false. The text says what is at stake.
  * @param {{ title: string, text: string, yes: string, no?: string, danger?: boolean, more?: HTMLElement }} question `more`
- *   stands under the text; `no` replaces “Cancel” where the question is whether to cancel something
+ *   stands under the text; `no` replaces “Cancel” where the question is whether to cancel or discard something
  * @returns {Promise<boolean>}
  */
 export function confirmDialog({ title, text, yes, no: keep = t('cancel'), danger = false, more }) {

@@ -104,7 +104,7 @@ export class BulkPage {
   async find() {
     if (this.changed().length) {
       const [title, text] = [t('bulk.discard_title'), t('bulk.discard_sure')];
-      if (!(await confirmDialog({ title, text, yes: t('bulk.discard'), danger: true }))) return;
+      if (!(await confirmDialog({ title, text, yes: t('bulk.discard'), no: t('bulk.keep'), danger: true }))) return;
     }
     this.words = this.search.value.trim();
     const address = new URLSearchParams({ section: 'products', bulk: 'grid', status: this.view, search: this.words });
@@ -200,7 +200,7 @@ export class BulkPage {
 
   async discard() {
     const [title, text] = [t('bulk.discard_title'), t('bulk.discard_sure')];
-    if (!(await confirmDialog({ title, text, yes: t('bulk.discard'), danger: true }))) return;
+    if (!(await confirmDialog({ title, text, yes: t('bulk.discard'), no: t('bulk.keep'), danger: true }))) return;
     for (const entry of this.entries) {
       entry.refused = '';
       for (const cell of entry.cells()) cell.reset();

@@ -271,7 +271,7 @@ export class StockTakePage {
 
   async discard() {
     const [title, text] = [t('count.discard_title'), t('count.discard_sure')];
-    if (!(await confirmDialog({ title, text, yes: t('count.discard'), danger: true }))) return;
+    if (!(await confirmDialog({ title, text, yes: t('count.discard'), no: t('count.keep'), danger: true }))) return;
     this.take.clear();
     this.take.save();
     setText(this.last, '');

@@ -35,8 +35,8 @@ export function guardTyped(dialog, { within = dialog, hasDraft = () => false } =
     event.stopImmediatePropagation();
     if (isAsking) return;
     isAsking = true;
-    const question = { title: t('unsaved.title'), text: t('unsaved.text'), yes: t('unsaved.discard'), danger: true };
-    const isGivenUp = await confirmDialog(question);
+    const [title, text, no] = [t('unsaved.title'), t('unsaved.text'), t('unsaved.keep')];
+    const isGivenUp = await confirmDialog({ title, text, yes: t('unsaved.discard'), no, danger: true });
     isAsking = false;
     if (isGivenUp) dialog.close();
   };

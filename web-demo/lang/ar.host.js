@@ -435,5 +435,6 @@ export default {
   'error.method_not_allowed': 'هذا الإجراء غير متاح هنا.',
   'unsaved.title': 'أتريد تجاهل التغييرات؟',
   'unsaved.text': 'لم يُحفظ ما كتبته هنا بعد.',
+  'unsaved.keep': 'متابعة التعديل',
   'unsaved.discard': 'تجاهل',
 };

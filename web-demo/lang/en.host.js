@@ -368,5 +368,6 @@ export default {
   'error.method_not_allowed': 'This action isn’t available here.',
   'unsaved.title': 'Discard your changes?',
   'unsaved.text': 'What you typed here isn’t saved yet.',
+  'unsaved.keep': 'Keep editing',
   'unsaved.discard': 'Discard',
 };

@@ -352,5 +352,6 @@ export default {
   'error.method_not_allowed': 'Tindakan ini tidak tersedia di sini.',
   'unsaved.title': 'Buang perubahan?',
   'unsaved.text': 'Yang Anda ketik di sini belum disimpan.',
+  'unsaved.keep': 'Lanjut mengedit',
   'unsaved.discard': 'Buang',
 };
