@@ -157,7 +157,7 @@ export default {
   'account.sign_out': 'Sign out',
   'account.sign_out_guest': 'As a guest you can’t come back to your orders after you sign out.',
   'account.everywhere': 'Sign out everywhere',
-  'account.everywhere_sure': 'You are signed out in this browser and on all your other devices.',
+  'account.everywhere_sure': 'You’ll be signed out in this browser and on all your other devices.',
 
   // The question before a link changes who is signed in.
   'switch.title': 'Switch to another account',
