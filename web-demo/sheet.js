@@ -67,10 +67,13 @@ function showInPlace(dialog, place) {
   place.after(dialog);
   // Nothing in it can be seen or focused meanwhile.
   place.classList.add('covered');
-  // The browser does this for modal dialogs only.
-  dialog.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && !event.isComposing) dialog.close();
-  });
+  // The browser does this for modal dialogs only. The focus is nowhere when what had it was painted away.
+  const closeByKey = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== 'Escape' || event.isComposing || document.querySelector('dialog:modal')) return;
+    if (dialog.contains(document.activeElement) || isFocusLost()) dialog.close();
+  };
+  document.addEventListener('keydown', closeByKey);
+  dialog.addEventListener('close', () => document.removeEventListener('keydown', closeByKey));
   dialog.show();
   // A window that becomes narrow, or a reader who zooms in: there is no place beside it any more. It stays where it is in the
   // document, because a payment form in it would load again.

@@ -40,6 +40,12 @@ async fn focus_returns_to_what_opened_every_dialog() {
     opens_and_returns(&ann, "card-buy", "checkout").await;
     ann.until("the order", "document.querySelector('[data-test=held-chip]:not([hidden])')", SOON).await;
     opens_and_returns(&ann, "held-chip", "checkout").await;
+    // What had the focus may have been painted away.
+    ann.press("held-chip").await;
+    ann.find(&format!("dialog[open]{}", named("checkout"))).await;
+    ann.script("document.activeElement.blur()", &[]).await;
+    ann.key(ESCAPE).await;
+    ann.until("the checkout to close", "!document.querySelector('dialog[open]')", SOON).await;
     ann.click(".card-face").await;
     ann.find(&named("product-buy")).await;
     ann.key(ESCAPE).await;
