@@ -1,8 +1,8 @@
 //! Connections to PostgreSQL that are borrowed for a query, a transaction or a batch of purchases.
 //!
-//! This is not the pool of sqlx, which pings each connection that comes back, without a deadline and before its place is free: the connections
-//! of requests that were cancelled while their network link was silent would occupy their places until the operating system gives the
-//! link up, if it ever does. Here a connection that is not given back is closed, and its place is free at once.
+//! The pool of sqlx is not used. It pings each connection that is returned, without a deadline, and frees the connection's place only
+//! afterwards. When a request is cancelled on a silent network link, that place stays occupied until the operating system closes the
+//! connection, which may never happen. Here a connection that is not given back is closed, and its place is free at once.
 
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};

@@ -92,11 +92,12 @@ pub async fn is_primary(connection: &mut PgConnection) -> sqlx::Result<bool> {
     Ok(!row.try_get::<bool, _>(0)?)
 }
 
-/// Connects for queries and transactions. `None`: the server starts, has no place yet, or is a standby; it is to be tried again.
+/// Connects for queries and transactions. `None`: try again soon, because the server is starting, has too many connections, is a standby,
+/// or does not respond.
 pub async fn connect_to_primary(options: &PgConnectOptions) -> Result<Option<PgConnection>> {
     let mut connection = match PgConnection::connect_with(options).await {
         Ok(connection) => connection,
-        Err(error) if is_transient(&error) => return Ok(None),
+        Err(error) if may_accept_soon(&error) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     match is_primary(&mut connection).await {
@@ -107,9 +108,9 @@ pub async fn connect_to_primary(options: &PgConnectOptions) -> Result<Option<PgC
     Ok(None)
 }
 
-/// Whether the server may accept a connection in a moment: nobody listens yet, it starts (57P03), or it has not noticed yet that others
-/// were closed (53300).
-fn is_transient(error: &sqlx::Error) -> bool {
+/// Whether the server may accept a connection soon: nothing listens on its port yet, it is starting (57P03), or it has too many
+/// connections (53300).
+fn may_accept_soon(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| code == "57P03" || code == "53300"),

@@ -32,7 +32,7 @@ impl Database {
     pub async fn migrated() -> Database {
         let (server, name) = (server(), random_name());
         let template = TEMPLATE.get_or_init(|| prepare_template(&server)).await;
-        // File by file also what PostgreSQL keeps to open its first connections faster.
+        // This also copies the cache file of the system tables, so the first connections open faster.
         let copy = format!("create database {name} template {template} strategy file_copy");
         run(&server, &copy).await.expect("the template is copied");
         Database { server, name }

@@ -18,7 +18,7 @@ const READS: i64 = 8;
 /// Opens the connections for reads, which are idle afterwards.
 async fn open_read_connections(shop: &Fixture, store: &Store) {
     until_some("open connections", Duration::from_secs(20), async || {
-        let mut queries = tokio::task::JoinSet::new();
+        let mut queries = JoinSet::new();
         for _ in 0..40 {
             let store = store.clone();
             queries.spawn(async move { store.now().await });
